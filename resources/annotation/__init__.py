@@ -1,0 +1,1 @@
+"""The annotation loop and its vocabulary; knows no model and no video."""

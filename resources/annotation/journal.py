@@ -1,0 +1,68 @@
+"""The journal: outcomes of one shard × annotator × recipe, each batch durable before the next one starts.
+
+A batch is one Parquet part, written atomically, so there is nothing to repair after a kill: a part is
+there whole or not at all. Parts live only until the shard's outcomes are checkpointed into the lake.
+"""
+
+import re
+import uuid
+from collections.abc import Sequence
+
+import pyarrow as pa
+from upath import UPath
+
+from resources.annotation.outcome_table import OUTCOME_SCHEMA, outcomes_to_table
+from resources.annotation.outcome import Outcome
+from resources.storage import read_table, remove_stale_temps, write_table
+
+_PART = re.compile(r"(\d{8})-[0-9a-f]{8}\.parquet")
+_MANY_PARTS = 256
+
+
+class Journal:
+    """Appends batches of outcomes to a folder and reads them back, the newest row of a clip winning."""
+
+    def __init__(self, folder: UPath) -> None:
+        self._folder = folder
+        remove_stale_temps(folder)
+        parts = self._parts()
+        self._next = 1 + max((seq for seq, _ in parts), default=0)
+        if len(parts) >= _MANY_PARTS:
+            self._compact(parts)
+
+    def append(self, outcomes: Sequence[Outcome]) -> None:
+        """Make a batch durable; it survives a kill from the moment this returns."""
+        self._write(outcomes_to_table(outcomes))
+
+    def read(self) -> pa.Table:
+        """All journaled outcomes, one row a clip (the last one written), in the order of writing."""
+        return _last_per_id([read_table(path) for _, path in self._parts()])
+
+    def clear(self) -> None:
+        """Forget everything; call it only once the lake holds these outcomes."""
+        for _, path in self._parts():
+            path.unlink()
+
+    def _parts(self) -> list[tuple[int, UPath]]:
+        if not self._folder.exists():
+            return []
+        matches = [(_PART.fullmatch(path.name), path) for path in self._folder.iterdir()]
+        return sorted(((int(m[1]), path) for m, path in matches if m), key=lambda part: (part[0], part[1].name))
+
+    def _write(self, table: pa.Table) -> None:
+        write_table(self._folder / f"{self._next:08d}-{uuid.uuid4().hex[:8]}.parquet", table)
+        self._next += 1
+
+    def _compact(self, parts: list[tuple[int, UPath]]) -> None:
+        # A kill between the write and the last unlink leaves rows twice; the later part wins on reading.
+        self._write(_last_per_id([read_table(path) for _, path in parts]))
+        for _, path in parts:
+            path.unlink()
+
+
+def _last_per_id(tables: list[pa.Table]) -> pa.Table:
+    if not tables:
+        return OUTCOME_SCHEMA.empty_table()
+    table = pa.concat_tables(tables)
+    last = {clip_id: row for row, clip_id in enumerate(table["id"].to_pylist())}
+    return table if len(last) == table.num_rows else table.take(sorted(last.values()))

@@ -1,0 +1,98 @@
+"""The retry ladder: from a batch that failed down to the one clip that is to blame."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from resources.annotation.outcome import Answer, AnnotatorError, ClipError, ErrorKind
+
+_REGROW_AFTER = 32
+_BROKEN_AFTER = 8
+
+Result: TypeAlias = Answer | ClipError
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Is this a host or device allocation failure? Told without importing torch."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    )
+
+
+class Ladder:
+    """Runs batches through an annotator and turns every failure into the outcome of the clip it belongs to.
+
+    * out of memory: the batch is halved; the largest size that fitted becomes :attr:`batch_size`, which
+      doubles again after a run of batches that all fitted, so one huge clip does not slow the rest of a shard;
+    * any other error: clip by clip, so that a poison clip fails alone;
+    * eight clips in a row with an unexpected error: the annotator itself is broken, and saying so beats
+      marking a whole shard as failed.
+    """
+
+    def __init__(self, annotate: Callable[[Sequence[Any]], Sequence[Result]], batch_size: int) -> None:
+        self._annotate = annotate
+        self._largest = batch_size
+        self.batch_size = batch_size
+        self._fitted_in_a_row = 0
+        self._errors_in_a_row = 0
+        self._squeezed = False
+
+    def run(self, items: Sequence[Any]) -> list[Result]:
+        """One result for each item, in order.
+
+        Raises:
+            AnnotatorError: the annotator is unusable; no clip is to blame.
+        """
+        self._squeezed = False
+        results, fitted = self._descend(items)
+        if self._squeezed:
+            self.batch_size = max(1, min(self.batch_size, fitted))
+            self._fitted_in_a_row = 0
+        elif len(items) >= self.batch_size:
+            self._regrow()
+        return results
+
+    def _descend(self, items: Sequence[Any]) -> tuple[list[Result], int]:
+        """The results, and the largest batch that fitted on the way."""
+        outcome = self._attempt(items)
+        if not isinstance(outcome, Exception):
+            self._errors_in_a_row = 0
+            return outcome, len(items)
+        if is_out_of_memory(outcome):
+            self._squeezed = True
+            if len(items) == 1:
+                return [ClipError(ErrorKind.OUT_OF_MEMORY, f"does not fit even alone: {outcome}")], 0
+            middle = (len(items) + 1) // 2
+            parts = [self._descend(items[:middle]), self._descend(items[middle:])]
+        elif len(items) == 1:
+            return [self._unexpected(outcome)], 1
+        else:
+            parts = [self._descend([item]) for item in items]
+        return [result for part, _ in parts for result in part], max(fitted for _, fitted in parts)
+
+    def _attempt(self, items: Sequence[Any]) -> list[Result] | Exception:
+        try:
+            results = list(self._annotate(items))
+            if len(results) != len(items):
+                raise RuntimeError(f"the annotator gave {len(results)} results for {len(items)} clips")
+            return results
+        except AnnotatorError:
+            raise
+        except Exception as error:  # noqa: BLE001 - becomes the recorded failure of these clips
+            # A live traceback would keep the tensors of the failed batch allocated while smaller ones are tried.
+            return error.with_traceback(None)
+
+    def _regrow(self) -> None:
+        self._fitted_in_a_row += 1
+        if self.batch_size < self._largest and self._fitted_in_a_row >= _REGROW_AFTER:
+            self._fitted_in_a_row = 0
+            self.batch_size = min(self._largest, 2 * self.batch_size)
+
+    def _unexpected(self, error: Exception) -> ClipError:
+        self._errors_in_a_row += 1
+        if self._errors_in_a_row >= _BROKEN_AFTER:
+            raise AnnotatorError(
+                f"{self._errors_in_a_row} clips in a row failed, the last with {type(error).__name__}: {error}"
+            ) from error
+        return ClipError(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")

@@ -1,0 +1,226 @@
+"""The annotation loop: what is still to do, prepared ahead, answered, made durable, accounted for.
+
+This is the one place that runs annotators. It knows no model and no video; what it promises holds for
+every annotator: a kill at any instant costs at most the batch in flight, every clip ends in exactly one
+status, and an answer can only become the outcome of the clip it was given for.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+
+import pyarrow as pa
+
+from resources.annotation.accounting import Tally, account
+from resources.annotation.annotator import Annotator, StreamingAnnotator
+from resources.annotation.clip import Clip
+from resources.annotation.journal import Journal
+from resources.annotation.ladder import Ladder, Result
+from resources.annotation.outcome import Answer, ClipError, Outcome, Status
+from resources.annotation.outcome_table import outcomes_to_table
+from resources.annotation.prefetch import Prepared, prepare_ahead
+from resources.annotation.progress import Progress
+from resources.annotation.store import Known, ShardStore, known
+
+
+class Redo(StrEnum):
+    """Which recorded outcomes of this recipe are done again."""
+
+    NOTHING = "nothing"
+    FAILED = "failed"
+    ALL = "all"
+
+
+@dataclass(frozen=True)
+class LoopOptions:
+    """How the loop runs; nothing here can change an answer.
+
+    Args:
+        run_id: recorded in every outcome; with `Redo`, outcomes of this very run are not done again.
+        prepare_workers: threads that prepare clips ahead of the model.
+        redo: recorded outcomes to replace.
+        lock_timeout_s: seconds to wait for another process that holds this shard and annotator.
+        log: receives a progress line every few seconds.
+        show_bar: also draw a bar on the terminal.
+    """
+
+    run_id: str = "local"
+    prepare_workers: int = 2
+    redo: Redo = Redo.NOTHING
+    lock_timeout_s: float = 0.0
+    log: Callable[[str], None] = print
+    show_bar: bool = False
+
+
+@dataclass(frozen=True)
+class ShardReport:
+    """What one shard × annotator came to.
+
+    ``outcomes`` has one row a clip in the order of the shard (columns of OUTCOME_SCHEMA); ``annotated`` is
+    the number of clips answered in this call, ``seconds`` its wall time and ``model_seconds`` the part spent
+    inside the annotator.
+    """
+
+    tally: Tally
+    outcomes: pa.Table
+    annotated: int
+    seconds: float
+    model_seconds: float
+
+
+def annotate_shard(
+    annotator: Annotator, clips: Sequence[Clip], store: ShardStore, options: LoopOptions
+) -> ShardReport:
+    """Bring one shard to a terminal outcome for every clip and checkpoint it into the lake.
+
+    Raises:
+        ShardBusyError: another process holds this shard and annotator.
+        AnnotatorError: the annotator became unusable; everything answered so far is safe in the journal.
+        AccountingError: the rows do not match the clips one to one; the lake file is left as it was.
+    """
+    started = time.monotonic()
+    with store.locked(options.lock_timeout_s) as journal:
+        recorded = known(store.outcomes(journal))
+        skipped = [skip for clip in clips if (skip := _skip(annotator, clip, options))]
+        left_out = {outcome.id for outcome in skipped}
+        todo = [
+            clip
+            for clip in clips
+            if clip.id not in left_out and _is_todo(annotator, clip, recorded.get(clip.id), options)
+        ]
+        options.log(
+            f"{store.shard}: {len(clips)} clips, {len(todo)} to do, {len(skipped)} skipped, "
+            f"{len(clips) - len(todo) - len(skipped)} done before"
+        )
+        model_seconds = _annotate(annotator, todo, recorded, journal, options, store.shard) if todo else 0.0
+        outcomes = _in_shard_order(clips, store.outcomes(journal), outcomes_to_table(skipped))
+        tally = account(
+            (clip.id for clip in clips),
+            zip(outcomes["id"].to_pylist(), outcomes["status"].to_pylist(), strict=True),
+        )
+        store.checkpoint(outcomes, journal)
+    return ShardReport(tally, outcomes, len(todo), time.monotonic() - started, model_seconds)
+
+
+def _skip(annotator: Annotator, clip: Clip, options: LoopOptions) -> Outcome | None:
+    reason = f"not readable: {clip.probe_error}" if clip.probe_error else annotator.skip_reason(clip)
+    return Outcome(clip.id, Status.SKIPPED, error=reason, run_id=options.run_id) if reason else None
+
+
+def _is_todo(annotator: Annotator, clip: Clip, before: Known | None, options: LoopOptions) -> bool:
+    if before is None or before.status is Status.SKIPPED or before.input_key != annotator.input_key(clip):
+        return True
+    if before.error_kind is not None and not before.error_kind.is_final:
+        return True
+    if before.run_id == options.run_id:
+        return False
+    return options.redo is Redo.ALL or (options.redo is Redo.FAILED and before.status is Status.FAILED)
+
+
+def _annotate(
+    annotator: Annotator,
+    todo: Sequence[Clip],
+    recorded: dict[str, Known],
+    journal: Journal,
+    options: LoopOptions,
+    shard: str,
+) -> float:
+    """Answer for every clip of ``todo`` and journal it; the seconds spent inside the annotator."""
+    unreadable: list[tuple[Clip, ClipError]] = []
+    expected = {clip.id for clip in todo}
+    model_seconds = 0.0
+
+    def record(results: Sequence[tuple[Clip, Result]]) -> None:
+        if unknown := [clip.id for clip, _ in results if clip.id not in expected]:
+            raise RuntimeError(f"{annotator.recipe.annotator} answered for clips it was not given: {unknown[:5]}")
+        expected.difference_update(clip.id for clip, _ in results)
+        outcomes = [_outcome(annotator, clip, result, recorded, options) for clip, result in results]
+        if outcomes:
+            journal.append(outcomes)
+            progress.update(outcomes)
+
+    def readable(prepared: Iterator[Prepared | tuple[Clip, ClipError]]) -> Iterator[Prepared]:
+        for item in prepared:
+            if isinstance(item, Prepared):
+                yield item
+            else:
+                unreadable.append(item)
+
+    ahead = prepare_ahead(
+        annotator.prepare,
+        todo,
+        workers=options.prepare_workers,
+        lookahead=2 * annotator.batch_size + options.prepare_workers,
+    )
+    chunks = _stream(annotator, readable(ahead))
+    with Progress(f"{annotator.recipe.annotator} {shard}", len(todo), options.log, options.show_bar) as progress:
+        try:
+            while (chunk := next(chunks, None)) is not None:
+                seconds, answered = chunk
+                model_seconds += seconds
+                record([(item.clip, result) for item, result in answered] + unreadable)
+                unreadable.clear()
+            record(unreadable)
+        finally:
+            ahead.close()
+    return model_seconds
+
+
+Chunk = tuple[float, Sequence[tuple[Prepared, Result]]]
+
+
+def _stream(annotator: Annotator, items: Iterator[Prepared]) -> Iterator[Chunk]:
+    """The answers in chunks, each with the seconds that the model took for it."""
+    if isinstance(annotator, StreamingAnnotator):
+        started = time.monotonic()
+        for answered in annotator.stream(items):
+            yield time.monotonic() - started, answered
+            started = time.monotonic()
+        return
+    ladder = Ladder(annotator.annotate, annotator.batch_size)
+    while batch := list(islice(items, ladder.batch_size)):
+        started = time.monotonic()
+        results = ladder.run([item.payload for item in batch])
+        yield time.monotonic() - started, list(zip(batch, results, strict=True))
+
+
+def _outcome(
+    annotator: Annotator, clip: Clip, result: Result, recorded: dict[str, Known], options: LoopOptions
+) -> Outcome:
+    attempt = 1 + (recorded[clip.id].attempt if clip.id in recorded else 0)
+    key = annotator.input_key(clip)
+    if isinstance(result, Answer):
+        return Outcome(
+            clip.id,
+            Status.OK,
+            key,
+            value=result.value,
+            finish_reason=result.finish_reason,
+            tokens_in=result.tokens_in,
+            tokens_out=result.tokens_out,
+            seconds=result.seconds,
+            cost_usd=result.cost_usd,
+            details=result.details,
+            attempt=attempt,
+            run_id=options.run_id,
+        )
+    return Outcome(
+        clip.id,
+        Status.FAILED,
+        key,
+        error_kind=result.kind,
+        error=f"clip '{clip.id}' ({clip.path}): {result.message}",
+        attempt=attempt,
+        run_id=options.run_id,
+    )
+
+
+def _in_shard_order(clips: Sequence[Clip], outcomes: pa.Table, skipped: pa.Table) -> pa.Table:
+    """One row a clip, in shard order; a clip that is skipped now is skipped whatever was recorded before."""
+    rows: dict[str, int] = {}
+    table = pa.concat_tables([outcomes, skipped])
+    for row, clip_id in enumerate(table["id"].to_pylist()):
+        rows[clip_id] = row
+    return table.take([rows[clip.id] for clip in clips if clip.id in rows])

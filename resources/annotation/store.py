@@ -1,0 +1,130 @@
+"""Where the outcomes of one annotator for one shard are kept: lake file, journal in front of it, and a lock.
+
+The lake file holds one row a clip × recipe, for every recipe this shard was ever annotated with; the rows
+of the recipe that counts now are marked ``current``. The journal holds what has not reached that file yet.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from filelock import FileLock, Timeout
+from upath import UPath
+
+from resources.annotation.journal import Journal
+from resources.annotation.outcome import ErrorKind, Status
+from resources.annotation.outcome_table import OUTCOME_SCHEMA
+from resources.annotation.recipe import Recipe
+from resources.storage import is_local, read_table, write_table
+
+ANNOTATION_SCHEMA = pa.schema(
+    [
+        OUTCOME_SCHEMA.field("id"),
+        ("shard", pa.string()),
+        ("annotator", pa.string()),
+        ("fingerprint", pa.string()),
+        *[field for field in OUTCOME_SCHEMA if field.name != "id"],
+        ("current", pa.bool_()),
+    ]
+)
+
+
+class ShardBusyError(Exception):
+    """Another process is annotating the same shard with the same annotator."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is already recorded of a clip for one recipe."""
+
+    input_key: str | None
+    status: Status
+    error_kind: ErrorKind | None
+    attempt: int
+    run_id: str
+
+
+class ShardStore:
+    """The outcomes of one annotator for one shard.
+
+    Args:
+        file: the lake file, Parquet of :data:`ANNOTATION_SCHEMA`.
+        journals: folder below which each recipe has its journal.
+    """
+
+    def __init__(self, file: UPath, journals: UPath, *, shard: str, recipe: Recipe) -> None:
+        self.file = file
+        self.shard = shard
+        self.recipe = recipe
+        self._journals = journals
+
+    @contextmanager
+    def locked(self, timeout_s: float = 0) -> Iterator[Journal]:
+        """Hold this shard × annotator and open its journal. The lock goes with the process, however it dies.
+
+        Object stores have no locks: there, two runs of one shard waste work but cannot corrupt it.
+
+        Raises:
+            ShardBusyError: another process held it for ``timeout_s`` seconds.
+        """
+        if not is_local(self._journals):
+            yield Journal(self._journals / self.recipe.fingerprint)
+            return
+        folder = Path(self._journals.path)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(folder / "lock", timeout=timeout_s):
+                yield Journal(self._journals / self.recipe.fingerprint)
+        except Timeout as busy:
+            raise ShardBusyError(
+                f"{self.recipe.annotator} of {self.shard} is being annotated by another process "
+                f"(lock {folder / 'lock'}); wait for it, or stop it"
+            ) from busy
+
+    def outcomes(self, journal: Journal) -> pa.Table:
+        """This recipe's outcomes so far, one row a clip; the journal's are newer than the lake's."""
+        fresh = journal.read()
+        stored = self._stored()
+        mine = stored.filter(pc.equal(stored["fingerprint"], self.recipe.fingerprint))
+        kept = mine.filter(pc.invert(pc.is_in(mine["id"], fresh["id"]))).select(OUTCOME_SCHEMA.names)
+        return pa.concat_tables([kept.cast(OUTCOME_SCHEMA), fresh])
+
+    def checkpoint(self, outcomes: pa.Table, journal: Journal) -> None:
+        """Write this recipe's rows as the current ones, keep those of older recipes, then clear the journal.
+
+        Nothing is written where nothing changed.
+        """
+        count = outcomes.num_rows
+        constant = {
+            "shard": pa.repeat(pa.scalar(self.shard), count),
+            "annotator": pa.repeat(pa.scalar(self.recipe.annotator), count),
+            "fingerprint": pa.repeat(pa.scalar(self.recipe.fingerprint), count),
+            "current": pa.repeat(pa.scalar(True), count),
+        }
+        columns = [constant[name] if name in constant else outcomes[name] for name in ANNOTATION_SCHEMA.names]
+        mine = pa.table(columns, schema=ANNOTATION_SCHEMA)
+        stored = self._stored()
+        older = stored.filter(pc.not_equal(stored["fingerprint"], self.recipe.fingerprint))
+        older = older.set_column(
+            older.schema.get_field_index("current"), "current", pa.repeat(pa.scalar(False), older.num_rows)
+        )
+        table = pa.concat_tables([older, mine]).combine_chunks()
+        if not (self.file.exists() and table.equals(stored)):
+            write_table(self.file, table)
+        journal.clear()
+
+    def _stored(self) -> pa.Table:
+        return read_table(self.file) if self.file.exists() else ANNOTATION_SCHEMA.empty_table()
+
+
+def known(outcomes: pa.Table) -> dict[str, Known]:
+    """The recorded state of each clip, from a table of :data:`OUTCOME_SCHEMA`."""
+    names = ["id", "input_key", "status", "error_kind", "attempt", "run_id"]
+    columns: Sequence[list] = [outcomes[name].to_pylist() for name in names]
+    return {
+        clip_id: Known(key, Status(status), ErrorKind(kind) if kind else None, attempt, run_id)
+        for clip_id, key, status, kind, attempt, run_id in zip(*columns, strict=True)
+    }

@@ -1,0 +1,71 @@
+"""Durable files: a reader sees the old content or the new, never a part of it."""
+
+import os
+import uuid
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+TEMP_PREFIX = ".tmp-"
+
+
+def storage_path(uri: str | Path) -> UPath:
+    """The path of a folder or file, local or on any store fsspec knows (``s3://…``); local ones absolute."""
+    path = UPath(uri)
+    return path.absolute() if is_local(path) else path
+
+
+def is_local(path: UPath) -> bool:
+    """Is this a path of the local file system, where rename, fsync and locks exist?"""
+    return path.protocol in ("", "file", "local")
+
+
+def write_atomic(path: UPath, content: bytes) -> None:
+    """Write a whole file durably: temp file, fsync, replace, fsync of the folder.
+
+    Object stores make a put visible all at once, so there it is a plain put.
+    """
+    if not is_local(path):
+        path.write_bytes(content)
+        return
+    folder = Path(path.path).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    temp = folder / f"{TEMP_PREFIX}{uuid.uuid4().hex}"
+    try:
+        with open(temp, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temp, path.path)
+    except BaseException:
+        temp.unlink(missing_ok=True)
+        raise
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def write_table(path: UPath, table: pa.Table) -> None:
+    """Write an Arrow table as one Parquet file, atomically."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    write_atomic(path, sink.getvalue().to_pybytes())
+
+
+def read_table(path: UPath, columns: list[str] | None = None) -> pa.Table:
+    """Read one Parquet file whole."""
+    if is_local(path):
+        return pq.ParquetFile(path.path).read(columns=columns)
+    with path.open("rb") as file:
+        return pq.ParquetFile(file).read(columns=columns)
+
+
+def remove_stale_temps(folder: UPath) -> None:
+    """Delete temp files that killed writers left; call it only while holding the folder's lock."""
+    if is_local(folder) and folder.exists():
+        for leftover in Path(folder.path).glob(f"{TEMP_PREFIX}*"):
+            leftover.unlink(missing_ok=True)
