@@ -83,16 +83,20 @@ def annotate_shard(
     started = time.monotonic()
     with store.locked(options.lock_timeout_s) as journal:
         recorded = known(store.outcomes(journal))
-        skipped = [skip for clip in clips if (skip := _skip(annotator, clip, options))]
-        left_out = {outcome.id for outcome in skipped}
+        reasons = {clip.id: reason for clip in clips if (reason := _skip_reason(annotator, clip))}
+        skipped = [
+            Outcome(clip_id, Status.SKIPPED, error=reason, run_id=options.run_id)
+            for clip_id, reason in reasons.items()
+            if clip_id not in recorded or recorded[clip_id].error != reason
+        ]
         todo = [
             clip
             for clip in clips
-            if clip.id not in left_out and _is_todo(annotator, clip, recorded.get(clip.id), options)
+            if clip.id not in reasons and _is_todo(annotator, clip, recorded.get(clip.id), options)
         ]
         options.log(
-            f"{store.shard}: {len(clips)} clips, {len(todo)} to do, {len(skipped)} skipped, "
-            f"{len(clips) - len(todo) - len(skipped)} done before"
+            f"{store.shard}: {len(clips)} clips, {len(todo)} to do, {len(reasons)} skipped, "
+            f"{len(clips) - len(todo) - len(reasons)} done before"
         )
         model_seconds = _annotate(annotator, todo, recorded, journal, options, store.shard) if todo else 0.0
         outcomes = _in_shard_order(clips, store.outcomes(journal), outcomes_to_table(skipped))
@@ -104,9 +108,8 @@ def annotate_shard(
     return ShardReport(tally, outcomes, len(todo), time.monotonic() - started, model_seconds)
 
 
-def _skip(annotator: Annotator, clip: Clip, options: LoopOptions) -> Outcome | None:
-    reason = f"not readable: {clip.probe_error}" if clip.probe_error else annotator.skip_reason(clip)
-    return Outcome(clip.id, Status.SKIPPED, error=reason, run_id=options.run_id) if reason else None
+def _skip_reason(annotator: Annotator, clip: Clip) -> str | None:
+    return f"not readable: {clip.probe_error}" if clip.probe_error else annotator.skip_reason(clip)
 
 
 def _is_todo(annotator: Annotator, clip: Clip, before: Known | None, options: LoopOptions) -> bool:
@@ -219,8 +222,6 @@ def _outcome(
 
 def _in_shard_order(clips: Sequence[Clip], outcomes: pa.Table, skipped: pa.Table) -> pa.Table:
     """One row a clip, in shard order; a clip that is skipped now is skipped whatever was recorded before."""
-    rows: dict[str, int] = {}
     table = pa.concat_tables([outcomes, skipped])
-    for row, clip_id in enumerate(table["id"].to_pylist()):
-        rows[clip_id] = row
+    rows = {clip_id: row for row, clip_id in enumerate(table["id"].to_pylist())}
     return table.take([rows[clip.id] for clip in clips if clip.id in rows])

@@ -43,6 +43,7 @@ class Known:
     input_key: str | None
     status: Status
     error_kind: ErrorKind | None
+    error: str | None
     attempt: int
     run_id: str
 
@@ -122,9 +123,9 @@ class ShardStore:
 
 def known(outcomes: pa.Table) -> dict[str, Known]:
     """The recorded state of each clip, from a table of :data:`OUTCOME_SCHEMA`."""
-    names = ["id", "input_key", "status", "error_kind", "attempt", "run_id"]
+    names = ["id", "input_key", "status", "error_kind", "error", "attempt", "run_id"]
     columns: Sequence[list] = [outcomes[name].to_pylist() for name in names]
     return {
-        clip_id: Known(key, Status(status), ErrorKind(kind) if kind else None, attempt, run_id)
-        for clip_id, key, status, kind, attempt, run_id in zip(*columns, strict=True)
+        clip_id: Known(key, Status(status), ErrorKind(kind) if kind else None, error, attempt, run_id)
+        for clip_id, key, status, kind, error, attempt, run_id in zip(*columns, strict=True)
     }
