@@ -1,0 +1,74 @@
+"""Which frames of a clip are looked at: pure rules from a frame count to frame indices."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+SEED_POINTS: dict[int, tuple[float, ...]] = {1: (0.5,), 2: (0.25, 0.75), 3: (0.1, 0.5, 0.9)}
+
+
+class RuleKind(StrEnum):
+    """How the wanted frames are spread over the clip."""
+
+    PLLAVA = "pllava"
+    POINTS = "points"
+    LINSPACE = "linspace"
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRule:
+    """A rule that picks ``count`` frames of a clip.
+
+    - ``pllava``: PLLaVA's ``get_index``: segments of ``(n - 1) / count``, starting half a segment in,
+      rounded half to even. Always ``count`` indices; short clips repeat some.
+    - ``points``: Open-Sora's ``NUM_FRAMES_POINTS`` (1, 2 or 3 frames at fixed fractions), ``int(p * n)``.
+      Always ``count`` indices.
+    - ``linspace``: evenly spaced from the first frame to the last, both included. At most ``count``
+      indices, never one twice: a clip of fewer frames gives all it has.
+
+    Raises:
+        ValueError: ``count`` is not positive, or has no ``points``.
+    """
+
+    kind: RuleKind
+    count: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", RuleKind(self.kind))
+        if self.count < 1:
+            raise ValueError(f"a frame rule must pick at least one frame, not {self.count}")
+        if self.kind is RuleKind.POINTS and self.count not in SEED_POINTS:
+            raise ValueError(f"the points rule is defined for 1, 2 or 3 frames, not {self.count}; use pllava")
+
+    @classmethod
+    def for_captioning(cls, count: int) -> "FrameRule":
+        """The seed's choice for API and LLaVA captioners: points for 1 to 3 frames, PLLaVA's beyond."""
+        return cls(RuleKind.POINTS if count in SEED_POINTS else RuleKind.PLLAVA, count)
+
+    def indices(self, num_frames: int) -> list[int]:
+        """Ascending frame indices, each in ``[0, num_frames - 1]``.
+
+        Raises:
+            ValueError: ``num_frames`` is not positive: there is no frame to pick.
+        """
+        if num_frames < 1:
+            raise ValueError(f"cannot pick {self.count} frames from a clip of {num_frames}")
+        match self.kind:
+            case RuleKind.PLLAVA:
+                return _segment_indices(num_frames, self.count)
+            case RuleKind.POINTS:
+                return [min(int(point * num_frames), num_frames - 1) for point in SEED_POINTS[self.count]]
+            case RuleKind.LINSPACE:
+                spread = np.linspace(0, num_frames - 1, min(self.count, num_frames))
+                return [int(index) for index in np.round(spread)]
+
+    def to_json(self) -> dict[str, str | int]:
+        """What a recipe records of this rule."""
+        return {"kind": self.kind.value, "count": self.count}
+
+
+def _segment_indices(num_frames: int, count: int) -> list[int]:
+    segment = (num_frames - 1) / count
+    start = int(segment / 2)
+    return [min(start + int(np.round(segment * i)), num_frames - 1) for i in range(count)]
