@@ -1,0 +1,1 @@
+"""Captioners: annotators that write a caption for a clip."""
