@@ -87,7 +87,7 @@ def annotate_shard(
         skipped = [
             Outcome(clip_id, Status.SKIPPED, error=reason, run_id=options.run_id)
             for clip_id, reason in reasons.items()
-            if clip_id not in recorded or recorded[clip_id].error != reason
+            if clip_id not in recorded or (recorded[clip_id].status, recorded[clip_id].error) != (Status.SKIPPED, reason)
         ]
         todo = [
             clip
