@@ -1,0 +1,203 @@
+"""The demo clips: H.264 files of the demo world with their ground truth beside them."""
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.demo.scene import Scene, place, random_scene
+from resources.demo.world import ACTIONS, BACKGROUNDS, CAMERA_MOVES, COLOURS, SHAPES, SIZES, SURFACES, Slots
+
+if TYPE_CHECKING:
+    import numpy as np
+
+TRUTH_FILE = "ground_truth.json"
+DEMO_SEED = 20_240
+VERSION = 1  # of the demo source; a folder of another version is rendered anew
+FRAME_SIZES = ((320, 180), (180, 320), (224, 224))  # width, height
+RATES = (24, 25, 30, 50, 60)
+
+
+@dataclass(frozen=True, slots=True)
+class Truth:
+    """What is in a demo file.
+
+    ``caption`` needs the motion, ``still_caption`` is what one frame shows. ``camera_motion`` is one of the
+    camera labels. Where ``broken`` is set, the file cannot be decoded and the rest is None or empty.
+    """
+
+    file: str
+    kind: str
+    width: int | None = None
+    height: int | None = None
+    fps: int | None = None
+    num_frames: int | None = None
+    slots: Slots | None = None
+    still_slots: Slots | None = None
+    camera_motion: str | None = None
+    broken: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """JSON-able form, with the sentences and tags spelled out."""
+        seen = self.slots
+        return asdict(self) | {
+            "caption": seen.caption if seen else None,
+            "still_caption": self.still_slots.caption if self.still_slots else None,
+            "objects": seen.objects if seen else [],
+            "actions": seen.actions if seen else [],
+        }
+
+
+def read_truths(folder: Path) -> list[Truth]:
+    """The ground truth of a rendered folder, in the order of its file names."""
+    rows = json.loads((folder / TRUTH_FILE).read_text())["clips"]
+    known = Truth.__dataclass_fields__
+    slotted = {"slots", "still_slots"}
+    return [
+        Truth(**{k: Slots(**v) if k in slotted and v else v for k, v in row.items() if k in known})
+        for row in rows
+    ]
+
+
+def render_demo_source(folder: Path) -> Path:
+    """Render the demo source once: about 40 clips, two images, a truncated clip and a text file named .mp4.
+
+    Does nothing where `folder` already holds this version; the folder appears whole or not at all.
+
+    Raises:
+        FileExistsError: the folder holds something that was not rendered here.
+    """
+    folder = Path(folder)
+    if _version_of(folder) == VERSION:
+        return folder
+    if _version_of(folder) is None and folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder} exists and holds no demo clips: name another folder or remove it")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".demo-", dir=folder.parent) as workplace:
+        fresh = Path(workplace) / "clips"
+        _write_truths(fresh, _render_demo(fresh))
+        if folder.exists() and _version_of(folder) != VERSION:
+            shutil.rmtree(folder)
+        try:
+            os.rename(fresh, folder)
+        except OSError:
+            if _version_of(folder) != VERSION:  # else another process has just finished the same work
+                raise
+    return folder
+
+
+def render_clips(folder: Path, count: int, seed: int, *, surfaces: float = 0.1) -> list[Truth]:
+    """Render `count` random clips of the demo world into `folder`, all decided by `seed`.
+
+    `surfaces` is the share of textured surfaces. Demo clips and training scenes use other seeds, so any
+    other seed gives held-out clips. Writes the ground truth file beside them and returns it.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng((seed, 0xC11B))
+    truths = []
+    for i in range(count):
+        scene = random_scene(rng, surface=bool(rng.random() < surfaces))
+        truths.append(_render_clip(folder, f"clip-{i:04d}.mp4", scene, rng))
+    _write_truths(folder, truths)
+    return truths
+
+
+def write_video(path: Path, frames: "list[np.ndarray]", fps: int, crf: int = 20) -> None:
+    """Encode (H, W, 3) uint8 RGB frames of even size as H.264 yuv420p mp4, the same bytes every time."""
+    import av
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w", options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": str(crf), "preset": "veryfast", "threads": "1"}
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def _render_demo(folder: Path) -> list[Truth]:
+    import numpy as np
+
+    rng = np.random.default_rng(DEMO_SEED)
+    truths = []
+    for i in range(28):
+        background = list(BACKGROUNDS)[i % len(BACKGROUNDS)]
+        colours = [name for name in COLOURS if name != background]
+        slots = Slots(
+            background,
+            shape=SHAPES[(i + i // 6) % len(SHAPES)],
+            colour=colours[(3 * i) % len(colours)],
+            size=SIZES[(i // 2) % 2],
+            action=ACTIONS[i % len(ACTIONS)],
+        )
+        scene = place(slots, rng, seed=int(rng.integers(2**31)))
+        name = "-".join(word for word in (scene.slots.size, scene.slots.colour, scene.slots.shape) if word)
+        truths.append(_render_clip(folder, f"shapes/{i:02d}-{name}.mp4", scene, rng, variant=i))
+    for i, camera in enumerate((*CAMERA_MOVES, "pan_right", "tilt_up", "zoom_in")):
+        surface = random_scene(rng, surface=True)
+        name = SURFACES[i % len(SURFACES)]
+        scene = Scene(Slots(name), BACKGROUNDS[name], camera=camera, texture_seed=surface.texture_seed)
+        truths.append(_render_clip(folder, f"camera/{i:02d}-{name}.mp4", scene, rng, variant=i))
+    for suffix, slots in (
+        ("png", Slots("cyan", "heart", "red", "large", "stays still")),
+        ("jpg", Slots("gray", "star", "yellow", "small", "stays still")),
+    ):
+        truths.append(
+            _render_image(folder, f"images/{slots.colour}-{slots.shape}.{suffix}", place(slots, rng))
+        )
+    return truths + _render_broken(folder, truths[0])
+
+
+def _render_clip(
+    folder: Path, name: str, scene: Scene, rng: "np.random.Generator", variant: int | None = None
+) -> Truth:
+    if variant is None:
+        variant = int(rng.integers(len(FRAME_SIZES) * len(RATES)))
+    width, height = FRAME_SIZES[variant % len(FRAME_SIZES)]
+    fps = RATES[variant % len(RATES)]
+    count = int(rng.uniform(1.0, 4.0 if fps <= 30 else 2.0) * fps)
+    frames = [scene.draw(i / (count - 1), height, width) for i in range(count)]
+    write_video(folder / name, frames, fps)
+    return Truth(
+        name, "video", width, height, fps, count, scene.slots, scene.still_slots, camera_motion=scene.camera
+    )
+
+
+def _render_image(folder: Path, name: str, scene: Scene) -> Truth:
+    from PIL import Image
+
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(scene.draw(0.5, 288, 384)).save(folder / name)
+    return Truth(name, "image", 384, 288, None, 1, scene.slots, scene.still_slots, camera_motion=None)
+
+
+def _render_broken(folder: Path, intact: Truth) -> list[Truth]:
+    """A clip cut off in the middle (its index, at the end of the file, is gone) and a text named .mp4."""
+    cut, text = folder / "broken/truncated.mp4", folder / "broken/not-a-video.mp4"
+    cut.parent.mkdir(parents=True, exist_ok=True)
+    whole = (folder / intact.file).read_bytes()
+    cut.write_bytes(whole[: len(whole) // 2])
+    text.write_text("This is a text file whose name ends in .mp4.\n")
+    return [
+        Truth("broken/truncated.mp4", "video", broken="cut off before its index"),
+        Truth("broken/not-a-video.mp4", "video", broken="text, no video"),
+    ]
+
+
+def _write_truths(folder: Path, truths: list[Truth]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"version": VERSION, "clips": [truth.as_json() for truth in truths]}
+    (folder / TRUTH_FILE).write_text(json.dumps(content, indent=1))
+
+
+def _version_of(folder: Path) -> int | None:
+    try:
+        return int(json.loads((folder / TRUTH_FILE).read_text())["version"])
+    except FileNotFoundError:
+        return None
