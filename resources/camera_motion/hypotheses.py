@@ -1,0 +1,140 @@
+"""How may the camera have moved between two frames, and which of these ways do the pictures support?"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from resources.camera_motion.tracking import CELLS, Frame, Points, Transform
+
+RANSAC_PX = 1.2
+MAX_PEELS = 3
+MIN_INLIERS = 8
+MIN_INLIER_SHARE = 0.06
+MAX_STEP_SCALE = 2.2
+MAX_STEP_ROTATION = np.radians(50)
+SAME_PX = 0.6
+
+TEXTURED = 4.0
+EXPLAINED = 0.55
+NOISE = 2.0
+DECISIVE = 1.3
+WIN = 1.12
+BORDER_WEIGHT = 1.5
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The hypothesis that the pictures support.
+
+    ``support`` is the share of the cells with texture, still in view, that it explains, ``rivalry`` the share of the
+    deciding votes that went to another hypothesis, ``cells`` the number that had a say.
+    """
+
+    transform: Transform
+    support: float
+    rivalry: float
+    cells: int
+
+
+def propose(start: Points, end: Points) -> list[Transform]:
+    """Up to three similarities by RANSAC, each on the points that the ones before do not explain."""
+    found: list[Transform] = []
+    least = max(MIN_INLIERS, MIN_INLIER_SHARE * len(start))
+    while len(start) >= least and len(found) < MAX_PEELS:
+        matrix, inliers = cv2.estimateAffinePartial2D(
+            start, end, method=cv2.RANSAC, ransacReprojThreshold=RANSAC_PX, maxIters=500, confidence=0.995
+        )
+        if matrix is None or inliers.sum() < least:
+            break
+        transform = np.vstack([matrix, [0.0, 0.0, 1.0]])
+        if is_plausible(transform):
+            found.append(transform)
+        rest = inliers[:, 0] == 0
+        start, end = start[rest], end[rest]
+    return found
+
+
+def is_plausible(transform: Transform) -> bool:
+    """Can a camera do this between two frames of a shot?"""
+    scale = float(np.hypot(transform[0, 0], transform[1, 0]))
+    turn = float(np.arctan2(transform[1, 0], transform[0, 0]))
+    return 1 / MAX_STEP_SCALE < scale < MAX_STEP_SCALE and abs(turn) < MAX_STEP_ROTATION
+
+
+def distinct(transforms: Iterable[Transform], shape: tuple[int, int]) -> list[Transform]:
+    """The transforms without those that move no corner of the picture differently from one before."""
+    height, width = shape
+    corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]], np.float64)
+    kept: list[Transform] = []
+    for transform in transforms:
+        gaps = [np.abs(((transform - other) @ corners.T)[:2]).max() for other in kept]
+        if all(gap > SAME_PX for gap in gaps):
+            kept.append(transform)
+    return kept
+
+
+def vote(a: Frame, b: Frame, candidates: list[Transform]) -> Verdict:
+    """Let 12 x 8 cells of the picture decide which candidate moved them from ``a`` to ``b``.
+
+    Each candidate brings ``b`` back onto ``a``; a cell votes for the candidates that explain it clearly
+    better than others do. So an object with many corners counts by its area only, and a cell which looks
+    the same under every candidate does not count. Cells at the border weigh more: an object seldom
+    surrounds the background.
+    """
+    errors, seen = _cell_errors(a, b, candidates)
+    contrast = _cell_contrast(a)
+    textured = contrast > TEXTURED
+    usable = np.where(seen, errors, np.inf)
+    best = usable.min(axis=0)
+    explained = textured & (best < EXPLAINED * contrast + NOISE)
+    worst = np.where(seen, errors, 0).max(axis=0)
+    decides = explained & (worst > DECISIVE * best + NOISE)
+    weight = _border_weights()
+    agrees = (usable <= WIN * best + 0.25 * NOISE) & decides
+    scores = (agrees * weight).sum(axis=(1, 2))
+    winner = int(scores.argmax())
+    mine = textured & seen[winner]
+    fits = mine & (errors[winner] < EXPLAINED * contrast + NOISE)
+    deciding = float((decides * weight).sum())
+    return Verdict(
+        transform=candidates[winner],
+        support=float((fits * weight).sum() / max((mine * weight).sum(), 1e-6)),
+        rivalry=1 - float(scores[winner]) / deciding if deciding else 0.0,
+        cells=int(fits.sum()),
+    )
+
+
+def _cell_errors(
+    a: Frame, b: Frame, candidates: list[Transform]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    height, width = a.gray.shape
+    errors, seen = [], []
+    inside = np.full((height, width), 255, np.uint8)
+    for transform in candidates:
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        back = cv2.warpAffine(b.smooth, transform[:2], (width, height), flags=flags)
+        mask = cv2.warpAffine(inside, transform[:2], (width, height), flags=flags) == 255
+        share = _per_cell(mask.astype(np.float32))
+        errors.append(_per_cell(np.abs(back - a.smooth) * mask) / np.maximum(share, 1e-3))
+        seen.append(share > 0.6)
+    return np.stack(errors), np.stack(seen)
+
+
+def _cell_contrast(frame: Frame) -> NDArray[np.float32]:
+    mean = _per_cell(frame.smooth)
+    height, width = frame.gray.shape
+    spread = np.abs(frame.smooth - cv2.resize(mean, (width, height), interpolation=cv2.INTER_NEAREST))
+    return _per_cell(spread)
+
+
+def _per_cell(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(cv2.resize(values, CELLS, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _border_weights() -> NDArray[np.float32]:
+    weights = np.full((CELLS[1], CELLS[0]), BORDER_WEIGHT, np.float32)
+    weights[1:-1, 1:-1] = 1
+    return weights
