@@ -76,7 +76,14 @@ class ClipError(Exception):
 
 
 class AnnotatorError(Exception):
-    """The annotator itself is unusable (bad key, dead device, missing weights): stop, blame no clip."""
+    """The annotator itself is unusable (bad key, dead device, missing weights): stop, blame no clip.
+
+    ``retryable`` says whether a fresh process might do better (a dead device) or not (a wrong key).
+    """
+
+    def __init__(self, message: str, *, retryable: bool = True) -> None:
+        super().__init__(message)
+        self.retryable = retryable
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,13 @@ OUTCOME_SCHEMA = pa.schema(
         ("details", pa.string()),
         ("attempt", pa.int32()),
         ("run_id", pa.string()),
-        ("created_at", pa.timestamp("us", tz="UTC")),
+        ("created_at", pa.timestamp("us")),
     ]
 )
 
 
 def outcomes_to_table(outcomes: Sequence[Outcome]) -> pa.Table:
-    """One row an outcome; ``details`` becomes JSON text, NULL where there are none."""
+    """One row an outcome; ``details`` becomes JSON text (NULL where there are none), ``created_at`` is UTC."""
     rows = [
         {name: getattr(outcome, name) for name in OUTCOME_SCHEMA.names}
         | {"details": json.dumps(outcome.details, sort_keys=True, ensure_ascii=False) if outcome.details else None}

@@ -1,0 +1,5 @@
+"""The warehouse: the DuckDB database with the merged tables, rebuilt from the lake at any time."""
+
+from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
+
+__all__ = ["Warehouse", "WarehouseBusyError"]

@@ -1,0 +1,157 @@
+"""One DuckDB database that many short transactions share: open, merge a shard, close."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from resources.annotation.store import ANNOTATION_SCHEMA
+from resources.lake import META, Lake
+
+ANNOTATORS = (
+    "captions_pllava",
+    "captions_llava",
+    "captions_gpt4v",
+    "camera_motion",
+    "tags_objects",
+    "tags_actions",
+)
+_DUCKLAKE = "ducklake:"
+
+
+class WarehouseBusyError(Exception):
+    """Another process has the database open and did not let go in time."""
+
+
+def is_lock_conflict(error: BaseException) -> bool:
+    """Does another process hold the database file?"""
+    return isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
+
+
+class Warehouse:
+    """The tables `captioned_videos`, `annotations` and `recipes`.
+
+    Args:
+        uri: path of a DuckDB file, or a ``ducklake:`` URI (needs DuckDB's ducklake extension).
+        lock_timeout_s: seconds to wait while another process has the file open; a DuckDB file has either
+            one writer or any number of readers.
+        log: told once in a while what is being waited for.
+    """
+
+    def __init__(self, uri: str, *, lock_timeout_s: float = 600.0, log: Callable[[str], None] = print) -> None:
+        self.uri = uri
+        self._lock_timeout_s = lock_timeout_s
+        self._log = log
+
+    @contextmanager
+    def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection, closed at the end so that other processes get their turn.
+
+        Raises:
+            WarehouseBusyError: another process still held the file after ``lock_timeout_s`` seconds.
+        """
+        connection = self._open(read_only)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def merge(self, lake: Lake, shard: str, caption_order: Sequence[str]) -> int:
+        """Replace a shard's rows by what the lake holds, in one transaction; the number of clips merged.
+
+        The cost depends on the shard, not on the tables. ``caption_order`` names the captioners whose
+        caption becomes ``text``, the preferred one first; after them comes the source's own text.
+
+        Raises:
+            FileNotFoundError: the shard's raw metadata is not in the lake.
+            WarehouseBusyError: see :meth:`connect`.
+        """
+        meta = lake.file(META, shard)
+        if not meta.exists():
+            raise FileNotFoundError(f"raw_meta of {shard} has not been materialised yet ({meta})")
+        annotations = [str(file) for name in ANNOTATORS if (file := lake.file(name, shard)).exists()]
+        with self.connect() as connection:
+            # Without an annotation yet, an empty Arrow table gives the shape.
+            empty = ANNOTATION_SCHEMA.empty_table()
+            connection.register("empty", empty)
+            _run(connection, _sql("schema.sql"), {})
+            connection.execute("BEGIN")
+            _run(
+                connection,
+                """
+                CREATE TEMP TABLE meta AS SELECT * FROM read_parquet($meta);
+                CREATE TEMP TABLE fresh AS SELECT * FROM empty;
+                """,
+                {"meta": str(meta)},
+            )
+            if annotations:
+                connection.execute("INSERT INTO fresh BY NAME SELECT * FROM read_parquet($files)", {"files": annotations})
+            _run(connection, _sql("merge_shard.sql"), {"shard": shard, "order": list(caption_order)})
+            for recipe in lake.recipes():
+                connection.execute(
+                    """
+                    INSERT INTO recipes SELECT $fingerprint, $annotator, $recipe, $first_seen
+                    WHERE NOT EXISTS (FROM recipes WHERE fingerprint = $fingerprint)
+                    """,
+                    {
+                        "fingerprint": recipe.fingerprint,
+                        "annotator": recipe.annotator,
+                        "recipe": recipe.recipe,
+                        "first_seen": recipe.first_seen.replace(tzinfo=None),
+                    },
+                )
+            row = connection.execute("SELECT count(*) FROM meta").fetchone()
+            connection.execute("COMMIT")
+        assert row is not None
+        return int(row[0])
+
+    def _open(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+        if not self.uri.startswith((_DUCKLAKE, "md:")):
+            Path(self.uri).absolute().parent.mkdir(parents=True, exist_ok=True)
+        retrying = Retrying(
+            retry=retry_if_exception(is_lock_conflict),
+            stop=stop_after_delay(self._lock_timeout_s),
+            wait=wait_random_exponential(multiplier=0.05, max=2.0),
+            before_sleep=self._tell,
+            retry_error_callback=self._give_up,
+        )
+        return retrying(self._connect, read_only)
+
+    def _connect(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+        if not self.uri.startswith(_DUCKLAKE):
+            return duckdb.connect(self.uri, read_only=read_only)
+        connection = duckdb.connect()
+        connection.execute("LOAD ducklake")
+        options = " (READ_ONLY)" if read_only else ""
+        connection.execute(f"ATTACH '{self.uri.replace(chr(39), chr(39) * 2)}' AS vidcap{options}; USE vidcap")
+        return connection
+
+    def _tell(self, state: RetryCallState) -> None:
+        if state.attempt_number in (1, 5) or state.attempt_number % 20 == 0:
+            self._log(f"waiting for the warehouse, another process has it open: {_reason(state)}")
+
+    def _give_up(self, state: RetryCallState) -> None:
+        raise WarehouseBusyError(
+            f"the warehouse was open elsewhere for {self._lock_timeout_s:.0f} s: {_reason(state)}; "
+            "close that process, nothing is lost: the shard is merged when it is run again"
+        )
+
+
+def _reason(state: RetryCallState) -> str:
+    error = state.outcome.exception() if state.outcome else None
+    return str(error).partition(" See also")[0].removeprefix("IO Error: ")
+
+
+def _sql(name: str) -> str:
+    return files("resources.warehouse").joinpath(name).read_text()
+
+
+def _run(connection: duckdb.DuckDBPyConnection, script: str, parameters: Mapping[str, Any]) -> None:
+    """Run a script statement by statement, each with those parameters that it names."""
+    for statement in duckdb.extract_statements(script):
+        named = {name: parameters[name] for name in statement.named_parameters}
+        connection.execute(statement, named or None)

@@ -1,0 +1,31 @@
+"""The environment variables that vidcap reads, in one place."""
+
+import os
+from pathlib import Path
+
+DEMO_SOURCE = "demo"
+
+
+def source() -> str:
+    """``VIDCAP_SOURCE``: folder or list to caption; by default the demo clips."""
+    return os.environ.get("VIDCAP_SOURCE") or DEMO_SOURCE
+
+
+def home() -> str:
+    """``VIDCAP_HOME``: where everything is kept; by default ``data`` in the current folder."""
+    return os.environ.get("VIDCAP_HOME") or str(Path("data").absolute())
+
+
+def shard_size() -> int:
+    """``VIDCAP_SHARD_SIZE``: clips in a new shard; by default 500."""
+    return int(os.environ.get("VIDCAP_SHARD_SIZE") or 500)
+
+
+def warehouse() -> str:
+    """``VIDCAP_WAREHOUSE``: DuckDB file or ``ducklake:`` URI; by default ``vidcap.duckdb`` in the home."""
+    return os.environ.get("VIDCAP_WAREHOUSE") or f"{home()}/vidcap.duckdb"
+
+
+def setting(name: str) -> str | None:
+    """An optional variable; empty counts as unset."""
+    return os.environ.get(name) or None

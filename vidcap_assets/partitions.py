@@ -1,0 +1,76 @@
+"""The shards as Dagster partitions, and which of them a run is for."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
+
+from resources.lake import Lake, UnknownShardError
+
+SHARDS = "shards"
+
+
+class ShardPartitions(dg.DynamicPartitionsDefinition):
+    """Dynamic partitions that an instance need not have heard of before a run over a range of them.
+
+    Dagster resolves a range while it plans the run, before any asset could register its shard. On an
+    instance that is new (a temporary one, another machine's) the shards are therefore taken from the lake of
+    ``VIDCAP_HOME`` at that moment.
+    """
+
+    def get_partition_keys_in_range(
+        self,
+        partition_key_range: dg.PartitionKeyRange,
+        dynamic_partitions_store: dg.DagsterInstance | None = None,
+    ) -> Sequence[str]:
+        """See the base class; registers the lake's shards first where an end of the range is unknown."""
+        if isinstance(dynamic_partitions_store, dg.DagsterInstance):
+            registered = dynamic_partitions_store.get_dynamic_partitions(SHARDS)
+            if not {partition_key_range.start, partition_key_range.end} <= set(registered):
+                from vidcap_assets.environment import home
+
+                register(dynamic_partitions_store, Lake(home()).shards())
+        return super().get_partition_keys_in_range(partition_key_range, dynamic_partitions_store)
+
+
+shards = ShardPartitions(name=SHARDS)
+
+
+def register(instance: dg.DagsterInstance, names: Sequence[str]) -> list[str]:
+    """Make shards known to the instance as partitions; returns those that were not."""
+    known = set(instance.get_dynamic_partitions(SHARDS))
+    new = [name for name in names if name not in known]
+    if new:
+        instance.add_dynamic_partitions(SHARDS, new)
+    return new
+
+
+def shards_of_run(context: dg.AssetExecutionContext, lake: Lake) -> list[str]:
+    """The shards that this run is for, each proven to exist before it becomes a partition.
+
+    Raises:
+        dg.Failure: the run names no shard, or one that the lake does not have.
+    """
+    tags = context.run.tags
+    names = [
+        tags[tag]
+        for tag in (PARTITION_NAME_TAG, ASSET_PARTITION_RANGE_START_TAG, ASSET_PARTITION_RANGE_END_TAG)
+        if tag in tags
+    ]
+    if not names:
+        raise dg.Failure(
+            f'name the shard to run: --tags \'{{"{PARTITION_NAME_TAG}": "shard-00000"}}\'', allow_retries=False
+        )
+    try:
+        for name in names:
+            lake.require_shard(name)
+    except UnknownShardError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    if len(names) == 1:
+        register(context.instance, names)
+        return names
+    return list(context.partition_keys)
