@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from resources.annotation.clip import Kind
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".gif"})
@@ -70,6 +68,8 @@ def _media_files(folder: Path) -> Iterator[Path]:
 
 
 def _read_list(path: Path) -> list[Entry]:
+    import pandas as pd
+
     if not path.is_file():
         raise SourceError(f"source {path}: there is no such list")
     try:

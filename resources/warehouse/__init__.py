@@ -1,5 +1,5 @@
 """The warehouse: the DuckDB database with the merged tables, rebuilt from the lake at any time."""
 
-from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
+from resources.warehouse.warehouse import Merge, Warehouse, WarehouseBusyError
 
-__all__ = ["Warehouse", "WarehouseBusyError"]
+__all__ = ["Merge", "Warehouse", "WarehouseBusyError"]

@@ -30,7 +30,7 @@ WITH latest AS (
 ),
 worded AS (
     SELECT
-        meta.* EXCLUDE (text, rotation, bit_depth, has_audio, is_vfr, file_size, details),
+        meta.* EXCLUDE (text, is_vfr, rotation, bit_depth, has_audio, file_size),
         latest.* EXCLUDE (id, chosen),
         coalesce(chosen.text, meta.text) AS text,
         CASE WHEN chosen.text IS NOT NULL THEN chosen.source

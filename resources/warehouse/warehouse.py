@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,15 @@ ANNOTATORS = (
     "tags_actions",
 )
 _DUCKLAKE = "ducklake:"
+
+
+@dataclass(frozen=True)
+class Merge:
+    """What a merge put into the tables; ``version`` is a hash of the shard's merged rows."""
+
+    clips: int
+    annotations: int
+    version: str
 
 
 class WarehouseBusyError(Exception):
@@ -60,8 +70,8 @@ class Warehouse:
         finally:
             connection.close()
 
-    def merge(self, lake: Lake, shard: str, caption_order: Sequence[str]) -> int:
-        """Replace a shard's rows by what the lake holds, in one transaction; the number of clips merged.
+    def merge(self, lake: Lake, shard: str, caption_order: Sequence[str]) -> Merge:
+        """Replace a shard's rows by what the lake holds, in one transaction.
 
         The cost depends on the shard, not on the tables. ``caption_order`` names the captioners whose
         caption becomes ``text``, the preferred one first; after them comes the source's own text.
@@ -104,10 +114,10 @@ class Warehouse:
                         "first_seen": recipe.first_seen.replace(tzinfo=None),
                     },
                 )
-            row = connection.execute("SELECT count(*) FROM meta").fetchone()
+            row = connection.execute(_sql("merged.sql"), {"shard": shard}).fetchone()
             connection.execute("COMMIT")
         assert row is not None
-        return int(row[0])
+        return Merge(*row)
 
     def _open(self, read_only: bool) -> duckdb.DuckDBPyConnection:
         if not self.uri.startswith((_DUCKLAKE, "md:")):

@@ -1,0 +1,45 @@
+"""Camera motion: how the camera moved, told from the pixels alone."""
+
+import dagster as dg
+
+from resources.lake import META
+from vidcap_assets.annotate import AnnotateConfig, ShardTask, annotate_shards, check_specs
+from vidcap_assets.columns import ANNOTATION
+from vidcap_assets.partitions import shards
+from vidcap_assets.policies import RETRY, SEVERAL_SHARDS
+from vidcap_assets.resources import CameraResource, DecodeResource, LakeResource
+
+
+@dg.asset(
+    partitions_def=shards,
+    deps=[META],
+    group_name="camera",
+    kinds={"opencv"},
+    output_required=False,
+    retry_policy=RETRY,
+    backfill_policy=SEVERAL_SHARDS,
+    check_specs=check_specs("camera_motion"),
+    metadata={"dagster/column_schema": ANNOTATION},
+)
+def camera_motion(
+    context: dg.AssetExecutionContext,
+    config: AnnotateConfig,
+    lake: LakeResource,
+    decode: DecodeResource,
+    camera: CameraResource,
+):
+    """Pan, tilt and zoom of each clip, as labels that may overlap (`pan_left+zoom_in`), or why there is none.
+
+    Runs on the CPU, in the decoding processes, one pass over each clip.
+    """
+    store = lake.open()
+    with decode.open() as workers:
+        annotator = camera.annotator(workers)
+        yield from annotate_shards(
+            context,
+            "camera_motion",
+            config,
+            store,
+            lambda shard: ShardTask(annotator, store.clips(shard)),
+            decode.worker_count,
+        )

@@ -1,0 +1,61 @@
+"""The merged table: one row a clip with everything that is known of it."""
+
+import dagster as dg
+
+from vidcap_assets.annotate import materialised
+from vidcap_assets.columns import CAPTIONED_VIDEOS, CAPTIONED_VIDEOS_LINEAGE
+from vidcap_assets.partitions import shards, shards_of_run
+from vidcap_assets.policies import DUCKDB_POOL, RETRY, SEVERAL_SHARDS
+from vidcap_assets.resources import LakeResource, TextResource, WarehouseResource
+
+
+@dg.asset(
+    partitions_def=shards,
+    deps=[
+        "raw_meta",
+        "captions_pllava",
+        "captions_llava",
+        "captions_gpt4v",
+        "camera_motion",
+        "tags_objects",
+        "tags_actions",
+    ],
+    group_name="dataset",
+    kinds={"duckdb"},
+    pool=DUCKDB_POOL,
+    output_required=False,
+    retry_policy=RETRY,
+    backfill_policy=SEVERAL_SHARDS,
+    metadata={
+        "dagster/column_schema": CAPTIONED_VIDEOS,
+        "dagster/column_lineage": CAPTIONED_VIDEOS_LINEAGE,
+    },
+)
+def captioned_videos(
+    context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource, text: TextResource
+):
+    """One row a clip: metadata, the captions of all captioners, camera motion, tags, and the chosen text.
+
+    A shard is replaced in one short transaction, straight from the lake. Annotators that have not run yet
+    leave NULL and a NULL status; run this again after them.
+    """
+    from resources.warehouse import WarehouseBusyError
+
+    store, tables = lake.open(), warehouse.open(context)
+    metadata: dict[str, dict[str, dg.MetadataValue]] = {}
+    versions: dict[str, str] = {}
+    for shard in shards_of_run(context, store):
+        try:
+            merge = tables.merge(store, shard, text.order)
+        except FileNotFoundError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+        except WarehouseBusyError as error:
+            raise dg.Failure(str(error)) from error
+        context.log.info(f"{shard}: {merge.clips} clips merged into {tables.uri}")
+        metadata[shard] = {
+            "dagster/row_count": dg.MetadataValue.int(merge.clips),
+            "annotations": dg.MetadataValue.int(merge.annotations),
+            "dagster/uri": dg.MetadataValue.text(tables.uri),
+        }
+        versions[shard] = merge.version
+    yield from materialised(context, "captioned_videos", metadata, versions)

@@ -1,0 +1,89 @@
+"""Tags: the objects and actions that a caption names, read by one language model for both."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from resources.caption_text import CaptionText, caption_texts
+from resources.lake import META, Lake
+from vidcap_assets.annotate import AnnotateConfig, ShardTask, annotate_shards, check_specs
+from vidcap_assets.columns import ANNOTATION
+from vidcap_assets.partitions import shards
+from vidcap_assets.policies import GPU_POOL, RETRY, SEVERAL_SHARDS
+from vidcap_assets.resources import LakeResource, TaggerResource, TextResource
+
+if TYPE_CHECKING:
+    from resources.tagger import Tagger
+
+TAGS = {
+    "tags_objects": "The objects that the caption names.",
+    "tags_actions": "The actions that the caption names.",
+}
+_PREPARE_WORKERS = 1
+
+
+@dg.multi_asset(
+    name="tags",
+    specs=[
+        dg.AssetSpec(
+            name,
+            deps=[META, "captions_pllava", "captions_llava", "captions_gpt4v"],
+            description=f"{description} An empty list is an answer: the caption names none.",
+            group_name="tags",
+            kinds={"pytorch", "huggingface"},
+            skippable=True,
+            metadata={"dagster/column_schema": ANNOTATION},
+        )
+        for name, description in TAGS.items()
+    ],
+    partitions_def=shards,
+    can_subset=True,
+    pool=GPU_POOL,
+    retry_policy=RETRY,
+    backfill_policy=SEVERAL_SHARDS,
+    check_specs=[spec for name in TAGS for spec in check_specs(name)],
+)
+def tags(
+    context: dg.AssetExecutionContext,
+    config: AnnotateConfig,
+    lake: LakeResource,
+    tagger: TaggerResource,
+    text: TextResource,
+):
+    """Read the tags out of the text of each clip; both assets share one loaded model."""
+    store = lake.open()
+    model = tagger.tagger(store)
+    try:
+        for name in TAGS:
+            if dg.AssetKey(name) in context.selected_asset_keys:
+                yield from _tag(context, name, config, store, model, text.order)
+    finally:
+        model.close()
+
+
+def _tag(
+    context: dg.AssetExecutionContext,
+    name: str,
+    config: AnnotateConfig,
+    lake: Lake,
+    model: "Tagger",
+    order: Sequence[str],
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckEvaluation]:
+    from resources.tagger import TagAnnotator
+
+    def task(shard: str) -> ShardTask:
+        texts = caption_texts(lake, shard, order)
+        clips = [
+            replace(clip, text=texts[clip.id].text if clip.id in texts else None) for clip in lake.clips(shard)
+        ]
+        annotator = TagAnnotator(key=name.removeprefix("tags_"), tagger=model, text_from=_provenance(texts))
+        return ShardTask(annotator, clips)
+
+    yield from annotate_shards(context, name, config, lake, task, _PREPARE_WORKERS)
+
+
+def _provenance(texts: dict[str, CaptionText]) -> dict[str, str | None]:
+    """The captioners whose words are read in this shard, with the fingerprints of their recipes."""
+    return {text.source: text.fingerprint for text in sorted(texts.values(), key=lambda text: text.source)}

@@ -1,0 +1,99 @@
+"""The clips: found, put into shards, and measured by their headers."""
+
+from collections import Counter
+
+import dagster as dg
+
+from resources.lake import META
+from resources.meta import META_SCHEMA, probe_clips
+from resources.shards import update_index
+from resources.source import SourceError
+from vidcap_assets.annotate import materialised, rows_version
+from vidcap_assets.columns import RAW_META
+from vidcap_assets.partitions import register, shards, shards_of_run
+from vidcap_assets.policies import RETRY, SEVERAL_SHARDS
+from vidcap_assets.resources import DecodeResource, LakeResource, SourceResource
+
+_GROUP = "videos"
+
+
+@dg.asset(group_name=_GROUP, kinds={"parquet"})
+def video_index(
+    context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource
+) -> dg.MaterializeResult:
+    """The clips of the source, each with a stable id, in shards of fixed membership.
+
+    New clips go into new shards and become new partitions; existing shards never change when clips are
+    added, so nothing that was captioned has to be captioned again. A clip that moved keeps its id as long
+    as its content is the same. Duplicates stay clips of their own and are reported.
+    """
+    store = lake.open()
+    with store.index_lock():
+        existing = {shard: store.manifest(shard) for shard in store.shards()}
+        try:
+            update = update_index(source.entries(store), existing, source.shard_size)
+        except SourceError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+        for shard, clips in {**update.rewritten, **update.new}.items():
+            store.write_manifest(shard, clips)
+        names = store.shards()
+    registered = register(context.instance, names)
+    clips = sum(map(len, {**existing, **update.new}.values()))
+    context.log.info(
+        f"{clips} clips in {len(names)} shards: {len(update.added)} new, {len(update.moved)} moved, "
+        f"{len(update.changed)} changed, {len(update.gone)} no longer listed, {len(update.duplicates)} duplicates"
+    )
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": clips,
+            "shards": len(names),
+            "new_partitions": dg.MetadataValue.json(registered),
+            **{
+                what: dg.MetadataValue.json({"count": len(ids), "first": ids[:20]})
+                for what, ids in {
+                    "added": update.added,
+                    "moved": update.moved,
+                    "changed": update.changed,
+                    "gone": update.gone,
+                    "duplicates": update.duplicates,
+                }.items()
+            },
+        }
+    )
+
+
+@dg.asset(
+    name=META,
+    partitions_def=shards,
+    deps=[video_index],
+    group_name=_GROUP,
+    kinds={"parquet"},
+    output_required=False,
+    retry_policy=RETRY,
+    backfill_policy=SEVERAL_SHARDS,
+    metadata={"dagster/column_schema": RAW_META},
+)
+def raw_meta(context: dg.AssetExecutionContext, lake: LakeResource, decode: DecodeResource):
+    """What the header of each file says: size, frames, frame rate, duration, codec.
+
+    Nothing is decoded. A file that cannot be read keeps its row, with the reason in `probe_error`; the
+    annotators skip it and say why.
+    """
+    store = lake.open()
+    metadata: dict[str, dict[str, dg.MetadataValue]] = {}
+    versions: dict[str, str] = {}
+    with decode.open() as workers:
+        for shard in shards_of_run(context, store):
+            clips = store.manifest(shard)
+            table = probe_clips(clips, workers)
+            store.write_meta(shard, table)
+            kinds = Counter(error.partition(":")[0] for error in table["probe_error"].to_pylist() if error)
+            context.log.info(f"{shard}: {table.num_rows} clips probed, {kinds.total()} not readable {dict(kinds)}")
+            metadata[shard] = {
+                "dagster/row_count": dg.MetadataValue.int(table.num_rows),
+                "not_readable": dg.MetadataValue.int(kinds.total()),
+                "failure_kinds": dg.MetadataValue.json(dict(kinds)),
+                "dagster/uri": dg.MetadataValue.text(str(store.file(META, shard))),
+            }
+            versions[shard] = rows_version(table, META_SCHEMA.names)
+    yield from materialised(context, META, metadata, versions)

@@ -1,0 +1,49 @@
+"""The root: lists what there is and wires the resources. Computes nothing, imports no model library."""
+
+import dagster as dg
+
+from vidcap_assets.assets.camera_motion import camera_motion
+from vidcap_assets.assets.captions import captions_gpt4v, captions_llava, captions_pllava
+from vidcap_assets.assets.merged import captioned_videos
+from vidcap_assets.assets.tags import tags
+from vidcap_assets.assets.videos import raw_meta, video_index
+from vidcap_assets.jobs import JOBS
+from vidcap_assets.resources import (
+    CameraResource,
+    DecodeResource,
+    Gpt4vResource,
+    LakeResource,
+    LlavaResource,
+    PllavaResource,
+    SourceResource,
+    TaggerResource,
+    TextResource,
+    WarehouseResource,
+)
+
+defs = dg.Definitions(
+    assets=[
+        video_index,
+        raw_meta,
+        captions_pllava,
+        captions_llava,
+        captions_gpt4v,
+        camera_motion,
+        tags,
+        captioned_videos,
+    ],
+    jobs=JOBS,
+    resources={
+        "source": SourceResource(),
+        "decode": DecodeResource(),
+        "pllava": PllavaResource(),
+        "llava": LlavaResource(),
+        "gpt4v": Gpt4vResource(api_key=dg.EnvVar("OPENAI_API_KEY")),
+        "camera": CameraResource(),
+        "tagger": TaggerResource(),
+        "text": TextResource(),
+        "lake": LakeResource(),
+        "warehouse": WarehouseResource(),
+    },
+    executor=dg.multiprocess_executor,
+)
