@@ -71,7 +71,11 @@ class Lake:
         if self.file(INDEX, shard).exists():
             return
         shards = self.shards()
-        there = f"there are {shards[0]} to {shards[-1]}" if shards else "no clips are indexed yet: run index_videos"
+        there = (
+            f"there are {shards[0]} to {shards[-1]}"
+            if shards
+            else "no clips are indexed yet: run index_videos"
+        )
         raise UnknownShardError(f"there is no shard '{shard}' in {self.root} ({there})")
 
     def manifest(self, shard: str) -> list[IndexedClip]:
@@ -139,7 +143,9 @@ class Lake:
         folder = self.root / "lake" / "recipes"
         found = [json.loads(path.read_text()) for path in folder.glob("*.json")] if folder.exists() else []
         stored = [
-            StoredRecipe(r["fingerprint"], r["annotator"], r["recipe"], datetime.fromisoformat(r["first_seen"]))
+            StoredRecipe(
+                r["fingerprint"], r["annotator"], r["recipe"], datetime.fromisoformat(r["first_seen"])
+            )
             for r in found
         ]
         return sorted(stored, key=lambda recipe: (recipe.first_seen, recipe.fingerprint))

@@ -81,7 +81,9 @@ def _read_list(path: Path) -> list[Entry]:
     except Exception as error:
         raise SourceError(f"source {path}: cannot be read as {path.suffix[1:]}: {error}") from error
     if "path" not in frame.columns:
-        raise SourceError(f"source {path}: has no column 'path' (its columns: {', '.join(map(str, frame.columns))})")
+        raise SourceError(
+            f"source {path}: has no column 'path' (its columns: {', '.join(map(str, frame.columns))})"
+        )
 
     def column(name: str) -> list[str | None]:
         if name not in frame.columns:
@@ -89,7 +91,9 @@ def _read_list(path: Path) -> list[Entry]:
         return [None if pd.isna(value) or str(value) == "" else str(value) for value in frame[name]]
 
     entries = []
-    for row, (file, clip_id, text) in enumerate(zip(column("path"), column("id"), column("text"), strict=True), 1):
+    for row, (file, clip_id, text) in enumerate(
+        zip(column("path"), column("id"), column("text"), strict=True), 1
+    ):
         if file is None:
             raise SourceError(f"source {path}: row {row} has no path")
         if clip_id is None and "id" in frame.columns:
@@ -98,5 +102,7 @@ def _read_list(path: Path) -> list[Entry]:
         entries.append(Entry(where, kind_of(where), clip_id, text))
     doubled = [clip_id for clip_id, count in Counter(e.id for e in entries if e.id).items() if count > 1]
     if doubled:
-        raise SourceError(f"source {path}: {len(doubled)} ids stand more than once ({', '.join(doubled[:5])})")
+        raise SourceError(
+            f"source {path}: {len(doubled)} ids stand more than once ({', '.join(doubled[:5])})"
+        )
     return entries

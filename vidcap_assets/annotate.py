@@ -166,12 +166,16 @@ def _log_materialised(
     version: str,
 ) -> None:
     context.log_event(
-        dg.AssetMaterialization(asset, partition=shard, metadata=metadata, tags={"dagster/data_version": version})
+        dg.AssetMaterialization(
+            asset, partition=shard, metadata=metadata, tags={"dagster/data_version": version}
+        )
     )
 
 
 def _left_to_do(outcomes: pa.Table) -> str:
-    kinds = Counter(kind for kind in outcomes["error_kind"].to_pylist() if kind and ErrorKind(kind).fails_shard)
+    kinds = Counter(
+        kind for kind in outcomes["error_kind"].to_pylist() if kind and ErrorKind(kind).fails_shard
+    )
     if not kinds:
         return ""
     message = next(
@@ -252,7 +256,9 @@ def _metadata(report: ShardReport, recipe: Recipe, lake: Lake) -> dict[str, dg.M
 
 def _preview(outcomes: pa.Table) -> str:
     rows = outcomes.slice(0, _PREVIEW_ROWS).to_pylist()
-    lines = [f"| {row['id']} | {row['status']} | {_cell(row['value'] or row['error'] or '')} |" for row in rows]
+    lines = [
+        f"| {row['id']} | {row['status']} | {_cell(row['value'] or row['error'] or '')} |" for row in rows
+    ]
     return "\n".join(["| id | status | value |", "|---|---|---|", *lines])
 
 

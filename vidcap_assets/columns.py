@@ -35,7 +35,11 @@ _VALUES = {
     "objects": "tags_objects",
     "actions": "tags_actions",
 }
-_TEXT = [dg.TableColumnDep(dg.AssetKey(asset), "value") for asset in _VALUES.values() if asset.startswith("captions")]
+_TEXT = [
+    dg.TableColumnDep(dg.AssetKey(asset), "value")
+    for asset in _VALUES.values()
+    if asset.startswith("captions")
+]
 
 
 def _captioned_videos_lineage() -> dg.TableColumnLineage:

@@ -4,7 +4,14 @@ import dagster as dg
 
 from vidcap_assets.partitions import shards
 
-PARTITIONED = ["raw_meta", "captions_pllava", "captions_llava", "camera_motion", "tags_objects", "tags_actions"]
+PARTITIONED = [
+    "raw_meta",
+    "captions_pllava",
+    "captions_llava",
+    "camera_motion",
+    "tags_objects",
+    "tags_actions",
+]
 
 index_videos = dg.define_asset_job(
     "index_videos",

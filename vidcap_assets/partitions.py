@@ -63,7 +63,8 @@ def shards_of_run(context: dg.AssetExecutionContext, lake: Lake) -> list[str]:
     ]
     if not names:
         raise dg.Failure(
-            f'name the shard to run: --tags \'{{"{PARTITION_NAME_TAG}": "shard-00000"}}\'', allow_retries=False
+            f'name the shard to run: --tags \'{{"{PARTITION_NAME_TAG}": "shard-00000"}}\'',
+            allow_retries=False,
         )
     try:
         for name in names:

@@ -15,16 +15,19 @@ from resources.lake import Lake
 from vidcap_assets import environment
 
 if TYPE_CHECKING:
-    from resources.camera_motion import CameraMotionAnnotator
     from resources.captioners.llava import LlavaCaptioner
-    from resources.captioners.openai import OpenAICaptioner
     from resources.captioners.pllava import PllavaCaptioner
+
+    from resources.camera_motion import CameraMotionAnnotator
+    from resources.captioners.openai import OpenAICaptioner
     from resources.source import Entry
     from resources.tagger import Tagger
     from resources.video import FrameReader, IsolatedWorkers
     from resources.warehouse import Warehouse
 
-_DTYPE = "Arithmetic of the model: auto (bfloat16 on a GPU that has it, else float32), float32, bfloat16, float16."
+_DTYPE = (
+    "Arithmetic of the model: auto (bfloat16 on a GPU that has it, else float32), float32, bfloat16, float16."
+)
 _ATTENTION = "Attention kernel: sdpa, eager, or flash_attention_2 where model, GPU and installation allow it."
 _DEVICE = "Where the model runs: auto (a free GPU, else the CPU), cpu, cuda or cuda:N."
 
@@ -132,7 +135,9 @@ class DecodeResource(dg.ConfigurableResource):
 class LocalModelResource(dg.ConfigurableResource):
     """The fields that all models on this machine's devices share."""
 
-    batch_size: int = Field(default=8, gt=0, description="Clips in a batch; halved by itself when memory runs out.")
+    batch_size: int = Field(
+        default=8, gt=0, description="Clips in a batch; halved by itself when memory runs out."
+    )
     dtype: str = Field(default="auto", description=_DTYPE)
     attention: str = Field(default="sdpa", description=_ATTENTION)
     device: str = Field(default="auto", description=_DEVICE)
@@ -151,10 +156,15 @@ class PllavaResource(LocalModelResource):
     adapter: str | None = Field(
         default=None, description="A PLLaVA weight_dir or a PEFT adapter folder for that model."
     )
-    lora_alpha: int = Field(default=4, description="LoRA scale numerator, as the checkpoint was trained with.")
-    num_frames: int | None = Field(default=None, description="Frames a clip; default: the checkpoint's, else 4.")
+    lora_alpha: int = Field(
+        default=4, description="LoRA scale numerator, as the checkpoint was trained with."
+    )
+    num_frames: int | None = Field(
+        default=None, description="Frames a clip; default: the checkpoint's, else 4."
+    )
     pooling_shape: list[int] | None = Field(
-        default=None, description="Frames × height × width after pooling; default: the checkpoint's, else 4 12 12."
+        default=None,
+        description="Frames × height × width after pooling; default: the checkpoint's, else 4 12 12.",
     )
     prompt: str | None = Field(default=None, description="The system text; default: the product's own.")
     query: str = Field(default="Describe the video in details.", description="The user turn.")
@@ -175,7 +185,9 @@ class LlavaResource(LocalModelResource):
         description="Local folder or hub id; default: the embedded demonstration model.",
     )
     num_frames: int = Field(default=1, gt=0, description="Frames a clip: 1 to 3 for LLaVA-1.6.")
-    short_side: int = Field(default=336, gt=0, description="Frames with a longer shorter side are resized to it.")
+    short_side: int = Field(
+        default=336, gt=0, description="Frames with a longer shorter side are resized to it."
+    )
     prompt: str = Field(
         default="video-f1-detail-3ex", description="A preset's name, or the literal text to use."
     )
@@ -201,10 +213,14 @@ class Gpt4vResource(dg.ConfigurableResource):
     )
     api_key: str | None = Field(default=None, repr=False, description="The key, as an environment variable.")
     num_frames: int = Field(default=3, gt=0, description="Frames a clip, sent as JPEG in time order.")
-    prompt: str = Field(default="video-f3-detail-3ex", description="A preset's name, or the literal text to use.")
+    prompt: str = Field(
+        default="video-f3-detail-3ex", description="A preset's name, or the literal text to use."
+    )
     max_tokens: int = Field(default=300, gt=0, description="Longest caption, in tokens.")
     max_concurrency: int = Field(default=16, gt=0, description="Requests in flight at most.")
-    max_cost_usd: float | None = Field(default=None, description="What a run may spend; the rest is left to do.")
+    max_cost_usd: float | None = Field(
+        default=None, description="What a run may spend; the rest is left to do."
+    )
 
     def captioner(self, frames: "FrameReader", lake: Lake, run_id: str) -> "OpenAICaptioner":
         """The captioner."""
@@ -252,5 +268,3 @@ def _fields(resource: dg.ConfigurableResource) -> dict[str, object]:
 
 def _cache(lake: Lake) -> Path:
     return Path(str(lake.folder("cache")))
-
-

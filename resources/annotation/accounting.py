@@ -43,7 +43,9 @@ def account(clip_ids: Iterable[str], rows: Iterable[tuple[str, str]]) -> Tally:
         "unknown": [i for i in found if i not in expected],
         "without a terminal status": [i for i, status in rows if status not in set(Status)],
     }
-    if faults := "; ".join(f"{len(ids)} {what} ({', '.join(ids[:5])})" for what, ids in problems.items() if ids):
+    if faults := "; ".join(
+        f"{len(ids)} {what} ({', '.join(ids[:5])})" for what, ids in problems.items() if ids
+    ):
         raise AccountingError(f"{len(rows)} rows for {expected.total()} clips: {faults}")
     statuses = Counter(status for _, status in rows)
     return Tally(expected.total(), statuses[Status.OK], statuses[Status.FAILED], statuses[Status.SKIPPED])

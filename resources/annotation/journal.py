@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 from upath import UPath
 
-from resources.annotation.outcome_table import OUTCOME_SCHEMA, outcomes_to_table
 from resources.annotation.outcome import Outcome
+from resources.annotation.outcome_table import OUTCOME_SCHEMA, outcomes_to_table
 from resources.storage import read_table, remove_stale_temps, write_table
 
 _PART = re.compile(r"(\d{8})-[0-9a-f]{8}\.parquet")
@@ -47,7 +47,9 @@ class Journal:
         if not self._folder.exists():
             return []
         matches = [(_PART.fullmatch(path.name), path) for path in self._folder.iterdir()]
-        return sorted(((int(m[1]), path) for m, path in matches if m), key=lambda part: (part[0], part[1].name))
+        return sorted(
+            ((int(m[1]), path) for m, path in matches if m), key=lambda part: (part[0], part[1].name)
+        )
 
     def _write(self, table: pa.Table) -> None:
         write_table(self._folder / f"{self._next:08d}-{uuid.uuid4().hex[:8]}.parquet", table)

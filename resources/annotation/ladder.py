@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from resources.annotation.outcome import Answer, AnnotatorError, ClipError, ErrorKind
+from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind
 
 _REGROW_AFTER = 32
 _BROKEN_AFTER = 8

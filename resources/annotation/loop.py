@@ -87,7 +87,8 @@ def annotate_shard(
         skipped = [
             Outcome(clip_id, Status.SKIPPED, error=reason, run_id=options.run_id)
             for clip_id, reason in reasons.items()
-            if clip_id not in recorded or (recorded[clip_id].status, recorded[clip_id].error) != (Status.SKIPPED, reason)
+            if clip_id not in recorded
+            or (recorded[clip_id].status, recorded[clip_id].error) != (Status.SKIPPED, reason)
         ]
         todo = [
             clip
@@ -137,7 +138,9 @@ def _annotate(
 
     def record(results: Sequence[tuple[Clip, Result]]) -> None:
         if unknown := [clip.id for clip, _ in results if clip.id not in expected]:
-            raise RuntimeError(f"{annotator.recipe.annotator} answered for clips it was not given: {unknown[:5]}")
+            raise RuntimeError(
+                f"{annotator.recipe.annotator} answered for clips it was not given: {unknown[:5]}"
+            )
         expected.difference_update(clip.id for clip, _ in results)
         outcomes = [_outcome(annotator, clip, result, recorded, options) for clip, result in results]
         if outcomes:
@@ -158,7 +161,9 @@ def _annotate(
         lookahead=2 * annotator.batch_size + options.prepare_workers,
     )
     chunks = _stream(annotator, readable(ahead))
-    with Progress(f"{annotator.recipe.annotator} {shard}", len(todo), options.log, options.show_bar) as progress:
+    with Progress(
+        f"{annotator.recipe.annotator} {shard}", len(todo), options.log, options.show_bar
+    ) as progress:
         try:
             while (chunk := next(chunks, None)) is not None:
                 seconds, answered = chunk

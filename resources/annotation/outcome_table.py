@@ -32,7 +32,11 @@ def outcomes_to_table(outcomes: Sequence[Outcome]) -> pa.Table:
     """One row an outcome; ``details`` becomes JSON text (NULL where there are none), ``created_at`` is UTC."""
     rows = [
         {name: getattr(outcome, name) for name in OUTCOME_SCHEMA.names}
-        | {"details": json.dumps(outcome.details, sort_keys=True, ensure_ascii=False) if outcome.details else None}
+        | {
+            "details": json.dumps(outcome.details, sort_keys=True, ensure_ascii=False)
+            if outcome.details
+            else None
+        }
         for outcome in outcomes
     ]
     return pa.Table.from_pylist(rows, schema=OUTCOME_SCHEMA)

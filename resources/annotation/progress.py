@@ -38,7 +38,9 @@ class Progress:
         elapsed = max(time.monotonic() - self._started, 1e-9)
         rate = self._done / elapsed
         eta = f"{(self._total - self._done) / rate:.0f} s" if self._done else "unknown"
-        return f"{self._title}: {self._done}/{self._total} clips, {rate:.2f}/s, ETA {eta}, {self._failed} failed"
+        return (
+            f"{self._title}: {self._done}/{self._total} clips, {rate:.2f}/s, ETA {eta}, {self._failed} failed"
+        )
 
     def __enter__(self) -> "Progress":
         return self

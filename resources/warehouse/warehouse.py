@@ -52,7 +52,9 @@ class Warehouse:
         log: told once in a while what is being waited for.
     """
 
-    def __init__(self, uri: str, *, lock_timeout_s: float = 600.0, log: Callable[[str], None] = print) -> None:
+    def __init__(
+        self, uri: str, *, lock_timeout_s: float = 600.0, log: Callable[[str], None] = print
+    ) -> None:
         self.uri = uri
         self._lock_timeout_s = lock_timeout_s
         self._log = log
@@ -99,7 +101,9 @@ class Warehouse:
                 {"meta": str(meta)},
             )
             if annotations:
-                connection.execute("INSERT INTO fresh BY NAME SELECT * FROM read_parquet($files)", {"files": annotations})
+                connection.execute(
+                    "INSERT INTO fresh BY NAME SELECT * FROM read_parquet($files)", {"files": annotations}
+                )
             _run(connection, _sql("merge_shard.sql"), {"shard": shard, "order": list(caption_order)})
             for recipe in lake.recipes():
                 connection.execute(
@@ -137,7 +141,9 @@ class Warehouse:
         connection = duckdb.connect()
         connection.execute("LOAD ducklake")
         options = " (READ_ONLY)" if read_only else ""
-        connection.execute(f"ATTACH '{self.uri.replace(chr(39), chr(39) * 2)}' AS vidcap{options}; USE vidcap")
+        connection.execute(
+            f"ATTACH '{self.uri.replace(chr(39), chr(39) * 2)}' AS vidcap{options}; USE vidcap"
+        )
         return connection
 
     def _tell(self, state: RetryCallState) -> None:

@@ -76,7 +76,8 @@ def _tag(
     def task(shard: str) -> ShardTask:
         texts = caption_texts(lake, shard, order)
         clips = [
-            replace(clip, text=texts[clip.id].text if clip.id in texts else None) for clip in lake.clips(shard)
+            replace(clip, text=texts[clip.id].text if clip.id in texts else None)
+            for clip in lake.clips(shard)
         ]
         annotator = TagAnnotator(key=name.removeprefix("tags_"), tagger=model, text_from=_provenance(texts))
         return ShardTask(annotator, clips)

@@ -88,7 +88,9 @@ def raw_meta(context: dg.AssetExecutionContext, lake: LakeResource, decode: Deco
             table = probe_clips(clips, workers)
             store.write_meta(shard, table)
             kinds = Counter(error.partition(":")[0] for error in table["probe_error"].to_pylist() if error)
-            context.log.info(f"{shard}: {table.num_rows} clips probed, {kinds.total()} not readable {dict(kinds)}")
+            context.log.info(
+                f"{shard}: {table.num_rows} clips probed, {kinds.total()} not readable {dict(kinds)}"
+            )
             metadata[shard] = {
                 "dagster/row_count": dg.MetadataValue.int(table.num_rows),
                 "not_readable": dg.MetadataValue.int(kinds.total()),
