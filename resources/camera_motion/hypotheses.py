@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.camera_motion.tracking import CELLS, Frame, Points, Transform
+from resources.camera_motion.tracking import CELLS, Floats, Frame, Points, Transform, per_cell
 
 RANSAC_PX = 1.2
 MAX_PEELS = 3
@@ -17,9 +17,11 @@ MAX_STEP_SCALE = 2.2
 MAX_STEP_ROTATION = np.radians(50)
 SAME_PX = 0.6
 
-TEXTURED = 4.0
+TEXTURED = 1.5
 EXPLAINED = 0.55
-NOISE = 2.0
+NOISE_FACTOR = 1.0
+IN_VIEW = 0.6
+MAX_GAIN = 12.0
 DECISIVE = 1.3
 WIN = 1.12
 BORDER_WEIGHT = 1.5
@@ -84,20 +86,20 @@ def vote(a: Frame, b: Frame, candidates: list[Transform]) -> Verdict:
     the same under every candidate does not count. Cells at the border weigh more: an object seldom
     surrounds the background.
     """
-    errors, seen = _cell_errors(a, b, candidates)
-    contrast = _cell_contrast(a)
-    textured = contrast > TEXTURED
+    errors, seen = cell_errors(a, b, candidates)
+    floor = NOISE_FACTOR * (a.noise + b.noise)
+    textured = a.texture > TEXTURED * floor
     usable = np.where(seen, errors, np.inf)
     best = usable.min(axis=0)
-    explained = textured & (best < EXPLAINED * contrast + NOISE)
+    explained = textured & (best < EXPLAINED * a.texture + floor)
     worst = np.where(seen, errors, 0).max(axis=0)
-    decides = explained & (worst > DECISIVE * best + NOISE)
-    weight = _border_weights()
-    agrees = (usable <= WIN * best + 0.25 * NOISE) & decides
+    decides = explained & (worst > DECISIVE * best + floor)
+    weight = border_weights()
+    agrees = (usable <= WIN * best + 0.25 * floor) & decides
     scores = (agrees * weight).sum(axis=(1, 2))
     winner = int(scores.argmax())
     mine = textured & seen[winner]
-    fits = mine & (errors[winner] < EXPLAINED * contrast + NOISE)
+    fits = mine & (errors[winner] < EXPLAINED * a.texture + floor)
     deciding = float((decides * weight).sum())
     return Verdict(
         transform=candidates[winner],
@@ -107,34 +109,51 @@ def vote(a: Frame, b: Frame, candidates: list[Transform]) -> Verdict:
     )
 
 
-def _cell_errors(
+def cell_errors(
     a: Frame, b: Frame, candidates: list[Transform]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Mean difference of each cell under each candidate, (N, 8, 12), and whether the cell is in view.
+
+    Brightness and contrast of ``b`` are matched to ``a`` for each candidate first.
+    """
     height, width = a.gray.shape
     errors, seen = [], []
     inside = np.full((height, width), 255, np.uint8)
     for transform in candidates:
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         back = cv2.warpAffine(b.smooth, transform[:2], (width, height), flags=flags)
-        mask = cv2.warpAffine(inside, transform[:2], (width, height), flags=flags) == 255
-        share = _per_cell(mask.astype(np.float32))
-        errors.append(_per_cell(np.abs(back - a.smooth) * mask) / np.maximum(share, 1e-3))
-        seen.append(share > 0.6)
+        mask = (cv2.warpAffine(inside, transform[:2], (width, height), flags=flags) == 255).astype(np.float32)
+        share = per_cell(mask)
+        visible = share > IN_VIEW
+        area = np.maximum(share, 1e-3)
+        gain, offset = exposure(
+            (per_cell(back * mask) / area)[visible], (per_cell(a.smooth * mask) / area)[visible]
+        )
+        errors.append(per_cell(np.abs(back * gain + offset - a.smooth) * mask) / area)
+        seen.append(visible)
     return np.stack(errors), np.stack(seen)
 
 
-def _cell_contrast(frame: Frame) -> NDArray[np.float32]:
-    mean = _per_cell(frame.smooth)
-    height, width = frame.gray.shape
-    spread = np.abs(frame.smooth - cv2.resize(mean, (width, height), interpolation=cv2.INTER_NEAREST))
-    return _per_cell(spread)
+def exposure(source: Floats, target: Floats) -> tuple[float, float]:
+    """Gain and offset that turn the cell means of one picture into those of another, outliers ignored."""
+    if len(source) < 2:
+        return 1.0, 0.0
+    trust = np.ones_like(source)
+    gain, offset = 1.0, 0.0
+    for _ in range(4):
+        total = trust.sum()
+        x, y = (trust * source).sum() / total, (trust * target).sum() / total
+        spread = (trust * (source - x) ** 2).sum()
+        gain = float(((trust * (source - x) * (target - y)).sum() + total) / (spread + total))
+        gain = float(np.clip(gain, 1 / MAX_GAIN, MAX_GAIN))
+        offset = float(y - gain * x)
+        rest = np.abs(source * gain + offset - target)
+        trust = 1 / (1 + (rest / (2 * np.median(rest) + 0.5)) ** 2)
+    return gain, offset
 
 
-def _per_cell(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(cv2.resize(values, CELLS, interpolation=cv2.INTER_AREA), np.float32)
-
-
-def _border_weights() -> NDArray[np.float32]:
+def border_weights() -> Floats:
+    """One weight a cell, (8, 12)."""
     weights = np.full((CELLS[1], CELLS[0]), BORDER_WEIGHT, np.float32)
     weights[1:-1, 1:-1] = 1
     return weights

@@ -9,45 +9,50 @@ from numpy.typing import NDArray
 
 WORK_SIDE = 192
 CELLS = (12, 8)
-CORNERS_PER_CELL = 4
-CORNER_FLOOR = 2e-5
+CORNERS_PER_CELL = 3
+CORNER_FLOOR = 1e-4
 LK_WINDOW = (15, 15)
 LK_LEVELS = 4
 ROUND_TRIP_PX = 0.8
-BLANK_STD = 1.5
-TARGET_STD = 48.0
-MAX_GAIN = 6.0
+NEIGHBOURHOOD = 1 / 3
+FLAT = 0.06
+LOCAL_SCALE = 42.0
+QUIET_CELLS = 0.2
+BLANK_STD = 1.2
+SMOOTH = {"ksize": (5, 5), "sigmaX": 1.2}
+NOISE_LEFT_BY_SMOOTHING = 0.26
 
 Gray = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 Points = NDArray[np.float32]
 Transform = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame ready for tracking.
-
-    ``gray``: (H, W) uint8 of equalised exposure (mean 128, standard deviation 48 where the picture has
-    enough of it), so that fades and flicker do not look like motion. ``contrast`` is the standard
-    deviation before that, in grey levels, and ``gain`` the amplification.
-    """
+    """One frame ready for tracking: ``gray`` is (H, W) uint8 with a short side of at most 192 pixels."""
 
     gray: Gray
-    contrast: float
-    gain: float
 
     @classmethod
     def from_gray(cls, gray: Gray) -> "Frame":
-        """``gray``: (H, W) uint8 of any size; larger ones are shrunk to a short side of 192 pixels."""
+        """``gray``: (H, W) uint8 of any size; larger ones are shrunk."""
         height, width = gray.shape
         shrink = WORK_SIDE / min(height, width)
         if shrink < 1:
             to = (max(round(width * shrink), 1), max(round(height * shrink), 1))
             gray = np.asarray(cv2.resize(gray, to, interpolation=cv2.INTER_AREA), np.uint8)
-        mean, std = (float(value[0, 0]) for value in cv2.meanStdDev(cv2.GaussianBlur(gray, (5, 5), 1.2)))
-        gain = min(TARGET_STD / max(std, 1e-3), MAX_GAIN)
-        ramp = (np.arange(256) - mean) * gain + 128
-        return cls(cv2.LUT(gray, np.rint(ramp.clip(0, 255)).astype(np.uint8)), std, gain)  # type: ignore[arg-type]
+        return cls(gray)
+
+    @cached_property
+    def smooth(self) -> Floats:
+        """The picture without pixel noise, for comparing two frames: (H, W) float32."""
+        return np.asarray(cv2.GaussianBlur(self.gray, **SMOOTH), np.float32)  # type: ignore[call-overload]
+
+    @cached_property
+    def contrast(self) -> float:
+        """Standard deviation of :attr:`smooth`, in grey levels."""
+        return float(self.smooth.std())
 
     @property
     def is_blank(self) -> bool:
@@ -55,14 +60,40 @@ class Frame:
         return self.contrast < BLANK_STD
 
     @cached_property
-    def smooth(self) -> NDArray[np.float32]:
-        """The picture without pixel noise, for comparing two frames: (H, W) float32."""
-        return cv2.GaussianBlur(self.gray, (5, 5), 1.2).astype(np.float32)
+    def local(self) -> Gray:
+        """The picture of equal brightness and contrast everywhere, (H, W) uint8 around 128.
+
+        Fades, flicker and bright things that come and go look like no motion in it, and faint texture
+        can be followed next to strong texture.
+        """
+        side = max(int(min(self.gray.shape) * NEIGHBOURHOOD) | 1, 3)
+        mean = cv2.blur(self.smooth, (side, side))
+        spread = np.sqrt(np.maximum(cv2.blur(self.smooth**2, (side, side)) - mean**2, 0))
+        even = (self.smooth - mean) * (LOCAL_SCALE / (spread + FLAT * self.contrast + 2 * self.noise + 0.1))
+        return np.asarray(np.clip(even + 128, 0, 255), np.uint8)
+
+    @cached_property
+    def noise(self) -> float:
+        """Standard deviation of the noise left in :attr:`smooth`, from the quietest fifth of the cells.
+
+        Immerkaer's estimate (1996): what a difference of two Laplacians sees is noise, not structure.
+        """
+        kernel = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
+        seen = np.abs(cv2.filter2D(self.gray, cv2.CV_32F, kernel))
+        raw = float(np.quantile(per_cell(seen), QUIET_CELLS)) * np.sqrt(np.pi / 2) / 6
+        return max(raw, 0.3) * NOISE_LEFT_BY_SMOOTHING
+
+    @cached_property
+    def texture(self) -> Floats:
+        """Mean deviation from the mean within each cell of :attr:`smooth`, (8, 12)."""
+        height, width = self.gray.shape
+        mean = cv2.resize(per_cell(self.smooth), (width, height), interpolation=cv2.INTER_NEAREST)
+        return per_cell(np.abs(self.smooth - mean))
 
     @cached_property
     def corners(self) -> Points:
         """The best corners of each of the 12 x 8 cells, (N, 2): weak texture gets its share of points."""
-        strength = cv2.cornerMinEigenVal(self.gray, 3)
+        strength = cv2.cornerMinEigenVal(self.local, 3)
         peaks = (strength >= cv2.dilate(strength, np.ones((5, 5), np.uint8))) & (strength > CORNER_FLOOR)
         ys, xs = np.nonzero(peaks)
         height, width = self.gray.shape
@@ -72,6 +103,11 @@ class Frame:
         first_of_cell = np.searchsorted(ranked, ranked)
         keep = order[np.arange(len(order)) - first_of_cell < CORNERS_PER_CELL]
         return np.stack([xs[keep], ys[keep]], axis=1).astype(np.float32)
+
+
+def per_cell(values: Floats) -> Floats:
+    """Mean of a picture in each of the 12 x 8 cells, (8, 12)."""
+    return np.asarray(cv2.resize(values, CELLS, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def follow(a: Frame, b: Frame, guess: Transform) -> tuple[Points, Points]:
@@ -86,9 +122,9 @@ def follow(a: Frame, b: Frame, guess: Transform) -> tuple[Points, Points]:
     start = a.corners[:, None]
     expected = cv2.perspectiveTransform(start, guess)
     options = {"winSize": LK_WINDOW, "maxLevel": LK_LEVELS, "flags": cv2.OPTFLOW_USE_INITIAL_FLOW}
-    end, forth, _ = cv2.calcOpticalFlowPyrLK(a.gray, b.gray, start, expected.copy(), **options)
+    end, forth, _ = cv2.calcOpticalFlowPyrLK(a.local, b.local, start, expected.copy(), **options)
     home, back, _ = cv2.calcOpticalFlowPyrLK(
-        b.gray, a.gray, end, start + np.float32(0.37) * (end - expected), **options
+        b.local, a.local, end, start + np.float32(0.37) * (end - expected), **options
     )
     found = (forth[:, 0] == 1) & (back[:, 0] == 1)
     found &= np.linalg.norm((home - start)[:, 0], axis=1) < ROUND_TRIP_PX
