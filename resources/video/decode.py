@@ -1,0 +1,127 @@
+"""Decoding the frames that a rule picks. Runs inside an isolated worker; ``frames.py`` is the way in.
+
+Two ways, both exact. *Seek*: where the packet table proves that any frame can be reached from the key frame
+before it, only what the wanted frames need is decoded. *Sequential*: everything else is decoded once in
+order, past errors, counting what comes out. Any doubt in the first way leads to the second.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from av.error import FFmpegError
+
+from resources.annotation.clip import Kind
+from resources.annotation.outcome import ClipError, ErrorKind
+from resources.video.decord_backend import decode_with_decord, why_not_decord
+from resources.video.frames import Backend, Frames
+from resources.video.images import read_image
+from resources.video.packets import PacketTable, may_seek, read_packets
+from resources.video.pictures import Picture, PixelFormat, SizeLimit
+from resources.video.sampling import FrameRule
+from resources.video.seeking import Doubt, decode_by_seeking
+from resources.video.sequential import decode_in_order
+from resources.video.streams import Budget, open_media, picture_stream
+from resources.video.taken import Taken
+
+FULL_SIZE = SizeLimit()
+BUDGET = Budget()
+
+
+def sample_frames(
+    path: Path,
+    rule: FrameRule,
+    kind: Kind = Kind.VIDEO,
+    pixel_format: PixelFormat = PixelFormat.RGB,
+    limit: SizeLimit = FULL_SIZE,
+    backend: Backend = Backend.AUTO,
+    budget: Budget = BUDGET,
+) -> Frames:
+    """Decode the frames of ``path`` that ``rule`` picks, in this process.
+
+    Raises:
+        ClipError: ``missing_file``, ``decode_error`` or ``no_video_stream``.
+    """
+    if kind is Kind.IMAGE:
+        return read_image(path, rule, pixel_format, limit, budget)
+    table, found = _by_table(path, rule, pixel_format, limit, backend, budget)
+    if isinstance(found, Frames):
+        return found
+    return _in_order(path, rule, pixel_format, limit, budget, table, why=found)
+
+
+def _by_table(
+    path: Path, rule: FrameRule, pixel_format: PixelFormat, limit: SizeLimit, backend: Backend, budget: Budget
+) -> tuple[PacketTable, Frames | str]:
+    """The packet table, and the frames or the reason why they must be had by decoding in order."""
+    with open_media(path, headers_only=True) as container:
+        stream = picture_stream(container, budget)
+        table = read_packets(container, stream, budget.max_frames)
+        _require_packets(table, budget)
+        why = may_seek(container, stream, table)
+        if why is not None:
+            return table, why
+        indices = rule.indices(table.shown)
+        picture = Picture(pixel_format, limit, stream.sample_aspect_ratio)
+        width, height = picture.size_of(stream.codec_context)
+        budget.check_bytes(len(set(indices)), width, height, pixel_format.channels)
+        try:
+            if backend is Backend.DECORD:
+                why = why_not_decord(container, stream)
+                if why is None:
+                    taken = decode_with_decord(path, stream, table, indices, picture)
+                    return table, _frames(indices, taken, table.shown, "decord", "sequential", None, [])
+            taken = decode_by_seeking(container, stream, table, indices, picture)
+            return table, _frames(indices, taken, table.shown, "pyav", "seek", why, [])
+        except (Doubt, FFmpegError) as doubt:
+            return table, str(doubt)
+
+
+def _in_order(
+    path: Path,
+    rule: FrameRule,
+    pixel_format: PixelFormat,
+    limit: SizeLimit,
+    budget: Budget,
+    table: PacketTable,
+    why: str,
+) -> Frames:
+    expected = table.shown
+    result = decode_in_order(path, rule.indices(max(expected, 1)), pixel_format, limit, budget)
+    if result.num_frames == 0:
+        raise ClipError(ErrorKind.DECODE_ERROR, "not one frame could be decoded")
+    indices = rule.indices(result.num_frames)
+    if not result.taken.keys() >= set(indices):
+        counted = result.num_frames
+        result = decode_in_order(path, indices, pixel_format, limit, budget)
+        if result.num_frames != counted:
+            message = f"the file decodes to {counted} frames, then to {result.num_frames}"
+            raise ClipError(ErrorKind.DECODE_ERROR, message)
+    warnings = [*table.warnings(), *result.damage.warnings()]
+    return _frames(indices, result.taken, result.num_frames, "pyav", "sequential", why, warnings)
+
+
+def _require_packets(table: PacketTable, budget: Budget) -> None:
+    if len(table.pts) > budget.max_frames:
+        raise budget.too_many_frames()
+    if not table.pts:
+        raise ClipError(ErrorKind.NO_VIDEO_STREAM, "the video stream has no packets")
+
+
+def _frames(
+    indices: list[int],
+    taken: dict[int, Taken],
+    num_frames: int,
+    backend: str,
+    access: str,
+    why: str | None,
+    warnings: list[str],
+) -> Frames:
+    details: dict[str, Any] = {"backend": backend, "access": access, "why": why, "decode_warnings": warnings}
+    return Frames(
+        images=np.stack([taken[index].pixels for index in indices]),
+        indices=indices,
+        num_frames=num_frames,
+        times_s=[taken[index].time_s for index in indices],
+        details=details,
+    )

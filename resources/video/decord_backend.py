@@ -1,0 +1,81 @@
+"""decord, for those who named it: only on streams of a kind where it is right, read in order, and checked.
+
+Seeking in decord silently returns wrong frames on many ordinary files; reading in order with ``next()`` does
+not. It can hang with the interpreter lock held, so it must run in an isolated worker.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from resources.video.packets import PacketTable
+from resources.video.pictures import Picture
+from resources.video.seeking import Doubt
+from resources.video.streams import header_rotation
+from resources.video.taken import Taken, seconds_between
+
+EIGHT_BIT_PROFILES = frozenset({"Baseline", "Constrained Baseline", "Main", "High"})
+
+
+def why_not_decord(container: InputContainer, stream: VideoStream) -> str | None:
+    """``None`` where a seekable stream is plain enough for decord: upright 8-bit H.264, square pixels."""
+    if stream.codec_context.name != "h264" or stream.profile not in EIGHT_BIT_PROFILES:
+        return f"decord is not trusted with {stream.codec_context.name} {stream.profile or ''}".rstrip()
+    if header_rotation(container) is not None:
+        return "decord is not trusted with a display matrix"
+    if stream.sample_aspect_ratio not in (None, 0, 1):
+        return "decord ignores the sample aspect ratio"
+    try:
+        import decord  # noqa: F401
+    except ImportError:
+        return "decord is not installed"
+    return None
+
+
+def decode_with_decord(
+    path: Path, stream: VideoStream, table: PacketTable, indices: Sequence[int], picture: Picture
+) -> dict[int, Taken]:
+    """The frames at ``indices``, read in order.
+
+    Raises:
+        Doubt: another number of frames than the packet table has, another time than a frame must have, or
+            one picture at two indices.
+    """
+    import decord
+
+    decord.logging.set_level(decord.logging.QUIET)
+    try:
+        reader = decord.VideoReader(str(path.absolute()), num_threads=1)
+        if len(reader) != table.shown:
+            raise Doubt(f"decord counts {len(reader)} frames, the container has {table.shown}")
+        taken = _read(reader, table, set(indices), picture, stream)
+    except (RuntimeError, StopIteration) as error:
+        raise Doubt(f"decord failed: {str(error).partition(chr(10))[0] or type(error).__name__}") from None
+    for earlier, later in pairwise(sorted(taken)):
+        if np.array_equal(taken[earlier].pixels, taken[later].pixels):
+            raise Doubt(f"decord gave one picture for frames {earlier} and {later}")
+    return taken
+
+
+def _read(
+    reader: object, table: PacketTable, wanted: set[int], picture: Picture, stream: VideoStream
+) -> dict[int, Taken]:
+    first = table.display_pts[0]
+    frame_s = float(1 / stream.average_rate) if stream.average_rate else 1.0
+    starts = reader.get_frame_timestamp(range(table.shown))[:, 0]  # type: ignore[attr-defined]
+    taken = {}
+    for index in range(max(wanted) + 1):
+        pixels = reader.next()  # type: ignore[attr-defined]
+        if index not in wanted:
+            continue
+        time_s = seconds_between(first, table.display_pts[index], stream.time_base)
+        if time_s is None or abs(starts[index] - starts[0] - time_s) > frame_s / 2:
+            raise Doubt(f"decord shows frame {index} at another time than the container")
+        frame = VideoFrame.from_ndarray(pixels.asnumpy(), format="rgb24")
+        taken[index] = Taken(picture.pixels(frame), time_s)
+    return taken

@@ -1,0 +1,117 @@
+"""From a decoded frame to pixels as a player shows them: square, upright, 8-bit, at the size wanted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorTrc
+
+from resources.video.tonemap import tonemap_hlg, tonemap_pq
+
+Pixels = np.ndarray
+
+_TONEMAPS: dict[int, Callable[[Pixels], Pixels]] = {
+    ColorTrc.SMPTE2084: tonemap_pq,
+    ColorTrc.ARIB_STD_B67: tonemap_hlg,
+}
+
+
+class PixelFormat(StrEnum):
+    """``rgb24``: (H, W, 3) uint8; ``gray``: (H, W) uint8, full range luma."""
+
+    RGB = "rgb24"
+    GRAY = "gray"
+
+    @property
+    def channels(self) -> int:
+        """Bytes of a pixel."""
+        return 3 if self is PixelFormat.RGB else 1
+
+
+@dataclass(frozen=True, slots=True)
+class SizeLimit:
+    """Shrink, never enlarge: the shorter side to ``short_side``, the longer to at most ``max_side``."""
+
+    short_side: int | None = None
+    max_side: int | None = None
+
+    def __post_init__(self) -> None:
+        for side in (self.short_side, self.max_side):
+            if side is not None and side < 1:
+                raise ValueError(f"a side must have at least one pixel, not {side}")
+
+    def apply(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) after shrinking; both at least 1."""
+        scale = 1.0
+        if self.short_side is not None:
+            scale = min(scale, self.short_side / min(width, height))
+        if self.max_side is not None:
+            scale = min(scale, self.max_side / max(width, height))
+        return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def square_pixel_size(width: int, height: int, sample_aspect: Fraction | None) -> tuple[int, int]:
+    """The size at which pixels are square; the height is kept, as players do."""
+    if not sample_aspect or sample_aspect <= 0:
+        return width, height
+    return max(1, round(width * sample_aspect)), height
+
+
+class Picture:
+    """Turns the frames of one stream into arrays of one size, that of the first frame shown.
+
+    A stream may change its size on the way; later frames are scaled to the first one's.
+    """
+
+    def __init__(self, pixel_format: PixelFormat, limit: SizeLimit, sample_aspect: Fraction | None) -> None:
+        self._format = pixel_format
+        self._limit = limit
+        self._sample_aspect = sample_aspect
+        self._size: tuple[int, int] | None = None
+
+    def size_of(self, frame: VideoFrame | VideoCodecContext) -> tuple[int, int]:
+        """Width and height of the array before it is turned upright."""
+        if self._size is None:
+            self._size = self._limit.apply(*square_pixel_size(frame.width, frame.height, self._sample_aspect))
+        return self._size
+
+    def pixels(self, frame: VideoFrame) -> Pixels:
+        """``frame`` as uint8, (H, W, 3) RGB or (H, W) gray, upright."""
+        width, height = self.size_of(frame)
+        tonemap = _TONEMAPS.get(frame.color_trc) if self._format is PixelFormat.RGB else None
+        pixel_format = "rgb48le" if tonemap else self._format.value
+        if (width, height) == (frame.width, frame.height):
+            array = frame.to_ndarray(format=pixel_format)
+        else:
+            array = frame.to_ndarray(format=pixel_format, width=width, height=height, interpolation="BICUBIC")
+        if tonemap:
+            array = tonemap(array)
+        return np.ascontiguousarray(upright(frame)(array))
+
+
+def upright(frame: VideoFrame) -> Callable[[Pixels], Pixels]:
+    """How to turn the stored picture into the shown one, mirrorings included, from the display matrix.
+
+    The matrix maps a stored point (x, y) to the shown point (a x + c y, b x + d y).
+    """
+    matrix = _display_matrix(frame)
+    if matrix is None:
+        return lambda array: array
+    a, b, _, c, d = (int(value) for value in np.frombuffer(matrix, "<i4")[:5])
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return lambda array: array[:: _sign(d), :: _sign(a)]
+    return lambda array: array.swapaxes(0, 1)[:: _sign(b), :: _sign(c)]
+
+
+def _display_matrix(frame: VideoFrame) -> bytes | None:
+    side_data: Any = frame.side_data
+    return next((bytes(data) for data in side_data if data.type.name == "DISPLAYMATRIX"), None)
+
+
+def _sign(value: int) -> int:
+    return -1 if value < 0 else 1

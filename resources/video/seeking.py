@@ -1,0 +1,86 @@
+"""Reaching single frames from the key frame before them, for streams whose packet table allows it."""
+
+from collections.abc import Iterator, Sequence
+
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from resources.video.packets import PacketTable
+from resources.video.pictures import Picture
+from resources.video.taken import Taken, seconds_between
+
+
+class Doubt(Exception):
+    """The file did not behave as its packet table promised; decode it in order instead."""
+
+
+def decode_by_seeking(
+    container: InputContainer,
+    stream: VideoStream,
+    table: PacketTable,
+    indices: Sequence[int],
+    picture: Picture,
+) -> dict[int, Taken]:
+    """The frames at ``indices``, each recognised by its exact presentation time.
+
+    Raises:
+        Doubt: a frame did not appear, or a damaged one did.
+        FFmpegError: a packet could not be decoded.
+    """
+    wanted = {table.display_pts[index]: index for index in indices}
+    first = table.display_pts[0]
+    taken: dict[int, Taken] = {}
+    for key, targets in _by_key_frame(table, sorted(wanted)).items():
+        for frame in _decode_group(container, stream, table, key, targets):
+            if frame.is_corrupt:
+                raise Doubt("a damaged frame")
+            if frame.pts in wanted:
+                time_s = seconds_between(first, frame.pts, stream.time_base)
+                taken[wanted[frame.pts]] = Taken(picture.pixels(frame), time_s)
+    missing = set(indices) - taken.keys()
+    if missing:
+        raise Doubt(f"frame {min(missing)} did not appear")
+    return taken
+
+
+def _by_key_frame(table: PacketTable, wanted_pts: Sequence[int]) -> dict[int, set[int]]:
+    groups: dict[int, set[int]] = {}
+    for pts in wanted_pts:
+        groups.setdefault(table.key_before(pts), set()).add(pts)
+    return groups
+
+
+def _decode_group(
+    container: InputContainer, stream: VideoStream, table: PacketTable, key: int, targets: set[int]
+) -> Iterator[VideoFrame]:
+    """The frames from the key frame to the last target, without those that nothing needs."""
+    container.seek(table.seek_time(key), stream=stream)
+    context = stream.codec_context
+    may_skip = context.name == "h264"
+    remaining = set(targets)
+    silent: set[int | None] = set()
+    for packet in _from_key(container.demux(stream), key):
+        # A picture that no other refers to costs nothing when it is not wanted; all others are decoded.
+        context.skip_frame = "NONREF" if may_skip and packet.pts not in targets else "DEFAULT"
+        frames = context.decode(packet)
+        silent.add(packet.pts)
+        remaining.discard(packet.pts)
+        if not remaining:
+            frames += context.decode(None)
+        for frame in frames:
+            silent.discard(frame.pts)
+            yield frame
+        if not remaining:
+            break
+    if silent and not may_skip:
+        raise Doubt(f"{len(silent)} packets gave no frame")
+
+
+def _from_key(packets: Iterator[Packet], key: int) -> Iterator[Packet]:
+    started = False
+    for packet in packets:
+        started = started or packet.pts == key
+        if started and packet.pts is not None:
+            yield packet

@@ -1,0 +1,99 @@
+"""One pass over a file in display order, past every error, counting what comes out."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from resources.video.pictures import Picture, PixelFormat, SizeLimit
+from resources.video.streams import Budget, open_media, picture_stream
+from resources.video.taken import Taken, seconds_between
+
+
+@dataclass
+class Damage:
+    """What went wrong on the way, though frames came out."""
+
+    undecodable_packets: int = 0
+    corrupt_frames: int = 0
+    stopped: str | None = None
+
+    def warnings(self) -> list[str]:
+        """Signs of damage, as sentences."""
+        found = []
+        if self.undecodable_packets:
+            found.append(f"{self.undecodable_packets} packets could not be decoded")
+        if self.corrupt_frames:
+            found.append(f"{self.corrupt_frames} frames are damaged")
+        if self.stopped:
+            found.append(f"reading stopped before the end: {self.stopped}")
+        return found
+
+
+@dataclass
+class Pass:
+    """The outcome of one pass: how many frames there are, and those that were wanted, by index."""
+
+    num_frames: int = 0
+    taken: dict[int, Taken] = field(default_factory=dict)
+    damage: Damage = field(default_factory=Damage)
+
+
+def decode_in_order(
+    path: Path, wanted: Collection[int], pixel_format: PixelFormat, limit: SizeLimit, budget: Budget
+) -> Pass:
+    """Decode the whole file and keep the frames whose index is in ``wanted``.
+
+    Raises:
+        ClipError: ``missing_file``, ``no_video_stream``, or ``decode_error``: unreadable, or over the budget.
+    """
+    result = Pass()
+    with open_media(path) as container:
+        stream = picture_stream(container, budget)
+        picture = Picture(pixel_format, limit, stream.sample_aspect_ratio)
+        first_pts: int | None = None
+        for index, frame in enumerate(shown_frames(container.demux(stream), stream, budget, result.damage)):
+            result.num_frames += 1
+            if index == 0:
+                first_pts = frame.pts
+                budget.check_bytes(len(wanted), *picture.size_of(frame), pixel_format.channels)
+            if index in wanted:
+                time_s = seconds_between(first_pts, frame.pts, stream.time_base)
+                result.taken[index] = Taken(picture.pixels(frame), time_s)
+    return result
+
+
+def shown_frames(
+    packets: Iterator[Packet], stream: VideoStream, budget: Budget, damage: Damage
+) -> Iterator[VideoFrame]:
+    """Every frame that decodes, in display order; what does not is counted in ``damage``."""
+    count = 0
+    for packet in _until_error(packets, damage):
+        for frame in _decode(packet, stream, damage):
+            count += 1
+            if count > budget.max_frames:
+                raise budget.too_many_frames()
+            budget.check_size(frame.width, frame.height)
+            damage.corrupt_frames += frame.is_corrupt
+            yield frame
+
+
+def _until_error(packets: Iterator[Packet], damage: Damage) -> Iterator[Packet | None]:
+    """The packets, then ``None`` to ask the decoder for what it still holds."""
+    try:
+        yield from packets
+    except FFmpegError as error:
+        damage.stopped = error.strerror
+        yield None
+
+
+def _decode(packet: Packet | None, stream: VideoStream, damage: Damage) -> list[VideoFrame]:
+    try:
+        return stream.codec_context.decode(packet)
+    except FFmpegError:
+        damage.undecodable_packets += 1
+        return []

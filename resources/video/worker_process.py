@@ -1,0 +1,80 @@
+"""The body of an isolated worker: ``python -m resources.video.worker_process FD PARENT LIMIT MODULE...``.
+
+Started by :class:`resources.video.workers.IsolatedWorkers`, never by hand. It reads pickled calls from
+the inherited socket ``FD`` and answers each; it ends when the socket closes, and the kernel kills it when
+the thread that started it ends, even by ``SIGKILL``.
+"""
+
+import ctypes
+import importlib
+import os
+import pickle
+import resource
+import signal
+import sys
+import traceback
+from multiprocessing.connection import Connection
+from typing import Any
+
+READY = b"ready"
+PR_SET_PDEATHSIG = 1
+
+
+def main(fd: int, parent: int, memory_limit_bytes: int, preload: list[str]) -> None:
+    """Set the limits, import, say so, then serve until the other end closes."""
+    die_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if memory_limit_bytes:
+        resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for module in preload:
+        importlib.import_module(module)
+    connection = Connection(fd)
+    connection.send_bytes(READY)
+    serve(connection)
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel for SIGKILL when the parent goes; leave at once if it is gone already."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    if os.getppid() != parent:
+        raise SystemExit(1)
+
+
+def serve(connection: Connection) -> None:
+    """Answer calls until the other end closes."""
+    while True:
+        try:
+            request = connection.recv_bytes()
+        except EOFError:
+            return
+        send_reply(connection, answer(request))
+
+
+def answer(request: bytes) -> tuple[bool, Any]:
+    """(True, result) or (False, (exception, its traceback as text))."""
+    try:
+        function, arguments = pickle.loads(request)
+        return True, function(*arguments)
+    except Exception as error:  # noqa: BLE001 - the caller gets every error of the function
+        return False, (error, traceback.format_exc())
+
+
+def send_reply(connection: Connection, reply: tuple[bool, Any]) -> None:
+    """Send the pickle first, then each large buffer (pixels) as it lies in memory, without a copy."""
+    buffers: list[pickle.PickleBuffer] = []
+    try:
+        body = pickle.dumps(reply, protocol=5, buffer_callback=buffers.append)
+    except Exception as error:  # noqa: BLE001 - pickling runs foreign code
+        buffers = []
+        substitute = TypeError(f"the result or exception of a worker cannot be pickled: {error}")
+        body = pickle.dumps((False, (substitute, traceback.format_exc())), protocol=5)
+    views = [buffer.raw() for buffer in buffers]
+    connection.send_bytes(pickle.dumps((body, [view.nbytes for view in views])))
+    for view in views:
+        connection.send_bytes(view)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), preload=sys.argv[4:])

@@ -1,0 +1,303 @@
+"""Child processes in which untrusted files are opened: a hang or crash costs one clip, never the step.
+
+Decoders hang for ever on some files while they hold the interpreter lock, and abort the process on others,
+so only a process with a deadline contains them. The children are fresh interpreters (no fork of a process
+that has threads, CUDA or open decoders; no re-import of ``__main__``), each on its own socket: one that is
+killed mid-answer cannot disturb another one's, and an idle one that dies is replaced at the next call.
+"""
+
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from resources.annotation.outcome import ClipError, ErrorKind
+from resources.video.worker_process import READY
+
+T = TypeVar("T")
+
+GIB = 1024**3
+START_TIMEOUT_S = 120.0
+_ONE_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "MALLOC_ARENA_MAX")
+PRELOAD = ("numpy", "av", "resources.video.decode")
+
+
+class IsolatedWorkers:
+    """A pool of killable child processes.
+
+    Args:
+        workers: how many children at most; each is started when first needed.
+        timeout_s: wall-clock seconds one call may take before its child is killed.
+        memory_limit_bytes: address space of a child (``RLIMIT_AS``); 0 for no limit.
+        recycle_after: calls after which a child is replaced, which bounds slow leaks of the decoders.
+        preload: modules a child imports when it starts.
+
+    :meth:`call` may be used from many threads at once. The children end with the pool, and with this
+    process however it ends.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        timeout_s: float = 120.0,
+        memory_limit_bytes: int = 4 * GIB,
+        recycle_after: int = 500,
+        preload: tuple[str, ...] = PRELOAD,
+    ) -> None:
+        if workers < 1:
+            raise ValueError(f"at least one worker is needed, not {workers}")
+        if timeout_s <= 0:
+            raise ValueError(f"timeout_s must be positive, not {timeout_s}")
+        self.workers = workers
+        self.timeout_s = timeout_s
+        self._memory_limit_bytes = memory_limit_bytes
+        self._recycle_after = recycle_after
+        self._preload = preload
+        self._slots = threading.Semaphore(workers)
+        self._lock = threading.Lock()
+        self._idle: list[_Worker] = []
+        self._busy: set[_Worker] = set()
+        self._closed = False
+        # A child dies with the thread that started it: one thread, alive as long as the pool, starts all.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="worker-starter")
+
+    def call(self, function: Callable[..., T], *arguments: Any, timeout_s: float | None = None) -> T:
+        """Run a module-level function in a child and return its result.
+
+        The time spent waiting for a free child does not count as the call's. A call whose child died (not:
+        was too slow) is tried once more in a new child, so that only a crash that repeats blames the clip.
+
+        Raises:
+            ClipError: whatever ClipError the function raised; ``decode_timeout`` where the deadline passed;
+                ``decode_crash`` where the child died or ran out of its memory limit; ``internal`` for any
+                other exception in the child.
+            RuntimeError: the pool is closed.
+        """
+        request = pickle.dumps((function, arguments), protocol=5)
+        limit_s = self.timeout_s if timeout_s is None else timeout_s
+        with self._slots:
+            try:
+                return self._call_once(request, limit_s)
+            except _WorkerDied:
+                try:
+                    return self._call_once(request, limit_s)
+                except _WorkerDied as death:
+                    raise ClipError(ErrorKind.DECODE_CRASH, f"the decoding process {death}") from None
+
+    def _call_once(self, request: bytes, limit_s: float) -> Any:
+        worker = self._take()
+        try:
+            succeeded, value = worker.ask(request, limit_s)
+        except BaseException:
+            self._retire(worker)
+            self._require_open()
+            raise
+        if succeeded:
+            self._give_back(worker)
+            return value
+        error, remote_traceback = value
+        if isinstance(error, ClipError):
+            self._give_back(worker)
+            raise error
+        self._retire(worker)
+        if isinstance(error, MemoryError):
+            limit = self._memory_limit_bytes / GIB
+            raise ClipError(ErrorKind.DECODE_CRASH, f"decoding needs more than the limit of {limit:.3g} GiB")
+        internal = ClipError(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")
+        internal.add_note(f"In the worker:\n{remote_traceback}")
+        raise internal
+
+    def _take(self) -> "_Worker":
+        with self._lock:
+            self._require_open()
+            while self._idle:
+                worker = self._idle.pop()
+                if worker.is_alive():
+                    self._busy.add(worker)
+                    return worker
+                worker.kill()
+            starting = self._starter.submit(_Worker, self._memory_limit_bytes, self._preload)
+        worker = starting.result()
+        with self._lock:
+            self._busy.add(worker)
+            if self._closed:
+                worker.kill()
+        return worker
+
+    def _give_back(self, worker: "_Worker") -> None:
+        with self._lock:
+            self._busy.discard(worker)
+            if not self._closed and worker.calls < self._recycle_after:
+                self._idle.append(worker)
+                return
+        worker.kill()
+
+    def _retire(self, worker: "_Worker") -> None:
+        with self._lock:
+            self._busy.discard(worker)
+        worker.kill()
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("these workers are closed")
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the children that are alive now."""
+        with self._lock:
+            return [worker.pid for worker in (*self._idle, *self._busy) if worker.is_alive()]
+
+    def close(self) -> None:
+        """Kill every child; calls still running in other threads raise RuntimeError. May be called twice."""
+        with self._lock:
+            self._closed = True
+            workers = [*self._idle, *self._busy]
+            self._idle.clear()
+            # A busy child is reaped by the thread that waits for it; its end is what wakes that thread.
+            for worker in workers:
+                worker.signal_kill()
+        self._starter.shutdown(wait=True)
+        for worker in workers:
+            worker.reap()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _WorkerDied(Exception):
+    """The child ended by itself before it had answered; the text says how."""
+
+
+class _Worker:
+    """One child process and the socket to it. Not for use by two threads at once."""
+
+    def __init__(self, memory_limit_bytes: int, preload: tuple[str, ...]) -> None:
+        self.calls = 0
+        self._ready = False
+        ours, theirs = socket.socketpair()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "resources.video.worker_process",
+                    str(theirs.fileno()),
+                    str(os.getpid()),
+                    str(memory_limit_bytes),
+                    *preload,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._errors,
+                pass_fds=[theirs.fileno()],
+                env=_child_environment(),
+            )
+        self._connection = Connection(ours.detach())
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def ask(self, request: bytes, limit_s: float) -> tuple[bool, Any]:
+        """Send a pickled call and wait for the reply, ``limit_s`` seconds at most once the child is up.
+
+        Raises:
+            ClipError: ``decode_timeout``.
+            _WorkerDied: the child died.
+        """
+        self.calls += 1
+        try:
+            self._await_ready()
+            deadline = _Deadline(limit_s)
+            self._connection.send_bytes(request)
+            deadline.wait_for(self._connection)
+            body, sizes = pickle.loads(self._connection.recv_bytes())
+            buffers = []
+            for size in sizes:
+                buffer = bytearray(size)
+                deadline.wait_for(self._connection)
+                self._connection.recv_bytes_into(buffer)
+                buffers.append(buffer)
+            reply: tuple[bool, Any] = pickle.loads(body, buffers=buffers)
+            return reply
+        except (EOFError, OSError):
+            raise _WorkerDied(self._how_it_died()) from None
+
+    def _await_ready(self) -> None:
+        if self._ready:
+            return
+        if not self._connection.poll(START_TIMEOUT_S):
+            raise TimeoutError(f"a worker process did not start within {START_TIMEOUT_S:.0f} s")
+        try:
+            self._ready = self._connection.recv_bytes() == READY
+        except (EOFError, OSError):
+            raise RuntimeError(f"a worker process could not start: it {self._how_it_died()}") from None
+
+    def _how_it_died(self) -> str:
+        self.kill_after_grace()
+        code = self._process.returncode
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        last_words = self._last_words()
+        return f"{how}: {last_words}" if last_words else how
+
+    def _last_words(self) -> str:
+        size = os.fstat(self._errors.fileno()).st_size
+        self._errors.seek(max(0, size - 500))
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1].strip() if lines else ""
+
+    def kill_after_grace(self) -> None:
+        """The socket closed: the child is ending by itself; give it a moment to leave its exit code."""
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.signal_kill()
+            self._process.wait()
+
+    def signal_kill(self) -> None:
+        self._process.kill()
+
+    def reap(self) -> None:
+        self._process.wait()
+
+    def kill(self) -> None:
+        self.signal_kill()
+        self.reap()
+        self._connection.close()
+        self._errors.close()
+
+
+class _Deadline:
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._end = time.monotonic() + limit_s
+
+    def wait_for(self, connection: Connection) -> None:
+        if not connection.poll(max(0.0, self._end - time.monotonic())):
+            raise ClipError(ErrorKind.DECODE_TIMEOUT, f"decoding took longer than {self._limit_s:g} s")
+
+
+def _child_environment() -> dict[str, str]:
+    """The parent's environment and import path, with single-threaded maths: the pool is the parallelism."""
+    single_threaded = dict.fromkeys(_ONE_EACH, "1")
+    import_path = os.pathsep.join(path for path in sys.path if path)
+    return {**os.environ, **single_threaded, "PYTHONPATH": import_path}
