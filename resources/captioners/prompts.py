@@ -1,5 +1,6 @@
 """What a captioner is asked: named presets, literal texts, and which clip takes which."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,18 +42,21 @@ class Prompt:
 
 _EXAMPLES_OF_CLIPS = (
     (
-        "An elderly fisherman in a navy wool jumper mends a green net on a wooden pier. His hands pull the cord "
+        "An elderly fisherman in a navy wool jumper mends a green net on a wooden pier. His hands "
+        "pull the cord "
         "through the mesh again and again. Behind him small boats rock on grey water under a cloudy sky. The "
         "light is soft and cold, and the colours are muted."
     ),
     (
-        "Seen from a drone, a red train crosses a stone viaduct above a forest in autumn colours. It runs from "
+        "Seen from a drone, a red train crosses a stone viaduct above a forest in autumn colours. "
+        "It runs from "
         "left to right while its shadow slides over the tree tops. The camera follows at the same speed. The "
         "sun is low and the picture is crisp and warm."
     ),
     (
         "A slice of lemon drops into a glass of sparkling water in slow motion. Bubbles burst around it and "
-        "drops jump above the rim. The glass stands on white marble in front of a plain pale blue background. "
+        "drops jump above the rim. The glass stands on white marble in front of a plain pale blue "
+        "background. "
         "The bright studio light gives it the look of an advertisement."
     ),
 )
@@ -62,12 +66,15 @@ _EXAMPLES_OF_IMAGES = (
         "morning light. The photograph is close, quiet and slightly grainy."
     ),
     (
-        "A watercolour of a narrow street in an old harbour town. White houses with orange roofs lean towards "
-        "each other, and a strip of green sea shows at the end. The brush strokes are loose and the paper shines "
+        "A watercolour of a narrow street in an old harbour town. White houses with orange roofs "
+        "lean towards "
+        "each other, and a strip of green sea shows at the end. The brush strokes are loose and the "
+        "paper shines "
         "through."
     ),
     (
-        "A black road bicycle leans against a brick wall painted yellow. Its thin tyres throw long shadows on "
+        "A black road bicycle leans against a brick wall painted yellow. Its thin tyres throw long "
+        "shadows on "
         "the pavement in the evening sun. The picture is sharp, with strong contrast and few objects."
     ),
 )
@@ -77,7 +84,8 @@ _IMAGE_TASK = (
     "can be seen."
 )
 _VIDEO_TASK = (
-    "Describe this video so that somebody could film it again from your words: the subject, what it does, the "
+    "Describe this video so that somebody could film it again from your words: the subject, what it "
+    "does, the "
     "place, the colours, the light, how the camera moves and the style. Write at most five sentences. Speak "
     "of the video as a whole, not of single frames, and say only what can be seen."
 )
@@ -107,8 +115,10 @@ def _with_text(task: str) -> str:
 
 _PLLAVA_SYSTEM = (
     "You are a careful assistant that watches videos and describes them for people who will never see them. "
-    "A few frames of one video clip are shown to you in the order of time. Tell in at most six sentences what "
-    "is in the clip, what happens, how the camera moves, and what the place, the light and the style are like. "
+    "A few frames of one video clip are shown to you in the order of time. Tell in at most six "
+    "sentences what "
+    "is in the clip, what happens, how the camera moves, and what the place, the light and the "
+    "style are like. "
     "Do not guess names, sounds or what happens before and after.\n"
     + _with_examples("This is the manner:", _EXAMPLES_OF_CLIPS[:2])
 )
@@ -183,7 +193,8 @@ def resolve_prompt(name_or_literal: str, clip: Clip) -> Prompt:
     prompt = prompts_of(name_or_literal)[0]
     if prompt.kind is not None and prompt.kind is not clip.kind:
         raise PromptMismatch(
-            f"clip '{clip.id}' ({clip.path}) is of the kind {clip.kind}, but the prompt preset '{prompt.name}' is "
+            f"clip '{clip.id}' ({clip.path}) is of the kind {clip.kind}, but the prompt preset "
+            f"'{prompt.name}' is "
             f"written for the kind {prompt.kind}; use '{AUTO}' to give each kind its own, or a literal text"
         )
     if not prompt.takes_text:
@@ -193,7 +204,8 @@ def resolve_prompt(name_or_literal: str, clip: Clip) -> Prompt:
         return Prompt(prompt.name, prompt.text.replace(TEXT_SLOT, text), prompt.kind, prompt.num_frames)
     if prompt.without_text is None:
         raise PromptMismatch(
-            f"clip '{clip.id}' ({clip.path}) has no text, but the prompt has the slot {TEXT_SLOT}: add a `text` "
+            f"clip '{clip.id}' ({clip.path}) has no text, but the prompt has the slot {TEXT_SLOT}: "
+            "add a `text` "
             "column to the source, or take the slot out"
         )
     return PRESETS[prompt.without_text]
@@ -208,6 +220,15 @@ def check_frames(name_or_literal: str, num_frames: int) -> None:
     for prompt in prompts_of(name_or_literal):
         if prompt.num_frames not in (None, num_frames):
             raise PromptMismatch(
-                f"the prompt preset '{prompt.name}' speaks of {prompt.num_frames} frame(s), but num_frames is "
+                f"the prompt preset '{prompt.name}' speaks of {prompt.num_frames} frame(s), but "
+                "num_frames is "
                 f"{num_frames}: set num_frames to {prompt.num_frames} or choose another prompt"
             )
+
+
+def input_key(name_or_literal: str, clip: Clip) -> str | None:
+    """What of a clip a captioner with this prompt reads: its content and, where the prompt takes "
+    "it, its text."""
+    if clip.content_id is None or not any(prompt.takes_text for prompt in prompts_of(name_or_literal)):
+        return clip.content_id
+    return f"{clip.content_id}+{hashlib.sha256((clip.text or '').encode()).hexdigest()[:16]}"

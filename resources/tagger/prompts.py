@@ -9,7 +9,8 @@ _ANSWER_FORMAT = (
 
 TAG_PROMPTS: dict[str, str] = {
     "objects": (
-        "You read the caption of a video and list the physical objects that it names: people, animals, things, "
+        "You read the caption of a video and list the physical objects that it names: people, "
+        "animals, things, "
         "plants, buildings and parts of the landscape. Use one or two words for each, take them from the "
         "caption, name each only once, and leave out qualities, actions and whatever the caption does not "
         "mention. " + _ANSWER_FORMAT + "Example: [girl, bicycle, lake]. If there is none, answer []."

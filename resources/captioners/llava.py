@@ -1,0 +1,196 @@
+"""LLaVA-1.6: captions from one to three frames, or from an image."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from resources.annotation.clip import Clip, Kind
+from resources.annotation.outcome import AnnotatorError
+from resources.annotation.recipe import Recipe
+from resources.captioners.frames import FrameReader
+from resources.captioners.prompts import check_frames, input_key, prompts_of, resolve_prompt
+from resources.engine.checkpoint import Checkpoint
+from resources.engine.model_annotator import LazyEngine, ModelAnnotator, check_context, model_identity
+from resources.engine.placement import Placement
+from resources.video.sampling import FrameRule
+
+if TYPE_CHECKING:
+    from transformers import ProcessorMixin
+
+    from resources.captioners.llava_model import ImageTextSpec
+    from resources.engine.rows import Row
+
+CODE_VERSION = 1
+EMBEDDED = Path(__file__).parents[1] / "demo" / "checkpoints" / "tiny-llava-next"
+CONVERTED = {
+    "liuhaotian/llava-v1.6-mistral-7b": "llava-hf/llava-v1.6-mistral-7b-hf",
+    "liuhaotian/llava-v1.6-vicuna-7b": "llava-hf/llava-v1.6-vicuna-7b-hf",
+    "liuhaotian/llava-v1.6-vicuna-13b": "llava-hf/llava-v1.6-vicuna-13b-hf",
+    "liuhaotian/llava-v1.6-34b": "llava-hf/llava-v1.6-34b-hf",
+}
+
+
+@dataclass(frozen=True)
+class Processing:
+    """What turns a prompt and pictures into model input, read from the checkpoint."""
+
+    processor: "ProcessorMixin"
+    template: str
+    end_ids: tuple[int, ...]
+    context: int | None
+
+
+class LlavaCaptioner(ModelAnnotator):
+    """Captions by LLaVA-1.6 or any image-text-to-text checkpoint with a chat template.
+
+    Args:
+        frames: reads the frames.
+        model: a folder or hub id (``llava-hf/llava-v1.6-mistral-7b-hf``). Default: the embedded tiny one.
+        num_frames: frames shown of a video: Open-Sora's points for 1 to 3, PLLaVA's rule beyond; an image is
+            shown once. ``None`` takes what the checkpoint's config says, or 1.
+        short_side: frames that are larger either way are scaled to this shorter side, bicubic, as the seed
+            does; ``None`` leaves them.
+        prompt: a preset's name, or the text itself.
+        dtype, attention, device, tensor_parallel_size: see :class:`~resources.engine.placement.Placement`.
+        cache: where fingerprints of weight files are remembered.
+
+    Raises:
+        AnnotatorError: settings that cannot be used.
+    """
+
+    def __init__(
+        self,
+        frames: FrameReader,
+        *,
+        model: str | Path | None = None,
+        num_frames: int | None = None,
+        short_side: int | None = 336,
+        prompt: str | None = None,
+        max_new_tokens: int = 300,
+        batch_size: int = 8,
+        dtype: str = "auto",
+        attention: str = "auto",
+        device: str = "auto",
+        tensor_parallel_size: int = 1,
+        cache: Path | None = None,
+    ) -> None:
+        placement = Placement.choose(device, dtype, attention, tensor_parallel_size)
+        super().__init__(LazyEngine(placement, max_new_tokens), batch_size)
+        if str(model) in CONVERTED:
+            raise AnnotatorError(
+                f"'{model}' is in LLaVA's own format; the same weights for this library: "
+                f"'{CONVERTED[str(model)]}'"
+            )
+        self._frames = frames
+        self._checkpoint = Checkpoint.locate(model if model is not None else EMBEDDED)
+        self._wanted_frames = num_frames
+        self._short_side = short_side
+        self._prompt = prompt if prompt is not None else "auto"
+        self._cache = cache
+        self._processing_lock = threading.Lock()
+        if num_frames is not None:
+            check_frames(self._prompt, num_frames)
+
+    @cached_property
+    def num_frames(self) -> int:
+        """Frames shown of a video."""
+        wanted = self._wanted_frames or self._checkpoint.json("config.json").get("num_frames") or 1
+        check_frames(self._prompt, wanted)
+        return wanted
+
+    def _rule(self, kind: Kind) -> FrameRule:
+        return FrameRule.for_captioning(self.num_frames if kind is Kind.VIDEO else 1)
+
+    @cached_property
+    def recipe(self) -> Recipe:  # noqa: D102
+        return Recipe(
+            "captions_llava",
+            {
+                **model_identity(self._checkpoint, self.engine.placement, self._cache),
+                "frames": {kind.value: self._rule(kind).to_json() for kind in Kind},
+                "short_side": self._short_side,
+                "prompt": [prompt.to_json() for prompt in prompts_of(self._prompt)],
+                "max_new_tokens": self.engine.max_new_tokens,
+                "code_version": CODE_VERSION,
+            },
+        )
+
+    def input_key(self, clip: Clip) -> str | None:  # noqa: D102
+        return input_key(self._prompt, clip)
+
+    def prepare(self, clip: Clip) -> "Row":
+        """Decode, resize and tokenise one clip."""
+        from resources.engine.chat import begins_itself, render
+        from resources.engine.rows import Row
+
+        prompt = resolve_prompt(self._prompt, clip)
+        processing = self._processing
+        frames = self._frames.read(clip.path, clip.kind, self._rule(clip.kind))
+        images = [fit_short_side(frame, self._short_side) for frame in frames.images]
+        content = [*({"type": "image"} for _ in images), {"type": "text", "text": prompt.text}]
+        processor = processing.processor
+        text = render(processor, processing.template, [{"role": "user", "content": content}])
+        inputs = processor(
+            text=[text],
+            images=[images],
+            return_tensors="pt",
+            add_special_tokens=not begins_itself(text, processor.tokenizer),
+        )
+        row = Row(
+            {key: value for key, value in inputs.items() if key != "attention_mask"},
+            {**frames.details, "frame_indices": [int(i) for i in frames.indices], "prompt": prompt.name},
+        )
+        shown = f"{len(images)} frame(s) of {images[0].width}x{images[0].height}"
+        what = f"clip '{clip.id}' ({shown}) with its prompt"
+        check_context(row.length, self.engine.max_new_tokens, processing.context, what)
+        return row
+
+    @property
+    def _processing(self) -> Processing:
+        with self._processing_lock:
+            return self._loaded_processing
+
+    @cached_property
+    def _loaded_processing(self) -> Processing:
+        from transformers import AutoProcessor
+
+        from resources.engine.chat import require_template, turn_end_ids
+        from resources.engine.model_spec import context_length
+
+        folder = self._checkpoint.folder()
+        # The original program scales with PIL; the torchvision backend differs by a level here and there.
+        processor = AutoProcessor.from_pretrained(folder, backend="pil")
+        template = require_template(processor, folder)
+        return Processing(
+            processor, template, turn_end_ids(processor.tokenizer, template), context_length(folder)
+        )
+
+    def model_spec(self) -> "ImageTextSpec":  # noqa: D102
+        from resources.captioners.llava_model import ImageTextSpec
+
+        return ImageTextSpec(
+            folder=self._checkpoint.folder(),
+            placement=self.engine.placement,
+            end_ids=self._processing.end_ids,
+        )
+
+    def decode(self, ids: Sequence[int]) -> str:  # noqa: D102
+        return self._processing.processor.tokenizer.decode(list(ids), skip_special_tokens=True)
+
+
+def fit_short_side(frame: np.ndarray, side: int | None) -> Image.Image:
+    """Scale a (H, W, 3) uint8 frame that exceeds ``side`` in width or height to that shorter side, "
+    "bicubic."""
+    image = Image.fromarray(frame)
+    if side is None or max(image.size) <= side:
+        return image
+    width, height = image.size
+    longer = int(side * max(width, height) / min(width, height))
+    size = (side, longer) if width <= height else (longer, side)
+    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)

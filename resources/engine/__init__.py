@@ -1,0 +1,1 @@
+"""What the local models share: loading, placing, batching and generating."""

@@ -1,0 +1,126 @@
+"""How a model is loaded: what every captioner and the tagger tell the engine."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.annotation.outcome import AnnotatorError
+from resources.engine.placement import Placement
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+
+class WeightsError(AnnotatorError):
+    """A checkpoint lacks weights that the model needs, or has some that it cannot place."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec(ABC):
+    """A picklable description of a model, loaded where it is needed: here, or in the ranks of a split one.
+
+    ``folder`` holds its config, weights and tokenizer; ``end_ids`` end a text beside the tokens that the
+    checkpoint's generation settings name. ``continuous_batching`` (text only) replaces finished rows inside
+    the library's paged cache.
+    """
+
+    folder: Path
+    placement: Placement
+    end_ids: tuple[int, ...] = ()
+    continuous_batching: bool = False
+
+    @abstractmethod
+    def load(self, device: "torch.device") -> "PreTrainedModel":
+        """The model on ``device`` in evaluation mode, with every weight from the checkpoint.
+
+        Raises:
+            WeightsError: naming the missing or unexpected weights.
+            AnnotatorError: the checkpoint is of another kind, or cannot compute as placed.
+        """
+
+    def loading_arguments(self, device: "torch.device") -> dict[str, Any]:
+        """What every ``from_pretrained`` gets."""
+        arguments: dict[str, Any] = {
+            "dtype": self.placement.torch_dtype(),
+            "attn_implementation": self.placement.attention,
+            "output_loading_info": True,
+            "local_files_only": True,
+        }
+        if self.placement.parts > 1:
+            from transformers.distributed import DistributedConfig
+
+            return arguments | {"distributed_config": DistributedConfig(tp_size=self.placement.parts)}
+        return arguments | {"device_map": {"": device}}
+
+
+def load_checked(
+    auto_class: Any, folder: Path, arguments: Mapping[str, Any], ignorable: Iterable[str] = ()
+) -> "PreTrainedModel":
+    """``auto_class.from_pretrained`` that refuses to fill gaps with random weights.
+
+    Raises:
+        WeightsError: see :func:`check_weights`.
+        AnnotatorError: the checkpoint is not of this kind, or cannot use the attention asked for.
+    """
+    try:
+        with quiet_loading():
+            model, report = auto_class.from_pretrained(folder, **arguments)
+    except (ValueError, ImportError, OSError) as error:
+        raise AnnotatorError(f"cannot load '{folder}' by {auto_class.__name__}: {error}") from error
+    check_weights(folder, report, ignorable)
+    return model.eval()
+
+
+@contextmanager
+def quiet_loading() -> Iterator[None]:
+    """Without the library's own report on weights, which :func:`check_weights` replaces, and its bars."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def context_length(folder: Path) -> int | None:
+    """How many tokens the language model of a checkpoint was built for; ``None`` if it does not say."""
+    from transformers import AutoConfig
+
+    return getattr(AutoConfig.from_pretrained(folder).get_text_config(), "max_position_embeddings", None)
+
+
+def check_weights(folder: Path, report: Mapping[str, Any], ignorable: Iterable[str] = ()) -> None:
+    """Refuse a model that is in part random or whose checkpoint was only read in part.
+
+    ``report`` is what ``from_pretrained(output_loading_info=True)`` gives; names of unexpected weights
+    that contain one of ``ignorable`` are fine.
+
+    Raises:
+        WeightsError: naming the keys.
+    """
+    tolerated = tuple(ignorable)
+    problems = {
+        "missing": sorted(report["missing_keys"]),
+        "unexpected": sorted(
+            key for key in report["unexpected_keys"] if not any(part in key for part in tolerated)
+        ),
+        "of another shape": sorted(str(entry) for entry in report.get("mismatched_keys", ())),
+        "unreadable": sorted(str(entry) for entry in report.get("error_msgs", ())),
+    }
+    found = [f"{len(keys)} {what}: {_shortened(keys)}" for what, keys in problems.items() if keys]
+    if found:
+        raise WeightsError(f"the weights in '{folder}' do not fit the model; {'; '.join(found)}")
+
+
+def _shortened(keys: list[str], most: int = 12) -> str:
+    rest = f" and {len(keys) - most} more" if len(keys) > most else ""
+    return ", ".join(keys[:most]) + rest
