@@ -137,11 +137,10 @@ def _annotate(
     model_seconds = 0.0
 
     def record(results: Sequence[tuple[Clip, Result]]) -> None:
-        if unknown := [clip.id for clip, _ in results if clip.id not in expected]:
-            raise RuntimeError(
-                f"{annotator.recipe.annotator} answered for clips it was not given: {unknown[:5]}"
-            )
-        expected.difference_update(clip.id for clip, _ in results)
+        for clip, _ in results:
+            if clip.id not in expected:
+                raise RuntimeError(f"{annotator.recipe.annotator} answered for '{clip.id}', which it was not asked")
+            expected.remove(clip.id)
         outcomes = [_outcome(annotator, clip, result, recorded, options) for clip, result in results]
         if outcomes:
             journal.append(outcomes)
@@ -229,4 +228,4 @@ def _in_shard_order(clips: Sequence[Clip], outcomes: pa.Table, skipped: pa.Table
     """One row a clip, in shard order; a clip that is skipped now is skipped whatever was recorded before."""
     table = pa.concat_tables([outcomes, skipped])
     rows = {clip_id: row for row, clip_id in enumerate(table["id"].to_pylist())}
-    return table.take([rows[clip.id] for clip in clips if clip.id in rows])
+    return table.take(pa.array([rows[clip.id] for clip in clips if clip.id in rows], pa.int64()))

@@ -1,0 +1,69 @@
+import pytest
+from upath import UPath
+
+from resources.annotation.journal import Journal
+from resources.annotation.outcome import ErrorKind, Outcome, Status
+from resources.storage import TEMP_PREFIX
+
+
+def outcomes(*ids: str, value: str = "v") -> list[Outcome]:
+    return [Outcome(i, Status.OK, value=value) for i in ids]
+
+
+def test_what_was_appended_is_read_back_in_order_with_every_field(tmp_path):
+    journal = Journal(UPath(tmp_path))
+    journal.append(outcomes("b", "a"))
+    failed = Outcome(
+        "c",
+        Status.FAILED,
+        "key",
+        error_kind=ErrorKind.DECODE_ERROR,
+        error="broken",
+        details={"frames": [1, 2], "name": "é"},
+        attempt=3,
+        run_id="run",
+    )
+    journal.append([failed])
+    rows = Journal(UPath(tmp_path)).read().to_pylist()
+    assert [row["id"] for row in rows] == ["b", "a", "c"]
+    assert rows[2]["error_kind"] == "decode_error"
+    assert rows[2]["details"] == '{"frames": [1, 2], "name": "é"}'
+    assert rows[2]["created_at"] == failed.created_at.replace(tzinfo=None)
+    assert (rows[2]["attempt"], rows[2]["run_id"], rows[2]["input_key"]) == (3, "run", "key")
+
+
+def test_the_last_outcome_of_a_clip_wins_across_restarts(tmp_path):
+    Journal(UPath(tmp_path)).append(outcomes("a", "b", value="old"))
+    Journal(UPath(tmp_path)).append(outcomes("a", value="new"))
+    assert {row["id"]: row["value"] for row in Journal(UPath(tmp_path)).read().to_pylist()} == {"a": "new", "b": "old"}
+
+
+def test_leftovers_of_a_killed_writer_are_removed_and_never_read(tmp_path):
+    Journal(UPath(tmp_path)).append(outcomes("a"))
+    (tmp_path / f"{TEMP_PREFIX}123").write_bytes(b"PAR1 half a file")
+    (tmp_path / "notes.txt").write_text("not a part")
+    assert Journal(UPath(tmp_path)).read()["id"].to_pylist() == ["a"]
+    assert not list(tmp_path.glob(f"{TEMP_PREFIX}*"))
+
+
+def test_many_parts_are_folded_into_one_without_loss(tmp_path):
+    journal = Journal(UPath(tmp_path))
+    for i in range(300):
+        journal.append(outcomes(f"c{i}"))
+    assert Journal(UPath(tmp_path)).read()["id"].to_pylist() == [f"c{i}" for i in range(300)]
+    assert len(list(tmp_path.glob("*.parquet"))) == 1
+
+
+def test_a_failed_write_leaves_no_trace(tmp_path, monkeypatch):
+    journal = Journal(UPath(tmp_path))
+    journal.append(outcomes("a"))
+
+    def disk_full(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", disk_full)
+        with pytest.raises(OSError, match="No space left"):
+            journal.append(outcomes("b"))
+    assert journal.read()["id"].to_pylist() == ["a"]
+    assert len(list(tmp_path.iterdir())) == 1
