@@ -1,0 +1,317 @@
+"""The Batch API: half the price, answers within a day; submitted in one run, collected in a later one.
+
+A job is remembered before it is submitted and forgotten after its answers are safe. A kill in between leaves
+a record without the server's id; the job is then looked for by its token before it is submitted again.
+"""
+
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+from upath import UPath
+
+from resources.annotation.clip import Clip
+from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind
+from resources.annotation.prefetch import Prepared
+from resources.captioners.openai.batch_records import JobRecord, JobRecords
+from resources.captioners.openai.endpoint import Endpoint
+from resources.captioners.openai.failures import Cause, Failure, backoff_s
+from resources.captioners.openai.live import Chunk
+from resources.captioners.openai.pricing import BATCH_DISCOUNT, Price, Usage
+from resources.captioners.openai.reply import MalformedReply, judge, read_reply
+from resources.captioners.openai.request import CaptionRequest
+from resources.captioners.openai.sender import Patience, budget_error
+from resources.captioners.openai.spending import Spending
+
+if TYPE_CHECKING:
+    from anyio.from_thread import BlockingPortal
+
+T = TypeVar("T")
+_TOKEN_KEY = "vidcap_job"
+_ENDED = frozenset({"completed", "expired", "cancelled"})
+_CLOCK_SLACK_S = 3600
+
+
+class BatchPending(AnnotatorError):
+    """Batch jobs have not finished; nothing is lost and nothing is to be paid again: run again later."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPolicy:
+    """How jobs are sized and waited for. The default sizes stay below OpenAI's 50,000 requests and 200 MB."""
+
+    folder: UPath
+    wait_s: float = 0.0
+    poll_s: float = 30.0
+    max_requests: int = 50_000
+    max_bytes: int = 150_000_000
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A job's input file while it is being written."""
+
+    file: IO[bytes]
+    custom_ids: list[str]
+
+
+class BatchJobs:
+    """Submits and collects the jobs of one recipe.
+
+    Args:
+        custom_id: names a clip's request within this recipe; equal only for equal content and prompt.
+        records: the remembered jobs; several processes may share them as long as they have different clips.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        endpoint: Endpoint,
+        records: JobRecords,
+        custom_id: Callable[[Clip], str],
+        policy: BatchPolicy,
+        spending: Spending,
+        price: Price | None,
+        patience: Patience,
+        log: Callable[[str], None],
+    ) -> None:
+        self.budget_spent = False
+        self._client = client
+        self._endpoint = endpoint
+        self._records = records
+        self._custom_id = custom_id
+        self._policy = policy
+        self._spending = spending
+        self._price = price
+        self._patience = patience
+        self._log = log
+        self._shown: dict[str, Mapping[str, Any]] = {}
+        self._reserved: dict[str, str] = {}
+
+    def stream(self, portal: "BlockingPortal", items: Iterator[Prepared]) -> Iterator[Chunk]:
+        """Submit what was not submitted before, then yield the answers of jobs that have ended.
+
+        Raises:
+            BatchPending: some jobs are still running after ``wait_s``.
+            AnnotatorError: the server refused the key, the model or a whole job.
+        """
+        out = {custom_id for record in self._records.all() for custom_id in record.custom_ids}
+        waiting: dict[str, Prepared] = {}
+        draft: _Draft | None = None
+        for item in items:
+            custom_id = self._custom_id(item.clip)
+            if custom_id not in out:
+                try:
+                    line = self._line(custom_id, item.payload.result())
+                except ClipError as error:
+                    yield [(item, error)]
+                    continue
+                if draft is not None and self._is_full(draft, line):
+                    portal.call(self._submit, draft)
+                    draft = None
+                draft = draft or _Draft(tempfile.TemporaryFile(), [])  # noqa: SIM115 - closed by _submit
+                draft.file.write(line)
+                draft.custom_ids.append(custom_id)
+            waiting[custom_id] = Prepared(item.clip, None)
+        if draft is not None:
+            portal.call(self._submit, draft)
+        yield from self._collect(portal, waiting)
+
+    def _line(self, custom_id: str, request: CaptionRequest) -> bytes:
+        if self._price is not None:
+            bound = request.size.bound
+            reservation = self._spending.reserve(self._price.cost_usd(bound, BATCH_DISCOUNT))
+            if reservation is None:
+                self.budget_spent = True
+                raise budget_error(self._spending)
+            self._reserved[custom_id] = reservation
+        self._shown[custom_id] = request.details
+        line = {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": request.body}
+        return json.dumps(line).encode() + b"\n"
+
+    def _is_full(self, draft: _Draft, line: bytes) -> bool:
+        return (
+            len(draft.custom_ids) >= self._policy.max_requests
+            or draft.file.tell() + len(line) > self._policy.max_bytes
+        )
+
+    async def _submit(self, draft: _Draft) -> None:
+        with draft.file:
+
+            async def upload() -> Any:
+                draft.file.seek(0)
+                return await self._client.files.create(file=("vidcap.jsonl", draft.file), purpose="batch")
+
+            uploaded = await self._patiently(upload)
+        record = JobRecord(uploaded.id, draft.custom_ids)
+        self._records.save(record)
+        await self._start(record)
+
+    async def _start(self, record: JobRecord) -> JobRecord:
+        """Submit a remembered job, unless an earlier attempt at it reached the server."""
+        for attempt in range(1, self._patience.max_attempts + 1):
+            try:
+                batch = await self._client.batches.create(
+                    input_file_id=record.file_id,
+                    endpoint="/v1/chat/completions",
+                    completion_window="24h",
+                    metadata={_TOKEN_KEY: record.token},
+                )
+                break
+            except Exception as error:  # noqa: BLE001 - becomes a failure, or goes on
+                failure = self._failure(error)
+            if failure.cause.may_be_billed or failure.cause is Cause.SERVER:
+                if (batch := await self._find(record)) is not None:
+                    break
+            elif not failure.cause.is_retried:
+                self._records.forget(record)
+                raise _hopeless(failure)
+            await asyncio.sleep(
+                max(failure.retry_after_s or 0.0, backoff_s(attempt, self._patience.backoff_s))
+            )
+        else:
+            raise AnnotatorError(f"a batch job could not be submitted: {failure.message}")
+        submitted = record.submitted(batch.id)
+        self._records.save(submitted)
+        self._log(f"submitted batch job {batch.id} with {len(record.custom_ids)} clips")
+        return submitted
+
+    async def _recover(self, record: JobRecord) -> JobRecord:
+        """The job of a record without an id: found at the server, or submitted now.
+
+        A job that was created a moment ago may not be listed yet, so a young record is looked up twice.
+        """
+        batch = await self._find(record)
+        if batch is None and (age := time.time() - record.created_at) < self._policy.poll_s:
+            await asyncio.sleep(self._policy.poll_s - max(age, 0.0))
+            batch = await self._find(record)
+        if batch is None:
+            return await self._start(record)
+        self._log(f"found batch job {batch.id}, which an interrupted run had submitted")
+        submitted = record.submitted(batch.id)
+        self._records.save(submitted)
+        return submitted
+
+    async def _find(self, record: JobRecord) -> Any | None:
+        async def look() -> Any | None:
+            async for batch in self._client.batches.list(limit=100):
+                if (batch.metadata or {}).get(
+                    _TOKEN_KEY
+                ) == record.token or batch.input_file_id == record.file_id:
+                    return batch
+                if batch.created_at < record.created_at - _CLOCK_SLACK_S:
+                    return None
+            return None
+
+        return await self._patiently(look)
+
+    def _collect(self, portal: "BlockingPortal", waiting: dict[str, Prepared]) -> Iterator[Chunk]:
+        deadline = time.monotonic() + self._policy.wait_s
+        jobs = [record for record in self._records.all() if not waiting.keys().isdisjoint(record.custom_ids)]
+        while jobs:
+            running: list[tuple[JobRecord, Any]] = []
+            for record in jobs:
+                if record.batch_id is None:
+                    record = portal.call(self._recover, record)
+                batch = portal.call(self._look, record)
+                if batch.status == "failed":
+                    self._records.forget(record)
+                    raise AnnotatorError(
+                        f"batch job {batch.id} was not run: {_reasons(batch)}", retryable=False
+                    )
+                if batch.status not in _ENDED:
+                    running.append((record, batch))
+                    continue
+                answers = portal.call(self._answers, batch)
+                asked = [custom_id for custom_id in record.custom_ids if custom_id in waiting]
+                yield [(waiting.pop(each), answers.get(each) or _unanswered(batch)) for each in asked]
+                self._records.forget(record)
+            jobs = [record for record, _ in running]
+            if jobs and (left := deadline - time.monotonic()) <= 0:
+                raise BatchPending(_pending(running, len(waiting)))
+            elif jobs:
+                time.sleep(min(left, self._policy.poll_s))
+
+    async def _look(self, record: JobRecord) -> Any:
+        return await self._patiently(lambda: self._client.batches.retrieve(record.batch_id))
+
+    async def _answers(self, batch: Any) -> dict[str, Answer | ClipError]:
+        answers: dict[str, Answer | ClipError] = {}
+        for file_id in (batch.error_file_id, batch.output_file_id):
+            if file_id:
+                content = await self._patiently(partial(self._client.files.content, file_id))
+                answers.update(self._read_lines(content.text.splitlines(), batch.id))
+        return answers
+
+    def _read_lines(self, lines: Iterable[str], batch_id: str) -> Iterator[tuple[str, Answer | ClipError]]:
+        for text in filter(str.strip, lines):
+            line = json.loads(text)
+            yield line["custom_id"], self._read_line(line, batch_id)
+
+    def _read_line(self, line: Mapping[str, Any], batch_id: str) -> Answer | ClipError:
+        response = line.get("response") or {}
+        if response.get("status_code") != 200:
+            failure = self._endpoint.failure_of_response(
+                response.get("status_code") or 500, response.get("body") or line.get("error")
+            )
+            return ClipError(failure.cause.error_kind, f"batch job {batch_id}: {failure.message}")
+        try:
+            reply = read_reply(response.get("body"), response.get("request_id"))
+        except MalformedReply as error:
+            return ClipError(ErrorKind.API_ERROR, f"batch job {batch_id}: malformed reply: {error}")
+        cost = self._cost(reply.usage)
+        custom_id = line["custom_id"]
+        if cost is not None and (reservation := self._reserved.pop(custom_id, None)) is not None:
+            self._spending.settle(reservation, cost)
+        return judge(reply, None, cost, {**self._shown.get(custom_id, {}), "batch_id": batch_id})
+
+    def _cost(self, usage: Usage | None) -> float | None:
+        return None if usage is None or self._price is None else self._price.cost_usd(usage, BATCH_DISCOUNT)
+
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Repeat a call that changes nothing at the server until it succeeds."""
+        failed = 0
+        while True:
+            try:
+                return await call()
+            except Exception as error:  # noqa: BLE001 - becomes a failure, or goes on
+                failure = self._failure(error)
+            failed += 1
+            if not failure.cause.is_retried or failed >= self._patience.max_attempts:
+                raise _hopeless(failure)
+            await asyncio.sleep(
+                max(failure.retry_after_s or 0.0, backoff_s(failed, self._patience.backoff_s))
+            )
+
+    def _failure(self, error: Exception) -> Failure:
+        if (failure := self._endpoint.failure_of(error)) is None:
+            raise error
+        return failure
+
+
+def _hopeless(failure: Failure) -> AnnotatorError:
+    return AnnotatorError(f"Batch API: {failure.message}", retryable=failure.cause.is_retried)
+
+
+def _unanswered(batch: Any) -> ClipError:
+    return ClipError(ErrorKind.API_ERROR, f"batch job {batch.id} ended ({batch.status}) without an answer")
+
+
+def _reasons(batch: Any) -> str:
+    errors = (batch.errors.data if batch.errors else None) or []
+    return "; ".join(sorted({str(error.message) for error in errors})) or "the server gave no reason"
+
+
+def _pending(running: Sequence[tuple[JobRecord, Any]], clips: int) -> str:
+    jobs = ", ".join(f"{batch.id} ({batch.status})" for _, batch in running)
+    return (
+        f"{clips} clips wait for batch jobs that are still running: {jobs}; run again later to collect them"
+    )

@@ -1,0 +1,64 @@
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from misbehaving_server import MisbehavingServer  # noqa: E402
+from numbered_clips import NumberedFrames  # noqa: E402
+from upath import UPath  # noqa: E402
+
+from resources.annotation.clip import Clip  # noqa: E402
+from resources.annotation.loop import LoopOptions, ShardReport, annotate_shard  # noqa: E402
+from resources.annotation.store import ShardStore  # noqa: E402
+from resources.captioners.openai import OpenAICaptioner, Price  # noqa: E402
+
+KEY = "sk-secret-0123456789abcdef"
+
+
+@pytest.fixture
+def server() -> Iterator[MisbehavingServer]:
+    with MisbehavingServer() as running:
+        yield running
+
+
+@pytest.fixture
+def captioner(server: MisbehavingServer) -> Iterator[Callable[..., OpenAICaptioner]]:
+    """Builds captioners that talk to the server, impatient enough for tests."""
+    built: list[OpenAICaptioner] = []
+
+    def build(**changes: Any) -> OpenAICaptioner:
+        settings: dict[str, Any] = {
+            "frames": NumberedFrames(),
+            "model": "test-model",
+            "base_url": server.base_url,
+            "api_key": KEY,
+            "num_frames": 1,
+            "prompt": "What is it?",
+            "max_concurrency": 8,
+            "prices": {"test-model": Price(input=10.0, output=100.0)},
+            "timeout_s": 5.0,
+            "backoff_s": 0.01,
+        }
+        built.append(OpenAICaptioner(**(settings | changes)))
+        return built[-1]
+
+    yield build
+    for each in built:
+        each.close()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[..., ShardReport]:
+    """Runs the loop over clips with a captioner, in a store that later calls of the test find again."""
+
+    def annotate(annotator: OpenAICaptioner, shard: list[Clip], **options: Any) -> ShardReport:
+        store = ShardStore(
+            UPath(tmp_path / "lake.parquet"), UPath(tmp_path / "journal"), shard="s", recipe=annotator.recipe
+        )
+        return annotate_shard(annotator, shard, store, LoopOptions(**({"log": lambda line: None} | options)))
+
+    return annotate
