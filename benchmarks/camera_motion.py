@@ -25,11 +25,11 @@ from camera_motion_clips import GROUPS, Maker, Scene, write_mp4
 from numpy.typing import NDArray
 
 from resources.camera_motion.classify import Label, labels_of_transform
-from resources.camera_motion.motion import CameraMotion, analyse
+from resources.camera_motion.analysis import analyse
+from resources.camera_motion.motion import SHORT_SIDE, CameraMotion
 
 THRESHOLD = 0.25
 FRAMES = 64
-SIDE = 192
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def read_gray(path: Path) -> tuple[NDArray[np.uint8], tuple[int, int], list[floa
     with av.open(os.fspath(path)) as container:
         stream = container.streams.video[0]
         size = stream.height, stream.width
-        shrink = SIDE / min(size)
+        shrink = SHORT_SIDE / min(size)
         to = {"width": round(size[1] * shrink), "height": round(size[0] * shrink), "format": "gray"}
         decoded = list(container.decode(stream))
         duration = len(decoded) / float(stream.average_rate or 25)
@@ -70,9 +70,16 @@ def farneback(frames: NDArray[np.uint8], size: tuple[int, int]) -> tuple[Label, 
         dx, dy = np.median(flow[..., 0]), np.median(flow[..., 1])
         growth = np.median(((flow[..., 0] - dx) * xs + (flow[..., 1] - dy) * ys) / (xs**2 + ys**2 + 1))
         scale = 1 + growth
-        total = np.array(
-            [[scale, 0, dx + (1 - scale) * width / 2], [0, scale, dy + (1 - scale) * height / 2], [0, 0, 1]]
-        ) @ total
+        total = (
+            np.array(
+                [
+                    [scale, 0, dx + (1 - scale) * width / 2],
+                    [0, scale, dy + (1 - scale) * height / 2],
+                    [0, 0, 1],
+                ]
+            )
+            @ total
+        )
     zoom = np.diag([size[1] / width, size[0] / height, 1.0])
     return labels_of_transform(zoom @ total @ np.linalg.inv(zoom), size, THRESHOLD) or (Label.UNCLASSIFIED,)
 
@@ -135,7 +142,9 @@ def macro_f1(cases: list[Case], *, baseline: bool = False) -> tuple[float, dict[
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--per-group", type=int, default=12)
     parser.add_argument("--groups", default="", help="comma separated; default: all")
@@ -161,7 +170,9 @@ def report(cases: list[Case], *, with_baseline: bool) -> None:
         if case.said.labels != case.truth:
             said = case.said
             why = f" ({said.reason})" if said.reason else ""
-            print(f"  miss {case.name}: true {'+'.join(case.truth)}, said {said.label}{why} conf {said.confidence:.2f}")
+            print(
+                f"  miss {case.name}: true {'+'.join(case.truth)}, said {said.label}{why} conf {said.confidence:.2f}"
+            )
     print(f"{'group':<22}{'clips':>6}{'exact':>8}{'farneback':>11}")
     for group, members in by_group.items():
         other = f"{exact(members, baseline=True):>11.3f}" if with_baseline else ""
@@ -179,7 +190,9 @@ def report(cases: list[Case], *, with_baseline: bool) -> None:
     if with_baseline:
         ratio = sum(case.baseline_seconds for case in cases) / seconds
         mean, _ = macro_f1(cases, baseline=True)
-        print(f"farneback: exact set {exact(cases, baseline=True):.3f}, macro F1 {mean:.3f}; we are {ratio:.1f}x as fast")
+        print(
+            f"farneback: exact set {exact(cases, baseline=True):.3f}, macro F1 {mean:.3f}; we are {ratio:.1f}x as fast"
+        )
 
 
 if __name__ == "__main__":

@@ -74,7 +74,8 @@ def look(photo: Picture, view: Matrix, size: tuple[int, int]) -> Picture:
         photo = cv2.resize(photo, None, fx=1 / shrinks, fy=1 / shrinks, interpolation=cv2.INTER_AREA)
         view = view @ np.diag([shrinks, shrinks, 1.0])
     return np.asarray(
-        cv2.warpAffine(photo, view[:2], size[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101), np.uint8
+        cv2.warpAffine(photo, view[:2], size[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101),
+        np.uint8,
     )
 
 
@@ -90,7 +91,17 @@ def photos() -> list[Picture]:
     """The colour and grey photos that scikit-image and, if there, scikit-learn carry."""
     from skimage import data
 
-    names = ["astronaut", "coffee", "chelsea", "rocket", "retina", "hubble_deep_field", "brick", "grass", "gravel"]
+    names = [
+        "astronaut",
+        "coffee",
+        "chelsea",
+        "rocket",
+        "retina",
+        "hubble_deep_field",
+        "brick",
+        "grass",
+        "gravel",
+    ]
     found = [getattr(data, name)() for name in names]
     found.append(data.stereo_motorcycle()[0])
     try:
@@ -99,7 +110,10 @@ def photos() -> list[Picture]:
         print("scikit-learn is not installed: two photos fewer")
     else:
         found += list(load_sample_images().images)
-    return [cv2.cvtColor(p, cv2.COLOR_GRAY2RGB) if p.ndim == 2 else np.ascontiguousarray(p[..., :3]) for p in found]
+    return [
+        cv2.cvtColor(p, cv2.COLOR_GRAY2RGB) if p.ndim == 2 else np.ascontiguousarray(p[..., :3])
+        for p in found
+    ]
 
 
 def write_mp4(path: Path, frames: list[Picture], fps: int, crf: int) -> None:
@@ -132,14 +146,21 @@ class Maker:
         return Scene(group, photo, size, [view] * frames, fps=int(rng.choice([12, 24, 30])))
 
     def moving(
-        self, scene: Scene, pan: float = 0, tilt: float = 0, zoom: float = 1, roll: float = 0, jitter: float = 0
+        self,
+        scene: Scene,
+        pan: float = 0,
+        tilt: float = 0,
+        zoom: float = 1,
+        roll: float = 0,
+        jitter: float = 0,
     ) -> Scene:
         """Move the content by fractions of the short side (right, down), a zoom factor and degrees."""
         short = min(scene.size)
         steps = self.ease(len(scene.views))
         shakes = self.rng.normal(0, jitter * short, (len(steps), 2))
         views = [
-            similarity(pan * short * p + sx, tilt * short * p + sy, zoom**p, roll * p, scene.size) @ scene.views[0]
+            similarity(pan * short * p + sx, tilt * short * p + sy, zoom**p, roll * p, scene.size)
+            @ scene.views[0]
             for p, (sx, sy) in zip(steps, shakes, strict=True)
         ]
         return replace(scene, views=views)
@@ -160,7 +181,9 @@ class Maker:
         scene = self.base(group, photo)
         kind = self.rng.random()
         if kind < still:
-            return self.moving(scene, self.far(0, 0.15), self.far(0, 0.15), float(self.rng.uniform(0.93, 1.07)))
+            return self.moving(
+                scene, self.far(0, 0.15), self.far(0, 0.15), float(self.rng.uniform(0.93, 1.07))
+            )
         if kind < still + 0.22:
             return self.moving(scene, pan=self.far())
         if kind < still + 0.44:
@@ -202,12 +225,16 @@ def still(make: Maker) -> Scene:
 
 
 def roll(make: Maker) -> Scene:
-    return make.moving(make.base("roll"), roll=make.far(15, 80), pan=float(make.rng.choice([0, make.far(0.3, 0.8)])))
+    return make.moving(
+        make.base("roll"), roll=make.far(15, 80), pan=float(make.rng.choice([0, make.far(0.3, 0.8)]))
+    )
 
 
 def shake(make: Maker) -> Scene:
     scene = make.base("shake")
-    return make.moving(scene, pan=float(make.rng.choice([0, make.far()])), jitter=float(make.rng.uniform(0.005, 0.03)))
+    return make.moving(
+        scene, pan=float(make.rng.choice([0, make.far()])), jitter=float(make.rng.uniform(0.005, 0.03))
+    )
 
 
 def noise(make: Maker) -> Scene:
@@ -224,7 +251,9 @@ def noise(make: Maker) -> Scene:
 def blur(make: Maker) -> Scene:
     scene = make.any_motion("blur")
     sigma = make.rng.uniform(2, 5)
-    return replace(scene, layers=[lambda frame, t: np.asarray(cv2.GaussianBlur(frame, (0, 0), sigma), np.uint8)])
+    return replace(
+        scene, layers=[lambda frame, t: np.asarray(cv2.GaussianBlur(frame, (0, 0), sigma), np.uint8)]
+    )
 
 
 def crf40(make: Maker) -> Scene:
@@ -248,7 +277,9 @@ def flicker(make: Maker) -> Scene:
     return brightness(scene, make.rng.uniform(0.6, 1.25, len(scene.views)))
 
 
-def paste_object(make: Maker, scene: Scene, area: float, moved: tuple[float, float], centre: tuple[float, float]) -> Scene:
+def paste_object(
+    make: Maker, scene: Scene, area: float, moved: tuple[float, float], centre: tuple[float, float]
+) -> Scene:
     """An ellipse cut from another photo that moves straight across the frame.
 
     ``area`` is its share of the frame, ``moved`` its way in widths and heights of the frame around ``centre``.
@@ -351,14 +382,18 @@ def talking_head(make: Maker) -> Scene:
     height, width = scene.size
     ys, xs = np.mgrid[:height, :width].astype(np.float32)
     cx, cy, radius = width / 2, height * 0.55, 0.33 * min(height, width)
-    inside = np.exp(-(((xs - cx) / radius) ** 2 + ((ys - cy) / (1.3 * radius)) ** 2) ** 2).astype(np.float32)
+    inside = np.exp(-((((xs - cx) / radius) ** 2 + ((ys - cy) / (1.3 * radius)) ** 2) ** 2)).astype(
+        np.float32
+    )
     beats = make.rng.uniform(2, 5, 2)
 
     def nod(frame: Picture, t: int) -> Picture:
         phase = 2 * np.pi * t / len(scene.views)
         dx = np.float32(0.05 * height * np.sin(beats[0] * phase)) * inside
         dy = np.float32(0.05 * height * np.sin(beats[1] * phase)) * inside * np.cos(xs / radius * 3)
-        return np.asarray(cv2.remap(frame, xs + dx, ys + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT), np.uint8)
+        return np.asarray(
+            cv2.remap(frame, xs + dx, ys + dy, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT), np.uint8
+        )
 
     return replace(scene, layers=[nod])
 
@@ -396,7 +431,9 @@ def whip(make: Maker) -> Scene:
 
 
 def return_trip(make: Maker) -> Scene:
-    scene = make.moving(make.base("return_trip"), pan=make.far(0.5, 1.0), zoom=float(make.rng.choice([1, 1.4])))
+    scene = make.moving(
+        make.base("return_trip"), pan=make.far(0.5, 1.0), zoom=float(make.rng.choice([1, 1.4]))
+    )
     return replace(scene, views=scene.views[::2] + scene.views[::2][::-1])
 
 
@@ -419,13 +456,17 @@ def layered(make: Maker, scene: Scene, near: Callable[[float], Matrix]) -> Scene
     texture = make.photos[make.rng.integers(len(make.photos))]
     tall = cv2.resize(texture, (width * 3, height * 3))
     spots = (make.rng.random((9, 9)) < 0.17).astype(np.float32)
-    mask = (cv2.resize(spots, (width * 3, height * 3), interpolation=cv2.INTER_CUBIC) > 0.5).astype(np.float32)
+    mask = (cv2.resize(spots, (width * 3, height * 3), interpolation=cv2.INTER_CUBIC) > 0.5).astype(
+        np.float32
+    )
     first = np.array([[1, 0, -width], [0, 1, -height], [0, 0, 1]], np.float64)
     way = np.linspace(0, 1, len(scene.views))
 
     def cover(frame: Picture, t: int) -> Picture:
         place = (near(way[t]) @ first)[:2]
-        over = cv2.warpAffine(tall, place, (width, height), borderMode=cv2.BORDER_REFLECT_101).astype(np.float32)
+        over = cv2.warpAffine(tall, place, (width, height), borderMode=cv2.BORDER_REFLECT_101).astype(
+            np.float32
+        )
         alpha = cv2.warpAffine(mask, place, (width, height))[..., None]
         return (frame * (1 - alpha) + over * alpha + 0.5).astype(np.uint8)
 
@@ -451,7 +492,9 @@ def dolly(make: Maker) -> Scene:
     factor, more = make.zoom(1.6, 2.2), make.rng.uniform(1.2, 1.6)
     steps = np.linspace(0, 1, len(scene.views))
     views = [similarity(0, 0, factor**p, 0, scene.size) @ scene.views[0] for p in steps]
-    return layered(make, replace(scene, views=views), lambda p: similarity(0, 0, factor ** (more * p), 0, scene.size))
+    return layered(
+        make, replace(scene, views=views), lambda p: similarity(0, 0, factor ** (more * p), 0, scene.size)
+    )
 
 
 GROUPS: dict[str, Callable[[Maker], Scene]] = {

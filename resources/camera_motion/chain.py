@@ -1,21 +1,23 @@
 """The camera's path through a clip: steps between frames, halved where they fail, chained together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 
 from resources.camera_motion.fallback import far_candidates
-from resources.camera_motion.hypotheses import Verdict, distinct, propose, vote
-from resources.camera_motion.tracking import Frame, Transform, follow
+from resources.camera_motion.hypotheses import Verdict, distinct, likeness, propose, vote
+from resources.camera_motion.tracking import Frame, Reel, Transform, follow
 
 STEPS = 16
 FRAMES_PER_STEP = 4
 MIN_SUPPORT = 0.5
-MIN_SUPPORT_ADJACENT = 0.4
 MAX_RIVALRY = 0.45
 MIN_CELLS = 4
+ALIKE = 0.35
+UNLIKE = 0.2
 IDENTITY = np.eye(3)
 
 
@@ -49,47 +51,60 @@ class Path:
         return frames, transforms
 
 
-def trace(frames: Sequence[Frame]) -> Path:
-    """Link the frames from first to last in about 16 steps (one in four frames of a long clip)."""
-    last = len(frames) - 1
+def trace(reel: Reel, numbers: Sequence[int]) -> Path:
+    """Link the frames of these numbers, first to last, in about 16 steps (one in four of a long clip)."""
+    last = len(numbers) - 1
     steps = min(last, max(STEPS, -(-last // FRAMES_PER_STEP)))
-    samples = sorted({round(i * last / steps) for i in range(steps + 1)}) if steps else [0]
+    samples = [round(i * last / steps) for i in range(steps + 1)]
     path = Path()
     velocity = np.zeros_like(IDENTITY)
-    for i, j in zip(samples, samples[1:], strict=False):
-        velocity = _link(frames, i, j, velocity, path)
+    for i, j in pairwise(samples):
+        velocity = _link(reel, numbers[i : j + 1], velocity, path)
     return path
 
 
-def _link(frames: Sequence[Frame], i: int, j: int, velocity: Transform, path: Path) -> Transform:
-    """Add the step from frame i to frame j, halving it while it fails; returns the last velocity."""
-    verdict = measure(frames[i], frames[j], IDENTITY + velocity * (j - i), adjacent=j - i == 1)
+def _link(reel: Reel, numbers: Sequence[int], velocity: Transform, path: Path) -> Transform:
+    """Add the step over these frames, halving it while it fails; returns the motion of a frame."""
+    first, last, length = numbers[0], numbers[-1], len(numbers) - 1
+    verdict = measure(reel[first], reel[last], IDENTITY + velocity * length)
     if verdict is not None:
-        path.links.append((i, j, verdict))
-        return (verdict.transform - IDENTITY) / (j - i)
-    if j - i > 1:
-        middle = (i + j) // 2
-        return _link(frames, middle, j, _link(frames, i, middle, velocity, path), path)
-    path.breaks.append((i, j, Break.CUT))
+        path.links.append((first, last, verdict))
+        return (verdict.transform - IDENTITY) / length
+    if length > 1:
+        middle = length // 2
+        velocity = _link(reel, numbers[: middle + 1], velocity, path)
+        return _link(reel, numbers[middle:], velocity, path)
+    verdict, alike = last_resort(reel[first], reel[last])
+    if verdict is not None:
+        path.links.append((first, last, verdict))
+    else:
+        path.breaks.append((first, last, Break.CUT if alike < UNLIKE else Break.INCONSISTENT))
     return np.zeros_like(IDENTITY)
 
 
-def measure(a: Frame, b: Frame, guess: Transform, *, adjacent: bool) -> Verdict | None:
+def measure(a: Frame, b: Frame, guess: Transform) -> Verdict | None:
     """The camera's motion from ``a`` to ``b``, or None where no candidate explains the pictures."""
     candidates = [*propose(*follow(a, b, guess)), IDENTITY]
     verdict = vote(a, b, distinct(candidates, a.gray.shape))
-    if is_convincing(verdict, adjacent=False):
-        return verdict
-    if not adjacent:
-        return None
-    more = far_candidates(a, b)
-    verdict = vote(a, b, distinct([*candidates, *more], a.gray.shape))
-    return verdict if is_convincing(verdict, adjacent=True) else None
+    return verdict if is_convincing(verdict) else None
 
 
-def is_convincing(verdict: Verdict, *, adjacent: bool) -> bool:
-    """Does enough of the picture support the verdict? Neighbouring frames, the last resort, need less."""
-    least = MIN_SUPPORT_ADJACENT if adjacent else MIN_SUPPORT
-    return (
-        verdict.support >= least and verdict.cells >= MIN_CELLS and (adjacent or verdict.rivalry < MAX_RIVALRY)
-    )
+def is_convincing(verdict: Verdict) -> bool:
+    """Does enough of the picture support the verdict?"""
+    return verdict.support >= MIN_SUPPORT and verdict.cells >= MIN_CELLS and verdict.rivalry < MAX_RIVALRY
+
+
+def last_resort(a: Frame, b: Frame) -> tuple[Verdict | None, float]:
+    """The candidate under which two neighbouring frames look most alike, large jumps included.
+
+    A whip pan smears its frames, so that no cell is explained well; but two views of one place still
+    correlate (0.6 and more in practice) where two shots do not (below 0.1). Returns that correlation.
+    """
+    guesses = [*propose(*follow(a, b, IDENTITY)), *far_candidates(a, b), IDENTITY]
+    candidates = distinct(guesses, a.gray.shape)
+    likenesses = [likeness(a, b, candidate) for candidate in candidates]
+    best = int(np.argmax(likenesses))
+    if likenesses[best] < ALIKE:
+        return None, likenesses[best]
+    verdict = vote(a, b, [candidates[best]])
+    return replace(verdict, support=max(verdict.support, likenesses[best] / 2)), likenesses[best]

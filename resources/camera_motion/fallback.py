@@ -26,7 +26,7 @@ def shift_by_phase(a: Frame, b: Frame) -> Transform:
 
 def match_features(a: Frame, b: Frame) -> list[Transform]:
     """Similarities that many SIFT matches agree on, refined by following corners from there."""
-    sift = cv2.SIFT_create(MAX_FEATURES)
+    sift = cv2.SIFT.create(MAX_FEATURES)
     points_a, words_a = sift.detectAndCompute(a.local, None)
     points_b, words_b = sift.detectAndCompute(b.local, None)
     if words_a is None or words_b is None or len(words_b) < 2:

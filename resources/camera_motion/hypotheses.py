@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,6 +23,7 @@ EXPLAINED = 0.55
 NOISE_FACTOR = 1.0
 IN_VIEW = 0.6
 MAX_GAIN = 12.0
+MIN_OVERLAP = 0.15
 DECISIVE = 1.3
 WIN = 1.12
 BORDER_WEIGHT = 1.5
@@ -31,8 +33,8 @@ BORDER_WEIGHT = 1.5
 class Verdict:
     """The hypothesis that the pictures support.
 
-    ``support`` is the share of the cells with texture, still in view, that it explains, ``rivalry`` the share of the
-    deciding votes that went to another hypothesis, ``cells`` the number that had a say.
+    ``support``: which share of the cells with texture, still in view, it explains; ``cells``: how many
+    those are; ``rivalry``: which share of the deciding votes went to another hypothesis.
     """
 
     transform: Transform
@@ -109,6 +111,27 @@ def vote(a: Frame, b: Frame, candidates: list[Transform]) -> Verdict:
     )
 
 
+def likeness(a: Frame, b: Frame, candidate: Transform) -> float:
+    """Correlation in [-1, 1] of the two pictures, locally equalised, where they overlap under a candidate."""
+    back, mask = bring_back(b.local, candidate)
+    inside = mask == 1
+    if inside.mean() < MIN_OVERLAP:
+        return -1.0
+    one, other = a.local[inside].astype(np.float32), back[inside].astype(np.float32)
+    one, other = one - one.mean(), other - other.mean()
+    return float((one * other).sum() / np.sqrt((one**2).sum() * (other**2).sum() + 1e-6))
+
+
+def bring_back(picture: NDArray[Any], transform: Transform) -> tuple[NDArray[Any], Floats]:
+    """``picture`` as seen from the frame before ``transform``, and 1 where that is inside it, else 0."""
+    height, width = picture.shape
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    inside = np.full((height, width), 255, np.uint8)
+    back = cv2.warpAffine(picture, transform[:2], (width, height), flags=flags)
+    mask = cv2.warpAffine(inside, transform[:2], (width, height), flags=flags)
+    return back, (mask == 255).astype(np.float32)
+
+
 def cell_errors(
     a: Frame, b: Frame, candidates: list[Transform]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
@@ -116,13 +139,9 @@ def cell_errors(
 
     Brightness and contrast of ``b`` are matched to ``a`` for each candidate first.
     """
-    height, width = a.gray.shape
     errors, seen = [], []
-    inside = np.full((height, width), 255, np.uint8)
     for transform in candidates:
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        back = cv2.warpAffine(b.smooth, transform[:2], (width, height), flags=flags)
-        mask = (cv2.warpAffine(inside, transform[:2], (width, height), flags=flags) == 255).astype(np.float32)
+        back, mask = bring_back(b.smooth, transform)
         share = per_cell(mask)
         visible = share > IN_VIEW
         area = np.maximum(share, 1e-3)
@@ -134,7 +153,7 @@ def cell_errors(
     return np.stack(errors), np.stack(seen)
 
 
-def exposure(source: Floats, target: Floats) -> tuple[float, float]:
+def exposure(source: NDArray[Any], target: NDArray[Any]) -> tuple[float, float]:
     """Gain and offset that turn the cell means of one picture into those of another, outliers ignored."""
     if len(source) < 2:
         return 1.0, 0.0

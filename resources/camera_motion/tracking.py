@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-WORK_SIDE = 192
+from resources.camera_motion.motion import SHORT_SIDE
+
 CELLS = (12, 8)
 CORNERS_PER_CELL = 3
 CORNER_FLOOR = 1e-4
@@ -18,7 +19,9 @@ NEIGHBOURHOOD = 1 / 3
 FLAT = 0.06
 LOCAL_SCALE = 42.0
 QUIET_CELLS = 0.2
-BLANK_STD = 1.2
+BLANK_STD = 1.0
+BLANK_TEST = (48, 48)
+KEPT = 16
 SMOOTH = {"ksize": (5, 5), "sigmaX": 1.2}
 NOISE_LEFT_BY_SMOOTHING = 0.26
 
@@ -38,7 +41,7 @@ class Frame:
     def from_gray(cls, gray: Gray) -> "Frame":
         """``gray``: (H, W) uint8 of any size; larger ones are shrunk."""
         height, width = gray.shape
-        shrink = WORK_SIDE / min(height, width)
+        shrink = SHORT_SIDE / min(height, width)
         if shrink < 1:
             to = (max(round(width * shrink), 1), max(round(height * shrink), 1))
             gray = np.asarray(cv2.resize(gray, to, interpolation=cv2.INTER_AREA), np.uint8)
@@ -53,11 +56,6 @@ class Frame:
     def contrast(self) -> float:
         """Standard deviation of :attr:`smooth`, in grey levels."""
         return float(self.smooth.std())
-
-    @property
-    def is_blank(self) -> bool:
-        """Is there nothing to see (black, white, one colour)?"""
-        return self.contrast < BLANK_STD
 
     @cached_property
     def local(self) -> Gray:
@@ -110,6 +108,35 @@ def per_cell(values: Floats) -> Floats:
     return np.asarray(cv2.resize(values, CELLS, interpolation=cv2.INTER_AREA), np.float32)
 
 
+class Reel:
+    """The frames of a clip, prepared when they are asked for; only the latest 16 are kept prepared.
+
+    Args:
+        frames: (T, H, W) uint8.
+    """
+
+    def __init__(self, frames: NDArray[np.uint8]) -> None:
+        self._frames = frames
+        self._prepared: dict[int, Frame] = {}
+
+    def __getitem__(self, number: int) -> Frame:
+        frame = self._prepared.pop(number, None) or Frame.from_gray(self._frames[number])
+        self._prepared[number] = frame
+        if len(self._prepared) > KEPT:
+            del self._prepared[next(iter(self._prepared))]
+        return frame
+
+    def visible(self) -> list[int]:
+        """Numbers of the frames that show something, not just black, white or one colour."""
+        return [number for number, gray in enumerate(self._frames) if not is_blank(gray)]
+
+
+def is_blank(gray: Gray) -> bool:
+    """Is there nothing to see in a frame of any size?"""
+    coarse = cv2.resize(gray, BLANK_TEST, interpolation=cv2.INTER_AREA)
+    return float(coarse.std()) < BLANK_STD
+
+
 def follow(a: Frame, b: Frame, guess: Transform) -> tuple[Points, Points]:
     """Corners of ``a`` found again in ``b`` by pyramidal Lucas-Kanade, starting from ``guess``.
 
@@ -121,11 +148,21 @@ def follow(a: Frame, b: Frame, guess: Transform) -> tuple[Points, Points]:
         return a.corners, a.corners
     start = a.corners[:, None]
     expected = cv2.perspectiveTransform(start, guess)
-    options = {"winSize": LK_WINDOW, "maxLevel": LK_LEVELS, "flags": cv2.OPTFLOW_USE_INITIAL_FLOW}
-    end, forth, _ = cv2.calcOpticalFlowPyrLK(a.local, b.local, start, expected.copy(), **options)
-    home, back, _ = cv2.calcOpticalFlowPyrLK(
-        b.local, a.local, end, start + np.float32(0.37) * (end - expected), **options
-    )
+    end, forth = _lucas_kanade(a, b, start, expected)
+    home, back = _lucas_kanade(b, a, end, start + np.float32(0.37) * (end - expected))
     found = (forth[:, 0] == 1) & (back[:, 0] == 1)
     found &= np.linalg.norm((home - start)[:, 0], axis=1) < ROUND_TRIP_PX
     return start[found, 0], end[found, 0]
+
+
+def _lucas_kanade(a: Frame, b: Frame, start: Points, guess: Points) -> tuple[Points, NDArray[np.uint8]]:
+    end, found, _ = cv2.calcOpticalFlowPyrLK(
+        a.local,
+        b.local,
+        start,
+        guess.copy(),
+        winSize=LK_WINDOW,
+        maxLevel=LK_LEVELS,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )
+    return end, found
