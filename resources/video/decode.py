@@ -21,7 +21,7 @@ from resources.video.pictures import Picture, PixelFormat, SizeLimit
 from resources.video.sampling import FrameRule
 from resources.video.seeking import Doubt, decode_by_seeking
 from resources.video.sequential import decode_in_order
-from resources.video.streams import Budget, open_media, picture_stream
+from resources.video.streams import Budget, open_media, picture_stream, sample_aspect
 from resources.video.taken import Taken
 
 FULL_SIZE = SizeLimit()
@@ -61,8 +61,8 @@ def _by_table(
         why = may_seek(container, stream, table)
         if why is not None:
             return table, why
-        indices = rule.indices(table.shown)
-        picture = Picture(pixel_format, limit, stream.sample_aspect_ratio)
+        indices = rule.indices(len(table.shown))
+        picture = Picture(pixel_format, limit, sample_aspect(stream))
         width, height = picture.size_of(stream.codec_context)
         budget.check_bytes(len(set(indices)), width, height, pixel_format.channels)
         try:
@@ -70,9 +70,9 @@ def _by_table(
                 why = why_not_decord(container, stream)
                 if why is None:
                     taken = decode_with_decord(path, stream, table, indices, picture)
-                    return table, _frames(indices, taken, table.shown, "decord", "sequential", None, [])
+                    return table, _frames(indices, taken, len(table.shown), "decord", "sequential", None, [])
             taken = decode_by_seeking(container, stream, table, indices, picture)
-            return table, _frames(indices, taken, table.shown, "pyav", "seek", why, [])
+            return table, _frames(indices, taken, len(table.shown), "pyav", "seek", why, [])
         except (Doubt, FFmpegError) as doubt:
             return table, str(doubt)
 
@@ -86,7 +86,7 @@ def _in_order(
     table: PacketTable,
     why: str,
 ) -> Frames:
-    expected = table.shown
+    expected = len(table.shown)
     result = decode_in_order(path, rule.indices(max(expected, 1)), pixel_format, limit, budget)
     if result.num_frames == 0:
         raise ClipError(ErrorKind.DECODE_ERROR, "not one frame could be decoded")
@@ -102,9 +102,9 @@ def _in_order(
 
 
 def _require_packets(table: PacketTable, budget: Budget) -> None:
-    if len(table.pts) > budget.max_frames:
+    if len(table.packets) > budget.max_frames:
         raise budget.too_many_frames()
-    if not table.pts:
+    if not table.packets:
         raise ClipError(ErrorKind.NO_VIDEO_STREAM, "the video stream has no packets")
 
 

@@ -7,6 +7,7 @@ not. It can hang with the interpreter lock held, so it must run in an isolated w
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from av.container import InputContainer
@@ -16,7 +17,7 @@ from av.video.stream import VideoStream
 from resources.video.packets import PacketTable
 from resources.video.pictures import Picture
 from resources.video.seeking import Doubt
-from resources.video.streams import header_rotation
+from resources.video.streams import codec_name, header_rotation, sample_aspect
 from resources.video.taken import Taken, seconds_between
 
 EIGHT_BIT_PROFILES = frozenset({"Baseline", "Constrained Baseline", "Main", "High"})
@@ -24,11 +25,11 @@ EIGHT_BIT_PROFILES = frozenset({"Baseline", "Constrained Baseline", "Main", "Hig
 
 def why_not_decord(container: InputContainer, stream: VideoStream) -> str | None:
     """``None`` where a seekable stream is plain enough for decord: upright 8-bit H.264, square pixels."""
-    if stream.codec_context.name != "h264" or stream.profile not in EIGHT_BIT_PROFILES:
-        return f"decord is not trusted with {stream.codec_context.name} {stream.profile or ''}".rstrip()
+    if codec_name(stream) != "h264" or stream.profile not in EIGHT_BIT_PROFILES:
+        return f"decord is not trusted with {codec_name(stream)} {stream.profile or ''}".rstrip()
     if header_rotation(container) is not None:
         return "decord is not trusted with a display matrix"
-    if stream.sample_aspect_ratio not in (None, 0, 1):
+    if sample_aspect(stream) not in (None, 1):
         return "decord ignores the sample aspect ratio"
     try:
         import decord  # noqa: F401
@@ -51,8 +52,8 @@ def decode_with_decord(
     decord.logging.set_level(decord.logging.QUIET)
     try:
         reader = decord.VideoReader(str(path.absolute()), num_threads=1)
-        if len(reader) != table.shown:
-            raise Doubt(f"decord counts {len(reader)} frames, the container has {table.shown}")
+        if len(reader) != len(table.shown):
+            raise Doubt(f"decord counts {len(reader)} frames, the container has {len(table.shown)}")
         taken = _read(reader, table, set(indices), picture, stream)
     except (RuntimeError, StopIteration) as error:
         raise Doubt(f"decord failed: {str(error).partition(chr(10))[0] or type(error).__name__}") from None
@@ -63,14 +64,14 @@ def decode_with_decord(
 
 
 def _read(
-    reader: object, table: PacketTable, wanted: set[int], picture: Picture, stream: VideoStream
+    reader: Any, table: PacketTable, wanted: set[int], picture: Picture, stream: VideoStream
 ) -> dict[int, Taken]:
     first = table.display_pts[0]
     frame_s = float(1 / stream.average_rate) if stream.average_rate else 1.0
-    starts = reader.get_frame_timestamp(range(table.shown))[:, 0]  # type: ignore[attr-defined]
+    starts = reader.get_frame_timestamp(range(len(reader)))[:, 0]
     taken = {}
     for index in range(max(wanted) + 1):
-        pixels = reader.next()  # type: ignore[attr-defined]
+        pixels = reader.next()
         if index not in wanted:
             continue
         time_s = seconds_between(first, table.display_pts[index], stream.time_base)

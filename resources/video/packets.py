@@ -7,68 +7,75 @@ readers silently return wrong pictures; so a stream is seekable only where the b
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
 
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-SEEKABLE_FORMATS = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
+from resources.video.nal_units import nal_length_size, starts_cleanly
+from resources.video.streams import codec_name
+
+MOV = "mov,mp4,m4a,3gp,3g2,mj2"
+MATROSKA = "matroska,webm"
 SEEKABLE_CODECS = frozenset({"h264", "hevc", "vp9", "av1"})
-H264_SLICES = range(1, 6)
-H264_IDR = 5
-HEVC_SLICES = range(0, 32)
-HEVC_IDR = range(19, 21)
+# Decoders of these show nothing before the first key frame.
+WAIT_FOR_KEY = frozenset({"h264", "hevc"})
+
+
+class PacketInfo(NamedTuple):
+    """One packet: its times in ``time_base`` units, and whether it is decoded for others only (edit list)."""
+
+    pts: int | None
+    dts: int | None
+    is_key: bool
+    is_hidden: bool
 
 
 @dataclass(frozen=True)
 class PacketTable:
-    """Every packet of a stream in file order.
+    """Every packet of a stream in file order, and what is suspicious about them.
 
-    ``pts`` are presentation times in ``time_base`` units, ``None`` where the container has none. ``keys``
-    are the positions of packets flagged as key frames; ``discarded`` counts those that an edit list hides.
-    ``promised`` is the count that the container's header gives, 0 for none.
-    ``unclean_keys`` counts flagged key frames from which decoding cannot start; ``error`` is what stopped
-    the reading before the end.
+    ``promised`` is the frame count in the container's header, 0 for none; ``unclean_keys`` counts flagged
+    key frames from which decoding cannot start; ``error`` is what stopped the reading before the end.
     """
 
-    pts: Sequence[int | None]
-    dts: Sequence[int | None]
-    keys: Sequence[int]
+    packets: Sequence[PacketInfo]
     promised: int = 0
-    discarded: int = 0
     corrupt: int = 0
     unclean_keys: int = 0
     error: str | None = None
 
-    @property
-    def shown(self) -> int:
-        """How many frames the packets promise."""
-        return len(self.pts) - self.discarded
+    @cached_property
+    def shown(self) -> list[PacketInfo]:
+        """The packets that become frames a viewer sees, as far as packets can tell."""
+        return [packet for packet in self.packets if not packet.is_hidden]
 
     @cached_property
     def display_pts(self) -> list[int]:
         """Presentation times in display order; the index of a frame is its place in here."""
-        return sorted(pts for pts in self.pts if pts is not None)
+        return sorted(packet.pts for packet in self.shown if packet.pts is not None)
 
     @cached_property
-    def key_pts(self) -> list[int]:
-        """Presentation times of the key frames, in file order."""
-        return [pts for pts in (self.pts[key] for key in self.keys) if pts is not None]
+    def keys(self) -> list[PacketInfo]:
+        """The packets flagged as key frames."""
+        return [packet for packet in self.packets if packet.is_key]
 
     def why_not_seekable(self) -> str | None:
         """``None`` where any frame can be reached from the key frame before it, else why not."""
         if self.error or self.corrupt:
             return "damaged packets"
-        if self.discarded:
-            return "an edit list"
-        if any(pts is None for pts in self.pts):
+        if len(self.shown) != len(self.packets):
+            return "an edit list, or frames before the first key frame"
+        if len(self.display_pts) != len(self.packets):
             return "packets without a time"
-        if len(set(self.pts)) != len(self.pts):
+        if len(set(self.display_pts)) != len(self.packets):
             return "two packets of one time"
-        if not self.keys or self.keys[0] != 0:
+        if not self.packets[0].is_key:
             return "no key frame at the start"
         if self.unclean_keys:
             return "key frames that need earlier ones"
@@ -77,28 +84,33 @@ class PacketTable:
         return None
 
     def _groups_are_closed(self) -> bool:
-        latest = None
-        for start, end in zip(self.keys, [*self.keys[1:], len(self.pts)], strict=True):
-            group = [pts for pts in self.pts[start:end] if pts is not None]
-            if min(group) != group[0] or (latest is not None and group[0] <= latest):
+        """Is every frame shown after the key frame before it in the file, and before the next one?"""
+        key_pts = latest = self.packets[0].pts
+        for pts, _, is_key, _ in self.packets:
+            if pts is None or key_pts is None or latest is None:
                 return False
-            latest = max(group)
+            if is_key:
+                if pts < latest:
+                    return False
+                key_pts = pts
+            elif pts < key_pts:
+                return False
+            latest = max(latest, pts)
         return True
 
-    def key_before(self, pts: int) -> int:
-        """Presentation time of the key frame from which the frame at ``pts`` is decoded."""
-        return self.key_pts[bisect_right(self.key_pts, pts) - 1]
+    def key_before(self, pts: int) -> PacketInfo:
+        """The key frame from which the frame at ``pts`` is decoded."""
+        return self.keys[bisect_right(self._key_pts, pts) - 1]
 
-    def seek_time(self, key_pts: int) -> int:
-        """Where to seek to, to read on from the key frame shown at ``key_pts``."""
-        dts = self.dts[self.keys[bisect_right(self.key_pts, key_pts) - 1]]
-        return key_pts if dts is None else dts
+    @cached_property
+    def _key_pts(self) -> list[int]:
+        return [key.pts for key in self.keys if key.pts is not None]
 
     def warnings(self) -> list[str]:
         """Signs of damage, as sentences."""
         found = []
-        if self.promised > len(self.pts):
-            found.append(f"the header promises {self.promised} frames, the file holds {len(self.pts)}")
+        if self.promised > len(self.packets):
+            found.append(f"the header promises {self.promised} frames, the file holds {len(self.packets)}")
         if self.corrupt:
             found.append(f"{self.corrupt} packets are damaged")
         if self.error:
@@ -106,81 +118,77 @@ class PacketTable:
         return found
 
 
-@dataclass
-class _Reading:
-    pts: list[int | None] = field(default_factory=list)
-    dts: list[int | None] = field(default_factory=list)
-    keys: list[int] = field(default_factory=list)
-    discarded: int = 0
-    corrupt: int = 0
-    unclean_keys: int = 0
-    error: str | None = None
+def may_seek(container: InputContainer, stream: VideoStream, table: PacketTable) -> str | None:
+    """``None`` where frames of this stream may be reached by seeking, else the reason why not."""
+    if container.format.name not in (MOV, MATROSKA):
+        return f"container {container.format.name}"
+    if codec_name(stream) not in SEEKABLE_CODECS:
+        return f"codec {codec_name(stream)}"
+    return table.why_not_seekable()
 
 
 def read_packets(container: InputContainer, stream: VideoStream, max_frames: int) -> PacketTable:
     """Read the packets of ``stream`` to the end of the file, at most ``max_frames`` + 1 of them."""
-    reading = _Reading()
-    codec = stream.codec_context.name
-    nal_prefix = _nal_length_size(codec, stream.codec_context.extradata)
+    codec = codec_name(stream)
+    length_size = nal_length_size(codec, stream.codec_context.extradata)
+    packets: list[PacketInfo] = []
+    corrupt = unclean_keys = 0
+    error = None
+    key_seen = codec not in WAIT_FOR_KEY
     try:
         for packet in container.demux(stream):
             if packet.size == 0 and packet.pts is None:
                 continue
             if packet.is_keyframe:
-                reading.keys.append(len(reading.pts))
-                reading.unclean_keys += not _starts_cleanly(packet, codec, nal_prefix)
-            reading.pts.append(packet.pts)
-            reading.dts.append(packet.dts)
-            reading.discarded += packet.is_discard
-            reading.corrupt += packet.is_corrupt
-            if len(reading.pts) > max_frames:
+                key_seen = True
+                unclean_keys += not starts_cleanly(bytes(packet), codec, length_size)
+            is_hidden = not key_seen or packet.is_discard or (codec == "vp8" and not _vp8_is_shown(packet))
+            packets.append(PacketInfo(packet.pts, packet.dts, packet.is_keyframe, is_hidden))
+            corrupt += packet.is_corrupt
+            if len(packets) > max_frames:
                 break
-    except FFmpegError as error:
-        reading.error = error.strerror
-    return PacketTable(**vars(reading), promised=stream.frames)
+    except FFmpegError as failure:
+        error = failure.strerror
+    return PacketTable(packets, stream.frames, corrupt, unclean_keys, error)
 
 
-def may_seek(container: InputContainer, stream: VideoStream, table: PacketTable) -> str | None:
-    """``None`` where frames of this stream may be reached by seeking, else the reason why not."""
-    if container.format.name not in SEEKABLE_FORMATS:
-        return f"container {container.format.name}"
-    if stream.codec_context.name not in SEEKABLE_CODECS:
-        return f"codec {stream.codec_context.name}"
-    return table.why_not_seekable()
+def read_index(path: Path, container: InputContainer, stream: VideoStream) -> PacketTable | None:
+    """The packet table by the index in an mp4 header: no packet is read, no key frame is checked.
+
+    Presentation times are unknown, packets beyond the end of the file are left out. ``None`` where the
+    header does not list every packet (fragments) or the container is another.
+    """
+    if container.format.name != MOV or not stream.frames or _is_fragmented(path):
+        return None
+    size = path.stat().st_size
+    packets: list[PacketInfo] = []
+    key_seen = codec_name(stream) not in WAIT_FOR_KEY
+    for entry in stream.index_entries:
+        if entry.pos + entry.size > size:
+            continue
+        key_seen = key_seen or entry.is_keyframe
+        is_hidden = entry.is_discard or not key_seen
+        packets.append(PacketInfo(None, entry.timestamp, entry.is_keyframe, is_hidden))
+    return PacketTable(packets, stream.frames)
 
 
-def _starts_cleanly(packet: Packet, codec: str, length_size: int) -> bool:
-    """Does the bitstream say that nothing before this packet is needed (an IDR picture)?"""
-    if codec not in ("h264", "hevc"):
-        return True
+def _vp8_is_shown(packet: Packet) -> bool:
+    """The show_frame bit of RFC 6386, 9.1; alternate reference frames are packets of their own."""
     data = memoryview(packet)
-    slices, clean = (H264_SLICES, (H264_IDR,)) if codec == "h264" else (HEVC_SLICES, HEVC_IDR)
-    for start in _nal_starts(data, length_size):
-        kind = data[start] & 0x1F if codec == "h264" else data[start] >> 1 & 0x3F
-        if kind in slices:
-            return kind in clean
+    return len(data) > 0 and bool(data[0] >> 4 & 1)
+
+
+def _is_fragmented(path: Path) -> bool:
+    """Is there a movie fragment (``moof``) among the top-level boxes of an mp4 file?"""
+    with path.open("rb") as file:
+        while len(head := file.read(16)) >= 8:
+            length, kind = int.from_bytes(head[:4]), head[4:8]
+            if kind == b"moof":
+                return True
+            header = 8
+            if length == 1:
+                length, header = int.from_bytes(head[8:16]), 16
+            if length < header:
+                return False
+            file.seek(length - len(head), 1)
     return False
-
-
-def _nal_length_size(codec: str, extradata: bytes | None) -> int:
-    """Bytes of the length before each NAL unit (avcC, hvcC), or 0 where start codes separate them."""
-    if not extradata or extradata[0] != 1:
-        return 0
-    position = 4 if codec == "h264" else 21
-    return (extradata[position] & 3) + 1 if len(extradata) > position else 0
-
-
-def _nal_starts(data: memoryview, length_size: int) -> list[int]:
-    starts: list[int] = []
-    if length_size:
-        position = 0
-        while position + length_size < len(data):
-            starts.append(position + length_size)
-            position += length_size + int.from_bytes(data[position : position + length_size])
-        return starts
-    raw = bytes(data)
-    position = raw.find(b"\0\0\1")
-    while 0 <= position < len(raw) - 3:
-        starts.append(position + 3)
-        position = raw.find(b"\0\0\1", position + 3)
-    return starts

@@ -7,8 +7,9 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from resources.video.packets import PacketTable
+from resources.video.packets import PacketInfo, PacketTable
 from resources.video.pictures import Picture
+from resources.video.streams import codec_name
 from resources.video.taken import Taken, seconds_between
 
 
@@ -45,20 +46,20 @@ def decode_by_seeking(
     return taken
 
 
-def _by_key_frame(table: PacketTable, wanted_pts: Sequence[int]) -> dict[int, set[int]]:
-    groups: dict[int, set[int]] = {}
+def _by_key_frame(table: PacketTable, wanted_pts: Sequence[int]) -> dict[PacketInfo, set[int]]:
+    groups: dict[PacketInfo, set[int]] = {}
     for pts in wanted_pts:
         groups.setdefault(table.key_before(pts), set()).add(pts)
     return groups
 
 
 def _decode_group(
-    container: InputContainer, stream: VideoStream, table: PacketTable, key: int, targets: set[int]
+    container: InputContainer, stream: VideoStream, table: PacketTable, key: PacketInfo, targets: set[int]
 ) -> Iterator[VideoFrame]:
     """The frames from the key frame to the last target, without those that nothing needs."""
-    container.seek(table.seek_time(key), stream=stream)
+    container.seek(_seek_time(key), stream=stream)
     context = stream.codec_context
-    may_skip = context.name == "h264"
+    may_skip = codec_name(stream) == "h264"
     remaining = set(targets)
     silent: set[int | None] = set()
     for packet in _from_key(container.demux(stream), key):
@@ -78,9 +79,16 @@ def _decode_group(
         raise Doubt(f"{len(silent)} packets gave no frame")
 
 
-def _from_key(packets: Iterator[Packet], key: int) -> Iterator[Packet]:
+def _seek_time(key: PacketInfo) -> int:
+    time = key.pts if key.dts is None else key.dts
+    if time is None:
+        raise Doubt("a key frame without a time")
+    return time
+
+
+def _from_key(packets: Iterator[Packet], key: PacketInfo) -> Iterator[Packet]:
     started = False
     for packet in packets:
-        started = started or packet.pts == key
+        started = started or packet.pts == key.pts
         if started and packet.pts is not None:
             yield packet

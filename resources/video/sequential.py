@@ -10,7 +10,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from resources.video.pictures import Picture, PixelFormat, SizeLimit
-from resources.video.streams import Budget, open_media, picture_stream
+from resources.video.streams import Budget, open_media, picture_stream, sample_aspect
 from resources.video.taken import Taken, seconds_between
 
 
@@ -54,7 +54,7 @@ def decode_in_order(
     result = Pass()
     with open_media(path) as container:
         stream = picture_stream(container, budget)
-        picture = Picture(pixel_format, limit, stream.sample_aspect_ratio)
+        picture = Picture(pixel_format, limit, sample_aspect(stream))
         first_pts: int | None = None
         for index, frame in enumerate(shown_frames(container.demux(stream), stream, budget, result.damage)):
             result.num_frames += 1

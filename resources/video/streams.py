@@ -6,6 +6,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -14,6 +15,7 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from resources.annotation.outcome import ClipError, ErrorKind
+from resources.video.h264_header import read_h264_format
 
 INDIRECT_FORMATS = frozenset({"concat", "hls", "dash", "sdp", "imf", "rtsp", "tty"})
 
@@ -133,6 +135,21 @@ def picture_stream(container: InputContainer, budget: Budget) -> VideoStream:
 def _what_is_there(container: InputContainer) -> str:
     kinds = sorted({stream.type for stream in container.streams})
     return f"no video stream, only {', '.join(kinds)}" if kinds else "no stream at all"
+
+
+def sample_aspect(stream: VideoStream) -> Fraction | None:
+    """Width by height of a sample: the container's word before the bitstream's; ``None`` if neither says."""
+    if stream.sample_aspect_ratio:
+        return stream.sample_aspect_ratio
+    if codec_name(stream) == "h264":
+        stated = read_h264_format(stream.codec_context.extradata)
+        return stated.sample_aspect if stated else None
+    return None
+
+
+def codec_name(stream: VideoStream) -> str:
+    """The coding format (``av1``), whichever decoder reads it (``libdav1d``)."""
+    return stream.codec_context.codec.canonical_name
 
 
 def header_rotation(container: InputContainer) -> int | None:

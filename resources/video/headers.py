@@ -1,0 +1,131 @@
+"""Headers and packet tables, read by FFmpeg and Pillow. Runs inside an isolated worker; see ``probe.py``."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from resources.annotation.outcome import ClipError, ErrorKind
+from resources.video.h264_header import read_h264_format
+from resources.video.images import EXIF_ORIENTATION, open_image
+from resources.video.packets import read_index, read_packets
+from resources.video.pictures import square_pixel_size
+from resources.video.probe import Probe
+from resources.video.streams import (
+    Budget,
+    codec_name,
+    header_rotation,
+    open_media,
+    picture_stream,
+    sample_aspect,
+)
+
+BUDGET = Budget()
+EXIF_ROTATIONS = {3: 180, 4: 180, 5: 270, 6: 270, 7: 90, 8: 90}
+IMAGE_BITS = {"1": 1, "I": 32, "F": 32}
+# A frame interval counts as odd when it differs from the usual one by this share, and by more than one tick.
+ODD_INTERVAL = 0.1
+VARIABLE_SHARE = 0.01
+
+
+def video_headers(path: Path) -> Probe:
+    """See :func:`resources.video.probe.probe`."""
+    with open_media(path, headers_only=True) as container:
+        stream = picture_stream(container, BUDGET)
+        times = shown_times(path, container, stream)
+        if not times:
+            raise ClipError(ErrorKind.NO_VIDEO_STREAM, "the video stream has no packets")
+        context = stream.codec_context
+        if not context.width or not context.height:
+            raise ClipError(ErrorKind.DECODE_ERROR, "the headers give no picture size")
+        width, height = square_pixel_size(context.width, context.height, sample_aspect(stream))
+        rotation = header_rotation(container) or 0
+        if rotation in (90, 270):
+            width, height = height, width
+        timing = Timing.of(times, stream.time_base, stream.average_rate or stream.guessed_rate)
+        return Probe(
+            num_frames=len(times),
+            height=height,
+            width=width,
+            fps=timing.fps,
+            is_vfr=timing.is_vfr,
+            duration_s=timing.duration_s,
+            codec=codec_name(stream),
+            rotation=rotation,
+            bit_depth=_bit_depth(stream),
+            has_audio=bool(container.streams.audio),
+            file_size=path.stat().st_size,
+        )
+
+
+def image_headers(path: Path) -> Probe:
+    """See :func:`resources.video.probe.probe`."""
+    with open_image(path, BUDGET) as image:
+        width, height = image.size
+        rotation = EXIF_ROTATIONS.get(image.getexif().get(EXIF_ORIENTATION, 1), 0)
+        if rotation in (90, 270):
+            width, height = height, width
+        return Probe(
+            num_frames=1,
+            height=height,
+            width=width,
+            fps=None,
+            is_vfr=False,
+            duration_s=None,
+            codec=(image.format or "").lower(),
+            rotation=rotation,
+            bit_depth=16 if image.mode.startswith("I;16") else IMAGE_BITS.get(image.mode, 8),
+            has_audio=False,
+            file_size=path.stat().st_size,
+        )
+
+
+def shown_times(path: Path, container: InputContainer, stream: VideoStream) -> list[int | None]:
+    """One time for each frame shown, in ``time_base`` units, ascending where the container has times."""
+    table = read_index(path, container, stream) or read_packets(container, stream, BUDGET.max_frames)
+    if len(table.display_pts) == len(table.shown):
+        return list(table.display_pts)
+    decoding_times = [packet.dts for packet in table.shown]
+    known = sorted(time for time in decoding_times if time is not None)
+    return decoding_times if len(known) < len(decoding_times) else list(known)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The average frame rate (1/s), whether it varies, and the length in seconds; ``None`` if unknown."""
+
+    fps: float | None
+    is_vfr: bool
+    duration_s: float | None
+
+    @classmethod
+    def of(
+        cls, times: Sequence[int | None], time_base: Fraction | None, header_rate: Fraction | None
+    ) -> "Timing":
+        """From the frames' times; by the rate in the header where there are none, or but one."""
+        known = [time for time in times if time is not None]
+        steps = [later - earlier for earlier, later in pairwise(known) if later > earlier]
+        if time_base is None or len(known) < len(times) or not steps:
+            rate = float(header_rate) if header_rate else None
+            return cls(rate, False, len(times) / rate if rate else None)
+        usual = median(steps)
+        odd = sum(abs(step - usual) > max(1, ODD_INTERVAL * usual) for step in steps)
+        is_vfr = odd > VARIABLE_SHARE * len(steps)
+        duration_s = float((known[-1] - known[0] + Fraction(usual)) * time_base)
+        fps = len(times) / duration_s
+        if not is_vfr and header_rate and abs(fps / header_rate - 1) < ODD_INTERVAL:
+            fps = float(header_rate)
+        return cls(fps, is_vfr, duration_s)
+
+
+def _bit_depth(stream: VideoStream) -> int | None:
+    if codec_name(stream) == "h264":
+        stated = read_h264_format(stream.codec_context.extradata)
+        return stated.bit_depth if stated else None
+    layout = stream.codec_context.format
+    return layout.components[0].bits if layout and layout.components else None
