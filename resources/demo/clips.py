@@ -54,12 +54,7 @@ class Truth:
 def read_truths(folder: Path) -> list[Truth]:
     """The ground truth of a rendered folder, in the order of its file names."""
     rows = json.loads((folder / TRUTH_FILE).read_text())["clips"]
-    known = Truth.__dataclass_fields__
-    slotted = {"slots", "still_slots"}
-    return [
-        Truth(**{k: Slots(**v) if k in slotted and v else v for k, v in row.items() if k in known})
-        for row in rows
-    ]
+    return [_truth_of(row) for row in rows]
 
 
 def render_demo_source(folder: Path) -> Path:
@@ -194,6 +189,13 @@ def _write_truths(folder: Path, truths: list[Truth]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     content = {"version": VERSION, "clips": [truth.as_json() for truth in truths]}
     (folder / TRUTH_FILE).write_text(json.dumps(content, indent=1))
+
+
+def _truth_of(row: dict[str, Any]) -> Truth:
+    known = {name: row[name] for name in Truth.__dataclass_fields__}
+    for name in ("slots", "still_slots"):
+        known[name] = Slots(**row[name]) if row[name] else None
+    return Truth(**known)
 
 
 def _version_of(folder: Path) -> int | None:

@@ -67,6 +67,16 @@ class Scene:
         )
         return frame
 
+    def mask(self, t: float, height: int, width: int) -> "np.ndarray":
+        """Where the object is at time t: (height, width) uint8, 0 to 255."""
+        import numpy as np
+
+        nothing = np.zeros((height, width, 3), np.uint8)
+        frame = nothing.copy()
+        if self.slots.shape is not None:
+            _draw_shape(frame, self.slots.shape, self.at(t), self.angle, (255, 255, 255), nothing)
+        return frame[..., 0]
+
     def _plain(self, height: int, width: int) -> "np.ndarray":
         if (height, width) not in self._canvas:
             self._canvas[height, width] = _speckled(self.background_rgb, self.texture_seed, height, width)
@@ -127,7 +137,7 @@ def _speckled(rgb: RGB, seed: int, height: int, width: int) -> "np.ndarray":
 
 
 def _texture(rgb: RGB, seed: int, side: int) -> "np.ndarray":
-    """A square canvas of overlapping blots of many sizes, all shades of one colour: corners at every scale."""
+    """A square canvas of overlapping blots in shades of one colour: corners at every scale."""
     import cv2
     import numpy as np
 
@@ -200,10 +210,10 @@ _OUTLINES = {
 }
 
 
-def random_scene(rng: "np.random.Generator", *, surface: bool | None = None) -> Scene:
-    """A scene drawn at random; one in ten is a textured surface unless `surface` decides."""
+def random_scene(rng: "np.random.Generator", *, surface: bool = False) -> Scene:
+    """A scene drawn at random: an object that does something, or a camera over a textured surface."""
     seed = int(rng.integers(2**31))
-    if surface if surface is not None else rng.random() < 0.1:
+    if surface:
         name = str(rng.choice(SURFACES))
         camera = str(rng.choice(CAMERA_MOVES))
         return Scene(Slots(name), _shade(BACKGROUNDS[name], 8, rng), camera=camera, texture_seed=seed)
@@ -220,29 +230,31 @@ def random_scene(rng: "np.random.Generator", *, surface: bool | None = None) -> 
 
 def place(slots: Slots, rng: "np.random.Generator", seed: int = 0) -> Scene:
     """A scene that shows these slots (all of an object clip's), its free geometry drawn at random."""
-    assert slots.action is not None and slots.colour is not None
-    changes_size = slots.action in ("grows", "shrinks")
+    action, colour = slots.action, slots.colour
+    assert action
+    assert colour
+    changes_size = action in ("grows", "shrinks")
     if changes_size:
         little, big = float(rng.uniform(*SHRUNK)), float(rng.uniform(*GROWN))
-        radii = (little, big) if slots.action == "grows" else (big, little)
-        slots = Slots(slots.background, slots.shape, slots.colour, None, slots.action)
+        radii = (little, big) if action == "grows" else (big, little)
+        slots = Slots(slots.background, slots.shape, colour, None, action)
     else:
-        assert slots.size is not None
+        assert slots.size
         radii = (float(rng.uniform(*RADII[slots.size])),) * 2
     edge = max(radii) + MARGIN
     x, y = (float(v) for v in rng.uniform(edge, 1 - edge, 2))
     start, end = (x, y, radii[0]), (x, y, radii[1])
-    if slots.action in MOVES:
+    if action in MOVES:
         low, high = edge + float(rng.uniform(0, 0.05)), 1 - edge - float(rng.uniform(0, 0.05))
-        if slots.action in ("moves from right to left", "moves from bottom to top"):
+        if action in ("moves from right to left", "moves from bottom to top"):
             low, high = high, low
-        sideways = slots.action in MOVES[:2]
+        sideways = action in MOVES[:2]
         start = (low, y, radii[0]) if sideways else (x, low, radii[0])
         end = (high, y, radii[1]) if sideways else (x, high, radii[1])
     return Scene(
         slots,
         background_rgb=_shade(BACKGROUNDS[slots.background], 8, rng),
-        object_rgb=_shade(COLOURS[slots.colour], 12, rng),
+        object_rgb=_shade(COLOURS[colour], 12, rng),
         start=start,
         end=end,
         angle=float(rng.uniform(-8, 8)),

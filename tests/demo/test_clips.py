@@ -1,0 +1,93 @@
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from resources.demo.clips import TRUTH_FILE, read_truths, render_clips, render_demo_source
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return render_demo_source(tmp_path_factory.mktemp("demo") / "clips")
+
+
+def test_every_file_of_the_demo_source_has_its_truth(demo: Path) -> None:
+    files = {path.relative_to(demo).as_posix() for path in demo.rglob("*") if path.is_file()}
+    assert files == {truth.file for truth in read_truths(demo)} | {TRUTH_FILE}
+    kinds = [(truth.kind, truth.broken is None) for truth in read_truths(demo)]
+    assert (kinds.count(("video", True)), kinds.count(("image", True)), kinds.count(("video", False))) == (
+        38,
+        2,
+        2,
+    )
+
+
+def test_the_files_are_what_their_truth_says(demo: Path) -> None:
+    for truth in read_truths(demo):
+        if truth.kind == "image":
+            assert Image.open(demo / truth.file).size == (truth.width, truth.height)
+        elif truth.broken is None:
+            with av.open(str(demo / truth.file)) as container:
+                stream = container.streams.video[0]
+                assert stream.codec_context.name == "h264"
+                assert (stream.width, stream.height, stream.frames) == (
+                    truth.width,
+                    truth.height,
+                    truth.num_frames,
+                )
+                assert stream.average_rate == truth.fps
+
+
+def test_broken_files_cannot_be_opened(demo: Path) -> None:
+    for truth in read_truths(demo):
+        if truth.broken:
+            with pytest.raises(av.FFmpegError):
+                av.open(str(demo / truth.file))
+
+
+def test_rendering_again_leaves_the_folder_alone(demo: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in demo.rglob("*")}
+    assert render_demo_source(demo) == demo
+    assert {path: path.stat().st_mtime_ns for path in demo.rglob("*")} == before
+
+
+def test_a_folder_of_somebody_else_is_never_touched(tmp_path: Path) -> None:
+    (tmp_path / "mine.mp4").write_text("precious")
+    with pytest.raises(FileExistsError, match="holds no demo clips"):
+        render_demo_source(tmp_path)
+    assert (tmp_path / "mine.mp4").read_text() == "precious"
+
+
+def test_a_seed_decides_the_clips(tmp_path: Path) -> None:
+    first, again, other = (
+        render_clips(tmp_path / name, 3, seed) for name, seed in (("a", 5), ("b", 5), ("c", 6))
+    )
+    assert first == again != other
+    for truth in first:
+        assert (tmp_path / "a" / truth.file).read_bytes() == (tmp_path / "b" / truth.file).read_bytes()
+    assert read_truths(tmp_path / "a") == first
+
+
+def test_the_truth_file_spells_out_captions_and_tags(tmp_path: Path) -> None:
+    truth = render_clips(tmp_path, 1, seed=8, surfaces=0)[0]
+    (row,) = json.loads((tmp_path / TRUTH_FILE).read_text())["clips"]
+    assert truth.slots
+    assert truth.still_slots
+    assert row["caption"] == truth.slots.caption
+    assert row["still_caption"] == truth.still_slots.caption
+    assert row["objects"] == [truth.slots.shape]
+
+
+def test_encoding_keeps_the_picture(tmp_path: Path) -> None:
+    from resources.demo.clips import write_video
+    from resources.demo.scene import random_scene
+
+    scene = random_scene(np.random.default_rng(4))
+    frames = [scene.draw(t, 128, 128) for t in np.linspace(0, 1, 8)]
+    write_video(tmp_path / "a.mp4", frames, 24)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        decoded = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert np.abs(np.stack(decoded).astype(int) - np.stack(frames)).mean() < 6
