@@ -1,0 +1,1 @@
+"""What is made of the merged table: the training set, the gallery and the distribution."""

@@ -1,0 +1,59 @@
+"""The data card of an export: what is in it, where its words come from, what was left out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from resources.dataset.tables import TRAINING_SCHEMA
+
+_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+_SIZE_NAMES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M")
+
+
+@dataclass(frozen=True)
+class TextOrigin:
+    """A source of texts, how many clips have theirs from it, and with which models."""
+
+    name: str
+    clips: int
+    model: str
+    fingerprint: str
+
+
+def data_card(
+    *,
+    rows: int,
+    left_out: int,
+    sources: Sequence[TextOrigin],
+    filters: Mapping[str, Any],
+    content_hash: str,
+) -> str:
+    """The README.md of an export, with the header that Hugging Face `datasets` reads."""
+    environment = Environment(
+        loader=PackageLoader("resources.dataset", "."),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 (Markdown; cells are escaped by `cell`)
+    )
+    environment.filters["cell"] = _cell
+    fields = [
+        {"name": field.name, "type": str(field.type), "description": field.metadata[b"description"].decode()}
+        for field in TRAINING_SCHEMA
+    ]
+    return environment.get_template("card.md.jinja").render(
+        rows=rows,
+        left_out=left_out,
+        sources=sources,
+        filters=filters,
+        content_hash=content_hash,
+        fields=fields,
+        size_category=_SIZE_NAMES[sum(rows >= size for size in _SIZES)],
+    )
+
+
+def _cell(value: object) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

@@ -1,0 +1,216 @@
+"""The training set: one pass over the chosen rows, written in every form that is wanted."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+from upath import UPath
+
+from resources.dataset.card import TextOrigin, data_card
+from resources.dataset.filters import ClipFilters
+from resources.dataset.language import language_of
+from resources.dataset.publication import Published, file_digests, publication, tree_version
+from resources.dataset.reading import read_snapshot
+from resources.dataset.sql import named_queries, script
+from resources.dataset.tables import TRAINING_SCHEMA, CsvFile, ParquetShards
+from resources.dataset.webdataset import TarShards
+from resources.warehouse import Warehouse
+
+TRAINING_SET = "training_set"
+_BATCH_ROWS = 10_000
+
+
+class ExportFormat(StrEnum):
+    """What an export may consist of; the Parquet files with the data card are always there."""
+
+    CSV = "csv"
+    STEPS = "steps"
+    WEBDATASET = "webdataset"
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to export and how.
+
+    Args:
+        filters: which clips.
+        formats: besides the Parquet files (the Hugging Face layout): the seed's training CSV, its CSV of each
+            step (every clip that step has an answer for, whatever the filters), WebDataset tars.
+        rows_per_file: rows in a Parquet file.
+        samples_per_tar: clips in a tar.
+        media: put the videos and images themselves into the tars.
+    """
+
+    filters: ClipFilters = field(default_factory=ClipFilters)
+    formats: tuple[ExportFormat, ...] = tuple(ExportFormat)
+    rows_per_file: int = 100_000
+    samples_per_tar: int = 10_000
+    media: bool = False
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was published: where, how many rows of how many clips, and the hash of the rows."""
+
+    published: Published
+    rows: int
+    clips: int
+    content_hash: str
+    sources: list[TextOrigin]
+    files: dict[str, str]
+    preview: pa.Table
+
+
+class _Sink(Protocol):
+    def write(self, batch: pa.RecordBatch) -> None: ...
+
+
+def export_training_set(
+    warehouse: Warehouse,
+    exports: UPath,
+    options: ExportOptions | None = None,
+    log: Callable[[str], None] = print,
+) -> Export:
+    """Export the training rows below ``exports`` and publish them all at once as ``training_set``.
+
+    The rows are those of one moment of the warehouse, in the order of their ids. What is written depends on
+    the rows and the options only, so an unchanged export is recognised and left alone.
+
+    Raises:
+        WarehouseEmptyError: nothing has been merged yet.
+        WarehouseBusyError: another process kept the database open.
+        PublicationError: ``exports/training_set`` is something else.
+        FileNotFoundError: ``media`` is wanted and a file is gone.
+    """
+    options = options or ExportOptions()
+    with publication(exports, TRAINING_SET) as draft:
+        with read_snapshot(warehouse) as connection:
+            clips = _count(connection)
+            recipes = _current_recipes(connection)
+            rows, content_hash, counts, preview = _write_rows(connection, draft.built, options, recipes)
+            if ExportFormat.STEPS in options.formats:
+                _write_steps(connection, draft.built)
+        sources = _origins(counts, recipes)
+        card = data_card(
+            rows=rows,
+            left_out=clips - rows,
+            sources=sources,
+            filters=options.filters.active,
+            content_hash=content_hash,
+        )
+        (draft.built / "README.md").write_text(card)
+        version = tree_version(draft.built)
+        files = file_digests(draft.built)
+        record = {
+            "content_hash": content_hash,
+            "rows": rows,
+            "clips": clips,
+            "filters": options.filters.active,
+            "recipes": recipes,
+            "text_sources": dict(counts),
+            "files": files,
+            "vidcap": package_version("vidcap"),
+            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        (draft.built / "export.json").write_text(json.dumps(record, indent=1, ensure_ascii=False))
+        published = draft.publish(version)
+    log(
+        f"{rows} of {clips} clips in {published.name} "
+        f"({'new version' if published.changed else 'unchanged'} {published.version})"
+    )
+    return Export(published, rows, clips, content_hash, sources, files, preview)
+
+
+def _write_rows(
+    connection: duckdb.DuckDBPyConnection, folder: Path, options: ExportOptions, recipes: list[dict[str, Any]]
+) -> tuple[int, str, Counter[str], pa.Table]:
+    metadata = {
+        "vidcap.filters": json.dumps(options.filters.active, sort_keys=True),
+        "vidcap.recipes": json.dumps(recipes, sort_keys=True, ensure_ascii=False),
+        "vidcap.order": "id, path",
+    }
+    digest, rows, counts = hashlib.sha256(), 0, Counter[str]()
+    preview = TRAINING_SCHEMA.empty_table()
+    with ExitStack() as stack:
+        sinks: list[_Sink] = [
+            stack.enter_context(
+                ParquetShards(folder / "data", TRAINING_SCHEMA, metadata, options.rows_per_file)
+            )
+        ]
+        if ExportFormat.CSV in options.formats:
+            sinks.append(stack.enter_context(CsvFile(folder / f"{TRAINING_SET}.csv", TRAINING_SCHEMA)))
+        if ExportFormat.WEBDATASET in options.formats:
+            sinks.append(
+                stack.enter_context(
+                    TarShards(folder / "webdataset", options.samples_per_tar, media=options.media)
+                )
+            )
+        for batch in _rows(connection, options.filters):
+            for sink in sinks:
+                sink.write(batch)
+            digest.update("".join(batch["row_hash"].to_pylist()).encode())
+            counts.update(batch["text_source"].to_pylist())
+            if not rows:
+                preview = pa.Table.from_batches([batch.slice(0, 5)]).select(TRAINING_SCHEMA.names)
+            rows += batch.num_rows
+    return rows, digest.hexdigest(), counts, preview
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, filters: ClipFilters) -> Iterator[pa.RecordBatch]:
+    query = connection.execute(script("training_rows.sql"), filters.sql_parameters)
+    for batch in query.to_arrow_reader(_BATCH_ROWS):
+        if filters.languages:
+            languages = pa.array([language_of(text) for text in batch["text"].to_pylist()], pa.string())
+            batch = batch.filter(pc.is_in(languages, pa.array(filters.languages, pa.string())))
+        if batch.num_rows:
+            yield batch
+
+
+def _write_steps(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    for name, query in named_queries("steps.sql").items():
+        reader = connection.execute(query).to_arrow_reader(_BATCH_ROWS)
+        with CsvFile(folder / f"{name}.csv", reader.schema) as file:
+            for batch in reader:
+                file.write(batch)
+
+
+def _count(connection: duckdb.DuckDBPyConnection) -> int:
+    row = connection.execute("SELECT count(*) FROM captioned_videos").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def _current_recipes(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    found = connection.execute(
+        """
+        SELECT annotator, fingerprint, any_value(CAST(recipe AS VARCHAR))
+        FROM (SELECT DISTINCT annotator, fingerprint FROM annotations WHERE is_current)
+        LEFT JOIN recipes USING (annotator, fingerprint)
+        GROUP BY ALL ORDER BY ALL
+        """
+    ).fetchall()
+    return [
+        {"annotator": annotator, "fingerprint": fingerprint, "recipe": json.loads(recipe) if recipe else None}
+        for annotator, fingerprint, recipe in found
+    ]
+
+
+def _origins(counts: Counter[str], recipes: list[dict[str, Any]]) -> list[TextOrigin]:
+    origins = []
+    for name, clips in counts.most_common():
+        mine = [recipe for recipe in recipes if recipe["annotator"] == name]
+        models = sorted({str((recipe["recipe"] or {}).get("model", "")) for recipe in mine})
+        fingerprints = [recipe["fingerprint"] for recipe in mine]
+        origins.append(TextOrigin(name, clips, ", ".join(models), ", ".join(fingerprints)))
+    return origins

@@ -1,0 +1,115 @@
+"""Table files of an export, written batch by batch so that memory does not grow with them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+TRAINING_SCHEMA = pa.schema(
+    [
+        pa.field("path", pa.string(), metadata={"description": "the video or image file"}),
+        pa.field("text", pa.string(), metadata={"description": "the caption to train on"}),
+        pa.field("num_frames", pa.int64(), metadata={"description": "frames in the file; 1 for an image"}),
+        pa.field("fps", pa.float64(), metadata={"description": "average frames per second"}),
+        pa.field("height", pa.int64(), metadata={"description": "pixels as displayed"}),
+        pa.field("width", pa.int64(), metadata={"description": "pixels as displayed"}),
+        pa.field("aspect_ratio", pa.float64(), metadata={"description": "height / width"}),
+        pa.field("resolution", pa.int64(), metadata={"description": "height × width in pixels"}),
+        pa.field("text_len", pa.int64(), metadata={"description": "words of the text"}),
+    ]
+)
+
+
+class CsvFile:
+    """One CSV file: a header with bare names, texts in quotes, NULL as nothing."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._names = schema.names
+        self._file = open(path, "wb")  # noqa: SIM115 (closed by close)
+        self._file.write((",".join(schema.names) + "\n").encode())
+        self._writer = pyarrow.csv.CSVWriter(
+            self._file, schema, write_options=pyarrow.csv.WriteOptions(include_header=False)
+        )
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append rows; columns are taken by name."""
+        self._writer.write_batch(batch.select(self._names))
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._writer.close()
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class ParquetShards:
+    """``data/train-00000-of-00003.parquet`` …: as many files as the rows need, at least one.
+
+    Args:
+        folder: where the files go.
+        schema: column types; the metadata of its fields is kept.
+        metadata: key-value pairs for the footer of every file.
+        rows_per_file: rows of all files but the last.
+    """
+
+    def __init__(
+        self, folder: Path, schema: pa.Schema, metadata: Mapping[str, str], rows_per_file: int
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._rows_per_file = folder, rows_per_file
+        self._schema = schema.with_metadata(dict(metadata))
+        self._parts: list[Path] = []
+        self._writer: pq.ParquetWriter | None = None
+        self._room = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append rows; columns are taken by name."""
+        batch = batch.select(self._schema.names)
+        start = 0
+        while start < batch.num_rows:
+            if not self._room:
+                self._open_next()
+            assert self._writer is not None
+            piece = batch.slice(start, self._room)
+            self._writer.write_batch(piece.cast(self._schema))
+            start += piece.num_rows
+            self._room -= piece.num_rows
+
+    def close(self) -> None:
+        """Close the last file and give all of them their final names."""
+        if not self._parts:
+            self._open_next()
+        assert self._writer is not None
+        self._writer.close()
+        for number, part in enumerate(self._parts):
+            part.rename(self._folder / f"train-{number:05d}-of-{len(self._parts):05d}.parquet")
+
+    def _open_next(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        part = self._folder / f"part-{len(self._parts):05d}"
+        self._writer = pq.ParquetWriter(part, self._schema, compression="zstd")
+        self._parts.append(part)
+        self._room = self._rows_per_file
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if kind is None:
+            self.close()
+        elif self._writer is not None:
+            self._writer.close()

@@ -1,0 +1,36 @@
+-- The rows of a training set, in the order of their ids; `row_hash` is what the content hash is made of.
+WITH chosen AS (
+    SELECT path, text, num_frames, fps, height, width, aspect_ratio, resolution, text_len, id, text_source, cmotion
+    FROM captioned_videos
+    WHERE probe_error IS NULL
+      AND text <> ''
+      AND (CAST($fmin AS BIGINT) IS NULL OR num_frames >= $fmin)
+      AND (CAST($fmax AS BIGINT) IS NULL OR num_frames <= $fmax)
+      AND (CAST($min_resolution AS BIGINT) IS NULL OR resolution >= $min_resolution)
+      AND (CAST($max_resolution AS BIGINT) IS NULL OR resolution <= $max_resolution)
+      AND (CAST($min_aspect_ratio AS DOUBLE) IS NULL OR aspect_ratio >= $min_aspect_ratio)
+      AND (CAST($max_aspect_ratio AS DOUBLE) IS NULL OR aspect_ratio <= $max_aspect_ratio)
+      AND (CAST($min_duration_s AS DOUBLE) IS NULL OR duration_s >= $min_duration_s)
+      AND (CAST($max_duration_s AS DOUBLE) IS NULL OR duration_s <= $max_duration_s)
+      AND (CAST($min_text_len AS BIGINT) IS NULL OR text_len >= $min_text_len)
+      AND (CAST($max_text_len AS BIGINT) IS NULL OR text_len <= $max_text_len)
+      AND (len(CAST($kinds AS VARCHAR[])) = 0 OR list_contains($kinds, kind))
+      AND (len(CAST($captioners AS VARCHAR[])) = 0 OR list_contains($captioners, text_source))
+      AND (len(CAST($camera_motion AS VARCHAR[])) = 0
+           OR list_has_any(string_split(cmotion, '+'), $camera_motion))
+      AND list_has_all([
+              CASE WHEN captions_pllava_status = 'ok' THEN 'captions_pllava' END,
+              CASE WHEN captions_llava_status = 'ok' THEN 'captions_llava' END,
+              CASE WHEN captions_gpt4v_status = 'ok' THEN 'captions_gpt4v' END,
+              CASE WHEN camera_motion_status = 'ok' THEN 'camera_motion' END,
+              CASE WHEN tags_objects_status = 'ok' THEN 'tags_objects' END,
+              CASE WHEN tags_actions_status = 'ok' THEN 'tags_actions' END
+          ], CAST($required AS VARCHAR[]))
+      AND (NOT CAST($drop_duplicates AS BOOLEAN) OR duplicate_of IS NULL)
+)
+SELECT *, sha256(CAST(to_json(
+    {path: path, text: text, num_frames: num_frames, fps: fps, height: height, width: width,
+     aspect_ratio: aspect_ratio, resolution: resolution, text_len: text_len}
+) AS VARCHAR)) AS row_hash
+FROM chosen
+ORDER BY id, path;
