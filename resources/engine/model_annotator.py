@@ -100,9 +100,10 @@ class ModelAnnotator(Annotator):
 
     def annotate(self, batch: Sequence["Row"]) -> list[Answer | ClipError]:  # noqa: D102
         generations = self.engine.generate(self.model_spec(), batch)
-        return [self._answer(row, generation) for row, generation in zip(batch, generations, strict=True)]
+        return [self.answer(row, generation) for row, generation in zip(batch, generations, strict=True)]
 
-    def _answer(self, row: "Row", generation: "Generation") -> Answer | ClipError:
+    def answer(self, row: "Row", generation: "Generation") -> Answer | ClipError:
+        """What a generation says of its row."""
         try:
             value, details = self.interpret(self.decode(generation.ids), row.details)
         except ClipError as error:
