@@ -25,6 +25,10 @@ class UnknownShardError(Exception):
     """There is no such shard."""
 
 
+class NotMaterialisedError(Exception):
+    """What comes before in the asset graph has not been made for this shard yet."""
+
+
 @dataclass(frozen=True)
 class StoredRecipe:
     """A recipe that was used, and when it was first."""
@@ -98,6 +102,17 @@ class Lake:
         with FileLock(folder / "lock"):
             yield
 
+    def meta_file(self, shard: str) -> UPath:
+        """The raw metadata of a shard.
+
+        Raises:
+            NotMaterialisedError: it has not been read yet.
+        """
+        file = self.file(META, shard)
+        if not file.exists():
+            raise NotMaterialisedError(f"raw_meta of {shard} has not been materialised yet ({file})")
+        return file
+
     def write_meta(self, shard: str, table: pa.Table) -> None:
         """Write a shard's raw metadata."""
         write_table(self.file(META, shard), table)
@@ -107,12 +122,10 @@ class Lake:
 
         Raises:
             UnknownShardError: no such shard.
-            FileNotFoundError: its raw metadata has not been read yet.
+            NotMaterialisedError: its raw metadata has not been read yet.
         """
         self.require_shard(shard)
-        file = self.file(META, shard)
-        if not file.exists():
-            raise FileNotFoundError(f"raw_meta of {shard} has not been materialised yet ({file})")
+        file = self.meta_file(shard)
         names = [name for name in Clip.__dataclass_fields__]
         rows = read_table(file, columns=names).to_pylist()
         return [Clip(**{**row, "path": Path(row["path"]), "kind": Kind(row["kind"])}) for row in rows]

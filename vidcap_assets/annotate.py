@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dagster as dg
@@ -18,7 +19,7 @@ from resources.annotation.loop import LoopOptions, Redo, ShardReport, annotate_s
 from resources.annotation.outcome import AnnotatorError, ErrorKind
 from resources.annotation.recipe import Recipe
 from resources.annotation.store import ShardBusyError
-from resources.lake import Lake
+from resources.lake import Lake, NotMaterialisedError
 from resources.storage import read_table
 from vidcap_assets.partitions import shards, shards_of_run
 
@@ -26,7 +27,7 @@ ACCOUNTING = "accounting"
 FAILED_SHARE = "failed_share"
 _PREVIEW_ROWS = 5
 
-Events = Iterator[dg.MaterializeResult | dg.AssetCheckEvaluation]
+Events = Iterator[dg.MaterializeResult | dg.AssetCheckEvaluation | dg.Output]
 
 
 class AnnotateConfig(dg.Config):
@@ -74,6 +75,17 @@ def check_specs(asset: str) -> list[dg.AssetCheckSpec]:
     ]
 
 
+@contextmanager
+def failing_clearly(asset: str) -> Iterator[None]:
+    """Let what no clip is to blame for fail the step in one sentence, and retry it only where that may help."""
+    try:
+        yield
+    except AnnotatorError as error:
+        raise dg.Failure(f"{asset}: {error}", allow_retries=error.retryable) from error
+    except NotMaterialisedError as error:
+        raise dg.Failure(f"{asset}: {error}", allow_retries=False) from error
+
+
 def annotate_shards(
     context: dg.AssetExecutionContext,
     asset: str,
@@ -110,10 +122,6 @@ def annotate_shards(
         except (ShardBusyError, AccountingError) as error:
             unfinished[shard] = str(error)
             continue
-        except FileNotFoundError as error:
-            raise dg.Failure(str(error), allow_retries=False) from error
-        except AnnotatorError as error:
-            raise dg.Failure(f"{asset}: {error}", allow_retries=error.retryable) from error
         lake.remember(todo.annotator.recipe)
         yield _check_accounting(asset, lake, todo.annotator.recipe, shard)
         yield _check_failed_share(asset, shard, report, config.max_failed_share)
@@ -127,6 +135,9 @@ def annotate_shards(
         reasons = "; ".join(f"{shard}: {reason}" for shard, reason in unfinished.items())
         raise dg.Failure(f"{asset}: {len(unfinished)} of {len(keys)} shards are unfinished: {reasons}")
     yield from materialised(context, asset, finished, versions)
+    for check in (ACCOUNTING, FAILED_SHARE):
+        # The evaluations above are one a shard; the step's own output for the check is one a step.
+        yield dg.Output(None, output_name=f"{asset}_{check}")
 
 
 def materialised(

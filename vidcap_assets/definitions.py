@@ -21,29 +21,28 @@ from vidcap_assets.resources import (
     WarehouseResource,
 )
 
-defs = dg.Definitions(
-    assets=[
-        video_index,
-        raw_meta,
-        captions_pllava,
-        captions_llava,
-        captions_gpt4v,
-        camera_motion,
-        tags,
-        captioned_videos,
-    ],
-    jobs=JOBS,
-    resources={
-        "source": SourceResource(),
-        "decode": DecodeResource(),
-        "pllava": PllavaResource(),
-        "llava": LlavaResource(),
-        "gpt4v": Gpt4vResource(api_key=dg.EnvVar("OPENAI_API_KEY")),
-        "camera": CameraResource(),
-        "tagger": TaggerResource(),
-        "text": TextResource(),
-        "lake": LakeResource(),
-        "warehouse": WarehouseResource(),
-    },
-    executor=dg.multiprocess_executor,
-)
+ASSETS = [
+    video_index,
+    raw_meta,
+    captions_pllava,
+    captions_llava,
+    captions_gpt4v,
+    camera_motion,
+    tags,
+    captioned_videos,
+]
+
+RESOURCES = {
+    "source": SourceResource(),
+    "decode": DecodeResource(),
+    "pllava": PllavaResource(),
+    "llava": LlavaResource(),
+    "gpt4v": Gpt4vResource(api_key=dg.EnvVar("OPENAI_API_KEY")),
+    "camera": CameraResource(),
+    "tagger": TaggerResource(),
+    "text": TextResource(),
+    "lake": LakeResource(),
+    "warehouse": WarehouseResource(),
+}
+
+defs = dg.Definitions(assets=ASSETS, jobs=JOBS, resources=RESOURCES, executor=dg.multiprocess_executor)

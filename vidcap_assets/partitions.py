@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import dagster as dg
+from dagster._core.definitions.partitions.context import partition_loading_context
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -10,6 +11,7 @@ from dagster._core.storage.tags import (
 )
 
 from resources.lake import Lake, UnknownShardError
+from vidcap_assets import environment
 
 SHARDS = "shards"
 
@@ -22,19 +24,16 @@ class ShardPartitions(dg.DynamicPartitionsDefinition):
     ``VIDCAP_HOME`` at that moment.
     """
 
-    def get_partition_keys_in_range(
-        self,
-        partition_key_range: dg.PartitionKeyRange,
-        dynamic_partitions_store: dg.DagsterInstance | None = None,
-    ) -> Sequence[str]:
+    def get_partition_keys_in_range(self, partition_key_range: dg.PartitionKeyRange) -> Sequence[str]:
         """See the base class; registers the lake's shards first where an end of the range is unknown."""
-        if isinstance(dynamic_partitions_store, dg.DagsterInstance):
-            registered = dynamic_partitions_store.get_dynamic_partitions(SHARDS)
-            if not {partition_key_range.start, partition_key_range.end} <= set(registered):
-                from vidcap_assets.environment import home
-
-                register(dynamic_partitions_store, Lake(home()).shards())
-        return super().get_partition_keys_in_range(partition_key_range, dynamic_partitions_store)
+        with partition_loading_context() as loading:
+            instance = loading.dynamic_partitions_store
+        if isinstance(instance, dg.DagsterInstance) and not all(
+            instance.has_dynamic_partition(SHARDS, end)
+            for end in (partition_key_range.start, partition_key_range.end)
+        ):
+            register(instance, Lake(environment.home()).shards())
+        return super().get_partition_keys_in_range(partition_key_range)
 
 
 shards = ShardPartitions(name=SHARDS)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from resources.captioners.llava import LlavaCaptioner
     from resources.captioners.pllava import PllavaCaptioner
 
-    from resources.camera_motion import CameraMotionAnnotator
+    from resources.camera_motion.annotator import CameraMotionAnnotator
     from resources.captioners.openai import OpenAICaptioner
     from resources.source import Entry
     from resources.tagger import Tagger
@@ -184,12 +184,15 @@ class LlavaResource(LocalModelResource):
         default_factory=lambda: environment.setting("VIDCAP_LLAVA_MODEL"),
         description="Local folder or hub id; default: the embedded demonstration model.",
     )
-    num_frames: int = Field(default=1, gt=0, description="Frames a clip: 1 to 3 for LLaVA-1.6.")
+    num_frames: int | None = Field(
+        default=None, description="Frames a clip, 1 to 3 for LLaVA-1.6; default: the checkpoint's, else 1."
+    )
     short_side: int = Field(
         default=336, gt=0, description="Frames with a longer shorter side are resized to it."
     )
-    prompt: str = Field(
-        default="video-f1-detail-3ex", description="A preset's name, or the literal text to use."
+    prompt: str | None = Field(
+        default=None,
+        description="A preset's name or the literal text to use; default: one for videos and one for images.",
     )
     max_new_tokens: int = Field(default=300, gt=0, description="Longest caption, in tokens.")
 
@@ -223,10 +226,16 @@ class Gpt4vResource(dg.ConfigurableResource):
     )
 
     def captioner(self, frames: "FrameReader", lake: Lake, run_id: str) -> "OpenAICaptioner":
-        """The captioner."""
-        from resources.captioners.openai import OpenAICaptioner
+        """The captioner; what this run has spent is kept below the lake's root, retries included."""
+        from resources.captioners.openai import OpenAICaptioner, Price
 
-        return OpenAICaptioner(**_fields(self), frames=frames)
+        fields = _fields(self) | {"prices": {model: Price(**price) for model, price in self.prices.items()}}
+        return OpenAICaptioner(
+            **fields,
+            frames=frames,
+            spend_file=Path(str(lake.folder("journal"))) / "spend" / f"{run_id}.json",
+            batch_folder=Path(str(lake.folder("journal"))) / "openai_batches",
+        )
 
 
 class CameraResource(dg.ConfigurableResource):
@@ -240,7 +249,7 @@ class CameraResource(dg.ConfigurableResource):
 
     def annotator(self, workers: "IsolatedWorkers") -> "CameraMotionAnnotator":
         """The classifier, working in those processes."""
-        from resources.camera_motion import CameraMotionAnnotator
+        from resources.camera_motion.annotator import CameraMotionAnnotator
 
         return CameraMotionAnnotator(threshold=self.threshold, workers=workers)
 

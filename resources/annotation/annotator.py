@@ -36,11 +36,19 @@ class Annotator(ABC):
         """Why this clip has nothing for this annotator to read (no caption to tag, say), else ``None``."""
         return None
 
+    def check(self, clips: Sequence[Clip]) -> None:  # noqa: B027 - optional hook
+        """Refuse the clips still to do before any work is done for them. Default: nothing is refused.
+
+        Raises:
+            AnnotatorError: the settings do not fit these clips (a video prompt for an image, say).
+        """
+
     def prepare(self, clip: Clip) -> Any:
         """CPU work done ahead for one clip (decode, resize). Default: nothing, the clip itself.
 
         Raises:
             ClipError: the clip cannot be read; it is recorded as failed and never reaches `annotate`.
+            AnnotatorError: nothing can be prepared any more; the loop stops.
         """
         return clip
 

@@ -95,6 +95,7 @@ def annotate_shard(
             for clip in clips
             if clip.id not in reasons and _is_todo(annotator, clip, recorded.get(clip.id), options)
         ]
+        annotator.check(todo)
         options.log(
             f"{store.shard}: {len(clips)} clips, {len(todo)} to do, {len(reasons)} skipped, "
             f"{len(clips) - len(todo) - len(reasons)} done before"
@@ -139,7 +140,9 @@ def _annotate(
     def record(results: Sequence[tuple[Clip, Result]]) -> None:
         for clip, _ in results:
             if clip.id not in expected:
-                raise RuntimeError(f"{annotator.recipe.annotator} answered for '{clip.id}', which it was not asked")
+                raise RuntimeError(
+                    f"{annotator.recipe.annotator} answered for '{clip.id}', which it was not asked"
+                )
             expected.remove(clip.id)
         outcomes = [_outcome(annotator, clip, result, recorded, options) for clip, result in results]
         if outcomes:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resources.annotation.clip import Clip
-from resources.annotation.outcome import ClipError, ErrorKind
+from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ def prepare_ahead(
 def _settle(clip: Clip, future: Future[Any]) -> Prepared | tuple[Clip, ClipError]:
     try:
         return Prepared(clip, future.result())
+    except AnnotatorError:
+        raise
     except ClipError as error:
         return clip, error
     except Exception as error:  # noqa: BLE001 - becomes this clip's recorded failure

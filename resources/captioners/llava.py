@@ -124,6 +124,11 @@ class LlavaCaptioner(ModelAnnotator):
     def input_key(self, clip: Clip) -> str | None:  # noqa: D102
         return input_key(self._prompt, clip)
 
+    def check(self, clips: Sequence[Clip]) -> None:
+        """Every clip must be of the kind that the prompt is written for."""
+        for clip in clips:
+            resolve_prompt(self._prompt, clip)
+
     def prepare(self, clip: Clip) -> "Row":
         """Decode, resize and tokenise one clip."""
         from resources.engine.chat import begins_itself, render

@@ -81,6 +81,8 @@ class PllavaCaptioner(ModelAnnotator):
         cache: Path | None = None,
     ) -> None:
         placement = Placement.choose(device, dtype, attention, tensor_parallel_size)
+        if merge_adapter and tensor_parallel_size > 1:
+            raise AnnotatorError("merge_adapter does not work on a split model: leave it unset")
         super().__init__(LazyEngine(placement, max_new_tokens), batch_size)
         if model is None:
             model, adapter = EMBEDDED / "tiny-llava-next", adapter or EMBEDDED / "tiny-pllava"
@@ -158,6 +160,11 @@ class PllavaCaptioner(ModelAnnotator):
 
     def input_key(self, clip: Clip) -> str | None:  # noqa: D102
         return input_key(self._prompt, clip)
+
+    def check(self, clips: Sequence[Clip]) -> None:
+        """Every clip must be of the kind that the prompt is written for."""
+        for clip in clips:
+            resolve_prompt(self._prompt, clip)
 
     def prepare(self, clip: Clip) -> "Row":
         """Decode, resize and tokenise one clip."""

@@ -14,6 +14,9 @@ AUTO = "auto"
 class PromptMismatch(AnnotatorError):
     """The prompt cannot be asked about this clip; the configuration is wrong, not the clip."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:

@@ -11,7 +11,7 @@ import duckdb
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from resources.annotation.store import ANNOTATION_SCHEMA
-from resources.lake import META, Lake
+from resources.lake import Lake
 
 ANNOTATORS = (
     "captions_pllava",
@@ -79,12 +79,10 @@ class Warehouse:
         caption becomes ``text``, the preferred one first; after them comes the source's own text.
 
         Raises:
-            FileNotFoundError: the shard's raw metadata is not in the lake.
+            NotMaterialisedError: the shard's raw metadata is not in the lake.
             WarehouseBusyError: see :meth:`connect`.
         """
-        meta = lake.file(META, shard)
-        if not meta.exists():
-            raise FileNotFoundError(f"raw_meta of {shard} has not been materialised yet ({meta})")
+        meta = lake.meta_file(shard)
         annotations = [str(file) for name in ANNOTATORS if (file := lake.file(name, shard)).exists()]
         with self.connect() as connection:
             # Without an annotation yet, an empty Arrow table gives the shape.

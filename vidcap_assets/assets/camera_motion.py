@@ -3,7 +3,7 @@
 import dagster as dg
 
 from resources.lake import META
-from vidcap_assets.annotate import AnnotateConfig, ShardTask, annotate_shards, check_specs
+from vidcap_assets.annotate import AnnotateConfig, ShardTask, annotate_shards, check_specs, failing_clearly
 from vidcap_assets.columns import ANNOTATION
 from vidcap_assets.partitions import shards
 from vidcap_assets.policies import RETRY, SEVERAL_SHARDS
@@ -33,7 +33,7 @@ def camera_motion(
     Runs on the CPU, in the decoding processes, one pass over each clip.
     """
     store = lake.open()
-    with decode.open() as workers:
+    with failing_clearly("camera_motion"), decode.open() as workers:
         annotator = camera.annotator(workers)
         yield from annotate_shards(
             context,

@@ -8,7 +8,7 @@ import dagster as dg
 
 from resources.annotation.annotator import Annotator
 from resources.lake import META, Lake
-from vidcap_assets.annotate import AnnotateConfig, ShardTask, annotate_shards, check_specs
+from vidcap_assets.annotate import AnnotateConfig, ShardTask, annotate_shards, check_specs, failing_clearly
 from vidcap_assets.columns import ANNOTATION
 from vidcap_assets.partitions import shards
 from vidcap_assets.policies import GPU_POOL, OPENAI_POOL, RETRY, SEVERAL_SHARDS
@@ -45,7 +45,10 @@ def captions_asset(resource: str, *, summary: str, kinds: set[str], pool: str) -
         decode: DecodeResource = context.resources.decode
         lake: LakeResource = context.resources.lake
         store = lake.open()
-        with _captioner(getattr(context.resources, resource), decode, store, context.run_id) as captioner:
+        with (
+            failing_clearly(name),
+            _captioner(getattr(context.resources, resource), decode, store, context.run_id) as captioner,
+        ):
             yield from annotate_shards(
                 context,
                 name,

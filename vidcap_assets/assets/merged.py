@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from resources.lake import NotMaterialisedError
 from vidcap_assets.annotate import materialised
 from vidcap_assets.columns import CAPTIONED_VIDEOS, CAPTIONED_VIDEOS_LINEAGE
 from vidcap_assets.partitions import shards, shards_of_run
@@ -47,7 +48,7 @@ def captioned_videos(
     for shard in shards_of_run(context, store):
         try:
             merge = tables.merge(store, shard, text.order)
-        except FileNotFoundError as error:
+        except NotMaterialisedError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         except WarehouseBusyError as error:
             raise dg.Failure(str(error)) from error

@@ -1,6 +1,6 @@
 """Tags: the objects and actions that a caption names, read by one language model for both."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,14 @@ import dagster as dg
 
 from resources.caption_text import CaptionText, caption_texts
 from resources.lake import META, Lake
-from vidcap_assets.annotate import AnnotateConfig, ShardTask, annotate_shards, check_specs
+from vidcap_assets.annotate import (
+    AnnotateConfig,
+    Events,
+    ShardTask,
+    annotate_shards,
+    check_specs,
+    failing_clearly,
+)
 from vidcap_assets.columns import ANNOTATION
 from vidcap_assets.partitions import shards
 from vidcap_assets.policies import GPU_POOL, RETRY, SEVERAL_SHARDS
@@ -54,13 +61,14 @@ def tags(
 ):
     """Read the tags out of the text of each clip; both assets share one loaded model."""
     store = lake.open()
-    model = tagger.tagger(store)
-    try:
-        for name in TAGS:
-            if dg.AssetKey(name) in context.selected_asset_keys:
-                yield from _tag(context, name, config, store, model, text.order)
-    finally:
-        model.close()
+    with failing_clearly("tags"):
+        model = tagger.tagger(store)
+        try:
+            for name in TAGS:
+                if dg.AssetKey(name) in context.selected_asset_keys:
+                    yield from _tag(context, name, config, store, model, text.order)
+        finally:
+            model.close()
 
 
 def _tag(
@@ -70,7 +78,7 @@ def _tag(
     lake: Lake,
     model: "Tagger",
     order: Sequence[str],
-) -> Iterator[dg.MaterializeResult | dg.AssetCheckEvaluation]:
+) -> Events:
     from resources.tagger import TagAnnotator
 
     def task(shard: str) -> ShardTask:

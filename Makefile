@@ -1,0 +1,54 @@
+# Every target sets up what it needs; all of them work from any folder, spaces in its name included.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin/python
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format types ui train-embedded bench clean distclean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "vidcap needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "this python3 cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(BIN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $(INSTALLED)
+
+install: $(INSTALLED) ## Create the environment in .venv
+
+demo: $(INSTALLED) ## Caption a small rendered collection and show what came out
+	$(BIN) -m vidcap_assets.demo
+
+test: $(INSTALLED) ## Run the tests
+	$(BIN) -m pytest
+
+lint: $(INSTALLED) ## Check style and format
+	$(BIN) -m ruff check .
+	$(BIN) -m ruff format --check .
+
+format: $(INSTALLED) ## Format the code
+	$(BIN) -m ruff check --fix .
+	$(BIN) -m ruff format .
+
+types: $(INSTALLED) ## Check types
+	$(BIN) -m mypy
+
+ui: $(INSTALLED) ## Open the Dagster UI on http://127.0.0.1:3000
+	$(BIN) -m dagster dev -w workspace.yaml -h 127.0.0.1 -p 3000
+
+train-embedded: $(INSTALLED) ## Train the embedded checkpoints again (half an hour on two cores)
+	$(BIN) -m resources.demo.train
+
+bench: $(INSTALLED) ## Run the benchmark of the annotation loop (others: see benchmarks/)
+	$(BIN) -m benchmarks.overlap
+
+clean: ## Remove caches and the demo's results; keeps the environment
+	rm -rf data .dagster .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean ## Remove the environment too
+	rm -rf $(VENV)

@@ -1,0 +1,25 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def write_video() -> Callable[..., Path]:
+    """Write a tiny H.264 file whose content depends on ``seed``."""
+    import av
+    import numpy as np
+
+    def write(path: Path, seed: int = 0, frames: int = 6, size: int = 32, fps: int = 12) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(seed).integers(0, 255, (size, size, 3), np.uint8)
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream("libx264", rate=fps, options={"preset": "ultrafast"})
+            stream.width = stream.height = size
+            stream.pix_fmt = "yuv420p"
+            for shift in range(frames):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.roll(noise, shift, axis=1))))
+            container.mux(stream.encode())
+        return path
+
+    return write

@@ -1,0 +1,37 @@
+"""Running a job from a program: ``dagster job execute`` in a process of its own."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
+
+
+def shard_tags(shards: Sequence[str]) -> dict[str, str]:
+    """The run tags that select one shard, or a contiguous range from the first to the last of several."""
+    if len(shards) == 1:
+        return {"dagster/partition": shards[0]}
+    return {"dagster/asset_partition_range_start": shards[0], "dagster/asset_partition_range_end": shards[-1]}
+
+
+def execute_job(
+    job: str,
+    tags: Mapping[str, str] | None = None,
+    config: Mapping[str, Any] = QUIET,
+    *,
+    module: str = "vidcap_assets.definitions",
+) -> int:
+    """Run a job to its end, its log on this terminal; the exit code (0: success, 1: the run failed)."""
+    with tempfile.TemporaryDirectory() as folder:
+        # JSON is YAML.
+        run_config = Path(folder, "run.yaml")
+        run_config.write_text(json.dumps(config))
+        command = [sys.executable, "-W", "ignore", "-m", "dagster", "job", "execute"]
+        command += ["-m", module, "-j", job, "-c", str(run_config)]
+        if tags:
+            command += ["--tags", json.dumps(tags)]
+        return subprocess.run(command, check=False).returncode
