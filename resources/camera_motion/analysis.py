@@ -43,7 +43,7 @@ def analyse(
 
 
 def _describe(path: Path, shape: tuple[int, ...], size: tuple[int, int], threshold: float) -> CameraMotion:
-    _, transforms = path.positions
+    numbers, transforms = path.positions
     total = _rescale(transforms[-1], shape, size)
     height, width = size
     centres = [_rescale(t, shape, size) @ [width / 2, height / 2, 1] for t in transforms]
@@ -56,7 +56,7 @@ def _describe(path: Path, shape: tuple[int, ...], size: tuple[int, int], thresho
         tilt=float(centre[1] - height / 2) / height,
         zoom=float(np.sqrt(abs(np.linalg.det(total[:2, :2])))),
         roll_deg=-float(np.degrees(np.arctan2(total[1, 0], total[0, 0]))),
-        shake=_shake(np.array(centres)[:, :2] / min(size)),
+        shake=_shake(np.array(numbers), np.array(centres)[:, :2] / min(size)),
         confidence=min(verdict.support * (1 - verdict.rivalry) for _, _, verdict in path.links),
     )
 
@@ -67,8 +67,10 @@ def _rescale(transform: Transform, shape: tuple[int, ...], size: tuple[int, int]
     return to_size @ transform @ np.linalg.inv(to_size)
 
 
-def _shake(centres: NDArray[np.float64]) -> float:
+def _shake(numbers: NDArray[np.int_], centres: NDArray[np.float64]) -> float:
     """Standard deviation around a smooth path, from third differences (their variance is 20 times it)."""
     if len(centres) < 4:
         return 0.0
-    return float(np.sqrt((np.diff(centres, 3, axis=0) ** 2).sum(axis=1).mean() / 20))
+    evenly = np.linspace(numbers[0], numbers[-1], len(numbers))
+    path = np.stack([np.interp(evenly, numbers, axis) for axis in centres.T], axis=1)
+    return float(np.sqrt((np.diff(path, 3, axis=0) ** 2).sum(axis=1).mean() / 20))

@@ -20,11 +20,12 @@ SAME_PX = 0.6
 
 TEXTURED = 1.5
 EXPLAINED = 0.55
-NOISE_FACTOR = 1.0
 IN_VIEW = 0.6
 MAX_GAIN = 12.0
 MIN_OVERLAP = 0.15
 DECISIVE = 1.3
+FAINT = 4.0
+FAINT_SHARE = 0.25
 WIN = 1.12
 BORDER_WEIGHT = 1.5
 
@@ -85,30 +86,34 @@ def vote(a: Frame, b: Frame, candidates: list[Transform]) -> Verdict:
 
     Each candidate brings ``b`` back onto ``a``; a cell votes for the candidates that explain it clearly
     better than others do. So an object with many corners counts by its area only, and a cell which looks
-    the same under every candidate does not count. Cells at the border weigh more: an object seldom
+    the same under every candidate does not count, nor does a faint one next to strong ones: that may be
+    what compression left there. Cells at the border weigh more: an object seldom
     surrounds the background.
     """
     errors, seen = cell_errors(a, b, candidates)
-    floor = NOISE_FACTOR * (a.noise + b.noise)
+    floor = a.noise + b.noise
     textured = a.texture > TEXTURED * floor
     usable = np.where(seen, errors, np.inf)
     best = usable.min(axis=0)
     explained = textured & (best < EXPLAINED * a.texture + floor)
-    worst = np.where(seen, errors, 0).max(axis=0)
-    decides = explained & (worst > DECISIVE * best + floor)
-    weight = border_weights()
-    agrees = (usable <= WIN * best + 0.25 * floor) & decides
-    scores = (agrees * weight).sum(axis=(1, 2))
+    gap = np.where(seen, errors, 0).max(axis=0) - best
+    decides = explained & (gap > (DECISIVE - 1) * best + floor)
+    say = border_weights() * strength(np.where(decides, gap, 0))
+    scores = (say * (usable <= WIN * best + 0.25 * floor)).sum(axis=(1, 2))
     winner = int(scores.argmax())
-    mine = textured & seen[winner]
-    fits = mine & (errors[winner] < EXPLAINED * a.texture + floor)
-    deciding = float((decides * weight).sum())
+    in_view = border_weights() * strength(np.where(textured & seen[winner], a.texture, 0))
+    fits = errors[winner] < EXPLAINED * a.texture + floor
     return Verdict(
         transform=candidates[winner],
-        support=float((fits * weight).sum() / max((mine * weight).sum(), 1e-6)),
-        rivalry=1 - float(scores[winner]) / deciding if deciding else 0.0,
-        cells=int(fits.sum()),
+        support=float((in_view * fits).sum() / max(in_view.sum(), 1e-6)),
+        rivalry=1 - float(scores[winner] / say.sum()) if say.any() else 0.0,
+        cells=int(((in_view > 0) & fits).sum()),
     )
+
+
+def strength(contrast: NDArray[Any]) -> NDArray[Any]:
+    """How much a cell counts, 0 to 1: all alike, except those which are faint next to the strongest."""
+    return np.minimum(contrast / max(min(FAINT, FAINT_SHARE * float(contrast.max())), 1e-6), 1)
 
 
 def likeness(a: Frame, b: Frame, candidate: Transform) -> float:
@@ -135,7 +140,7 @@ def bring_back(picture: NDArray[Any], transform: Transform) -> tuple[NDArray[Any
 def cell_errors(
     a: Frame, b: Frame, candidates: list[Transform]
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Mean difference of each cell under each candidate, (N, 8, 12), and whether the cell is in view.
+    """Root mean square difference of each cell under each candidate, (N, 8, 12), and whether the cell is in view.
 
     Brightness and contrast of ``b`` are matched to ``a`` for each candidate first.
     """
@@ -148,7 +153,8 @@ def cell_errors(
         gain, offset = exposure(
             (per_cell(back * mask) / area)[visible], (per_cell(a.smooth * mask) / area)[visible]
         )
-        errors.append(per_cell(np.abs(back * gain + offset - a.smooth) * mask) / area)
+        squares = (back * gain + offset - a.smooth) ** 2 * mask
+        errors.append(np.sqrt(per_cell(squares) / area))
         seen.append(visible)
     return np.stack(errors), np.stack(seen)
 

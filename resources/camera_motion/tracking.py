@@ -12,8 +12,9 @@ from resources.camera_motion.motion import SHORT_SIDE
 CELLS = (12, 8)
 CORNERS_PER_CELL = 3
 CORNER_FLOOR = 1e-4
-LK_WINDOW = (15, 15)
-LK_LEVELS = 4
+LK_WINDOW = (13, 13)
+LK_LEVELS = 3
+LK_STOP = (cv2.TERM_CRITERIA_COUNT | cv2.TERM_CRITERIA_EPS, 10, 0.03)
 ROUND_TRIP_PX = 0.8
 NEIGHBOURHOOD = 1 / 3
 FLAT = 0.06
@@ -67,7 +68,8 @@ class Frame:
         side = max(int(min(self.gray.shape) * NEIGHBOURHOOD) | 1, 3)
         mean = cv2.blur(self.smooth, (side, side))
         spread = np.sqrt(np.maximum(cv2.blur(self.smooth**2, (side, side)) - mean**2, 0))
-        even = (self.smooth - mean) * (LOCAL_SCALE / (spread + FLAT * self.contrast + 2 * self.noise + 0.1))
+        flat = FLAT * self.contrast + 2 * self.noise + min(0.7, 0.25 * self.contrast)
+        even = (self.smooth - mean) * (LOCAL_SCALE / (spread + flat))
         return np.asarray(np.clip(even + 128, 0, 255), np.uint8)
 
     @cached_property
@@ -83,10 +85,9 @@ class Frame:
 
     @cached_property
     def texture(self) -> Floats:
-        """Mean deviation from the mean within each cell of :attr:`smooth`, (8, 12)."""
-        height, width = self.gray.shape
-        mean = cv2.resize(per_cell(self.smooth), (width, height), interpolation=cv2.INTER_NEAREST)
-        return per_cell(np.abs(self.smooth - mean))
+        """Standard deviation within each cell of :attr:`smooth`, (8, 12)."""
+        values = self.smooth - self.smooth.mean()
+        return np.sqrt(np.maximum(per_cell(values**2) - per_cell(values) ** 2, 0))
 
     @cached_property
     def corners(self) -> Points:
@@ -104,8 +105,16 @@ class Frame:
 
 
 def per_cell(values: Floats) -> Floats:
-    """Mean of a picture in each of the 12 x 8 cells, (8, 12)."""
-    return np.asarray(cv2.resize(values, CELLS, interpolation=cv2.INTER_AREA), np.float32)
+    """Mean of a picture in each of the 12 x 8 cells, (8, 12).
+
+    What is left over at the right and at the bottom belongs to no cell: cells of whole pixels are much
+    faster to average.
+    """
+    height, width = values.shape
+    whole = values[: height - height % CELLS[1], : width - width % CELLS[0]]
+    if whole.size == 0:
+        whole = values
+    return np.asarray(cv2.resize(whole, CELLS, interpolation=cv2.INTER_AREA), np.float32)
 
 
 class Reel:
@@ -163,6 +172,7 @@ def _lucas_kanade(a: Frame, b: Frame, start: Points, guess: Points) -> tuple[Poi
         guess.copy(),
         winSize=LK_WINDOW,
         maxLevel=LK_LEVELS,
+        criteria=LK_STOP,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
     return end, found

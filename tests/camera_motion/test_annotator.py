@@ -1,0 +1,102 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resources.annotation.clip import Clip, Kind
+from resources.annotation.outcome import ClipError, ErrorKind
+from resources.camera_motion.annotator import CameraMotionAnnotator, frame_rule
+from resources.video.workers import IsolatedWorkers
+from tests.camera_motion.moving_crop import HEIGHT, SIZE, shot, write_mp4
+
+FAR = 0.4 * HEIGHT
+
+
+@pytest.fixture(scope="module")
+def workers():
+    with IsolatedWorkers(1, timeout_s=60) as pool:
+        yield pool
+
+
+def clip_of(path: Path, frames: int = 20, kind: Kind = Kind.VIDEO) -> Clip:
+    return Clip(
+        id=path.stem, path=path, kind=kind, height=SIZE[0], width=SIZE[1], fps=10.0, duration_s=frames / 10
+    )
+
+
+def annotate(annotator: CameraMotionAnnotator, clip: Clip):
+    return annotator.annotate([annotator.prepare(clip)])[0]
+
+
+@pytest.mark.parametrize(
+    ("motion", "label"),
+    [
+        ({"right": FAR}, "pan_left"),
+        ({"right": -FAR}, "pan_right"),
+        ({"down": FAR}, "tilt_up"),
+        ({"down": -FAR}, "tilt_down"),
+        ({"zoom": 1.8}, "zoom_in"),
+        ({"zoom": 0.55}, "zoom_out"),
+        ({}, "static"),
+        ({"roll": 38}, "unclassified"),
+        ({"right": -FAR, "down": FAR}, "pan_right+tilt_up"),
+        ({"right": 0.55 * HEIGHT, "zoom": 1.6}, "pan_left+zoom_in"),
+    ],
+)
+def test_a_crop_moving_through_a_picture_gets_its_label_from_an_mp4(motion, label, workers, tmp_path):
+    path = write_mp4(tmp_path / "clip.mp4", shot(**motion))
+    answer = annotate(CameraMotionAnnotator(workers), clip_of(path))
+    assert answer.value == label
+    assert json.loads(json.dumps(answer.details))["labels"] == label.split("+")
+
+
+def test_the_threshold_decides_what_counts_as_motion(workers, tmp_path):
+    clip = clip_of(write_mp4(tmp_path / "clip.mp4", shot(right=0.3 * HEIGHT)))
+    assert annotate(CameraMotionAnnotator(workers, threshold=0.25), clip).value == "pan_left"
+    assert annotate(CameraMotionAnnotator(workers, threshold=0.35), clip).value == "static"
+
+
+def test_a_cut_is_timed_by_the_clock_of_the_file(workers, tmp_path):
+    path = write_mp4(tmp_path / "clip.mp4", np.concatenate([shot(frames=12), shot(frames=8, seed=3)]))
+    answer = annotate(CameraMotionAnnotator(workers), clip_of(path))
+    assert (answer.value, answer.details["reason"]) == ("unclassified", "cut")
+    assert answer.details["cuts"] == [pytest.approx(1.2, abs=0.01)]
+
+
+def test_stills_are_unclassified_not_static(workers, tmp_path):
+    annotator = CameraMotionAnnotator(workers)
+    still = shot(frames=1)
+    Image.fromarray(still[0]).save(tmp_path / "photo.png")
+    photo = annotate(annotator, clip_of(tmp_path / "photo.png", kind=Kind.IMAGE))
+    video = annotate(annotator, clip_of(write_mp4(tmp_path / "one.mp4", still), frames=1))
+    for answer in (photo, video):
+        assert (answer.value, answer.details["reason"]) == ("unclassified", "single_frame")
+
+
+def test_a_file_that_is_no_video_fails_with_its_kind(workers, tmp_path):
+    (tmp_path / "notes.mp4").write_text("not a video")
+    with pytest.raises(ClipError) as failure:
+        CameraMotionAnnotator(workers).prepare(clip_of(tmp_path / "notes.mp4"))
+    assert failure.value.kind is ErrorKind.DECODE_ERROR
+
+
+def test_every_setting_that_changes_answers_changes_the_recipe(workers):
+    prints = {
+        CameraMotionAnnotator(workers).recipe.fingerprint,
+        CameraMotionAnnotator(workers, threshold=0.2).recipe.fingerprint,
+        CameraMotionAnnotator(workers, frames=32).recipe.fingerprint,
+    }
+    assert len(prints) == 3
+
+
+@pytest.mark.parametrize(("duration", "count"), [(None, 64), (4.0, 64), (60.0, 241), (86400.0, 2048)])
+def test_long_clips_are_sampled_four_times_a_second(duration, count):
+    assert frame_rule(duration).count == count
+
+
+@pytest.mark.parametrize("settings", [{"threshold": 0}, {"threshold": 1.5}, {"frames": 1}])
+def test_senseless_settings_are_refused(workers, settings):
+    with pytest.raises(ValueError, match=next(iter(settings)) if "threshold" in settings else "two frames"):
+        CameraMotionAnnotator(workers, **settings)
