@@ -1,8 +1,9 @@
-"""Outputs of the original programs (PLLaVA, LLaVA, the tag script) on tiny random checkpoints in the real layouts.
+"""What the original programs gave on tiny random checkpoints in the real layouts.
 
-``golden_pllava.json`` and ``.npz`` hold, for eleven cases, what transformers 4.37.1 and peft 0.10.0 computed in
-float32 with eager attention; ``clips`` their frames without loss; ``golden_tag_parse.json`` what the original
-parser made of model answers, its faults included; ``expected_keys_pllava_13b.json`` the weights of a real release.
+``golden_pllava.json`` and ``.npz`` hold, for eleven cases, what transformers 4.37.1 and peft 0.10.0 computed
+in float32 with eager attention; ``clips`` their frames without loss; ``golden_tag_parse.json`` what the
+original parser made of model answers, its faults included; ``expected_keys_pllava_13b.json`` the weights of a
+real release.
 """
 
 import json
