@@ -98,6 +98,8 @@ def _in_order(
             message = f"the file decodes to {counted} frames, then to {result.num_frames}"
             raise ClipError(ErrorKind.DECODE_ERROR, message)
     warnings = [*table.warnings(), *result.damage.warnings()]
+    if result.num_frames < expected:
+        warnings.append(f"{expected - result.num_frames} of {expected} packets gave no frame")
     return _frames(indices, result.taken, result.num_frames, "pyav", "sequential", why, warnings)
 
 

@@ -23,7 +23,7 @@ from resources.video.streams import codec_name
 MOV = "mov,mp4,m4a,3gp,3g2,mj2"
 MATROSKA = "matroska,webm"
 SEEKABLE_CODECS = frozenset({"h264", "hevc", "vp9", "av1"})
-# Decoders of these show nothing before the first key frame.
+# Decoders of these show nothing that lies before the first key frame, in the file or (open groups) in time.
 WAIT_FOR_KEY = frozenset({"h264", "hevc"})
 
 
@@ -70,7 +70,7 @@ class PacketTable:
         if self.error or self.corrupt:
             return "damaged packets"
         if len(self.shown) != len(self.packets):
-            return "an edit list, or frames before the first key frame"
+            return "frames that are not shown (edit list, open group at the start)"
         if len(self.display_pts) != len(self.packets):
             return "packets without a time"
         if len(set(self.display_pts)) != len(self.packets):
@@ -134,15 +134,24 @@ def read_packets(container: InputContainer, stream: VideoStream, max_frames: int
     packets: list[PacketInfo] = []
     corrupt = unclean_keys = 0
     error = None
-    key_seen = codec not in WAIT_FOR_KEY
+    waiting = codec in WAIT_FOR_KEY
+    shown_from: int | None = None
     try:
         for packet in container.demux(stream):
             if packet.size == 0 and packet.pts is None:
                 continue
             if packet.is_keyframe:
-                key_seen = True
-                unclean_keys += not starts_cleanly(bytes(packet), codec, length_size)
-            is_hidden = not key_seen or packet.is_discard or (codec == "vp8" and not _vp8_is_shown(packet))
+                is_clean = starts_cleanly(bytes(packet), codec, length_size)
+                unclean_keys += not is_clean
+                if waiting and not is_clean:
+                    shown_from = packet.pts
+                waiting = False
+            is_hidden = (
+                waiting
+                or packet.is_discard
+                or (shown_from is not None and packet.pts is not None and packet.pts < shown_from)
+                or (codec == "vp8" and not _vp8_is_shown(packet))
+            )
             packets.append(PacketInfo(packet.pts, packet.dts, packet.is_keyframe, is_hidden))
             corrupt += packet.is_corrupt
             if len(packets) > max_frames:
