@@ -50,6 +50,11 @@ class Path:
             transforms.append(verdict.transform @ transforms[-1])
         return frames, transforms
 
+    @property
+    def confidence(self) -> float:
+        """Which share of the picture supports the path, at its weakest step."""
+        return min(verdict.support * (1 - verdict.rivalry) for _, _, verdict in self.links)
+
 
 def trace(reel: Reel, numbers: Sequence[int]) -> Path:
     """Link the frames of these numbers, first to last, in about 16 steps (one in four of a long clip)."""

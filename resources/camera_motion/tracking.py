@@ -104,7 +104,7 @@ class Frame:
         return np.stack([xs[keep], ys[keep]], axis=1).astype(np.float32)
 
 
-def per_cell(values: Floats) -> Floats:
+def per_cell(values: NDArray[np.floating]) -> Floats:
     """Mean of a picture in each of the 12 x 8 cells, (8, 12).
 
     What is left over at the right and at the bottom belongs to no cell: cells of whole pixels are much
