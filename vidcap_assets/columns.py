@@ -53,6 +53,7 @@ def _captioned_videos_lineage() -> dg.TableColumnLineage:
         deps[f"{asset}_status"] = [dg.TableColumnDep(dg.AssetKey(asset), "status")]
     deps["text"] = [*_TEXT, dg.TableColumnDep(dg.AssetKey("raw_meta"), "text")]
     deps["text_source"] = deps["text_len"] = deps["text"]
+    deps["source_text"] = [dg.TableColumnDep(dg.AssetKey("raw_meta"), "text")]
     return dg.TableColumnLineage(deps)
 
 

@@ -1,4 +1,5 @@
--- $shard: the shard · $order: captioners, the preferred one first; `fresh` holds the shard's annotations.
+-- $shard: the shard · $order: captioners, the preferred one first · $strip, $camera: whether to change their
+-- captions (text_rule.sql) before they become `text`; `fresh` holds the shard's annotations.
 DELETE FROM annotations WHERE shard = $shard;
 
 INSERT INTO annotations BY NAME
@@ -32,7 +33,12 @@ worded AS (
     SELECT
         meta.* EXCLUDE (text, is_vfr, rotation, bit_depth, has_audio, file_size),
         latest.* EXCLUDE (id, chosen),
-        coalesce(chosen.text, meta.text) AS text,
+        meta.text AS source_text,
+        coalesce(
+            CASE WHEN $strip THEN without_prefix(chosen.text) ELSE chosen.text END
+            || CASE WHEN $camera THEN camera_sentence(cmotion) ELSE '' END,
+            meta.text
+        ) AS text,
         CASE WHEN chosen.text IS NOT NULL THEN chosen.source
              WHEN meta.text IS NOT NULL THEN 'source' END AS text_source
     FROM meta

@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS captioned_videos (
     text VARCHAR, text_source VARCHAR, text_len BIGINT,
     captions_pllava_status VARCHAR, captions_llava_status VARCHAR, captions_gpt4v_status VARCHAR,
     camera_motion_status VARCHAR, tags_objects_status VARCHAR, tags_actions_status VARCHAR,
-    probe_error VARCHAR, duplicate_of VARCHAR
+    probe_error VARCHAR, duplicate_of VARCHAR, source_text VARCHAR
 );
 
 CREATE TABLE IF NOT EXISTS annotations (

@@ -1,5 +1,6 @@
 """One DuckDB database that many short transactions share: open, merge a shard, close."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -72,11 +73,20 @@ class Warehouse:
         finally:
             connection.close()
 
-    def merge(self, lake: Lake, shard: str, caption_order: Sequence[str]) -> Merge:
+    def merge(
+        self,
+        lake: Lake,
+        shard: str,
+        caption_order: Sequence[str],
+        *,
+        strip_prefix: bool = False,
+        camera_sentence: bool = False,
+    ) -> Merge:
         """Replace a shard's rows by what the lake holds, in one transaction.
 
         The cost depends on the shard, not on the tables. ``caption_order`` names the captioners whose
-        caption becomes ``text``, the preferred one first; after them comes the source's own text.
+        caption becomes ``text``, the preferred one first; after them comes the source's own text. A
+        captioner's text loses its "The video shows" and gains a sentence on the camera where wanted.
 
         Raises:
             NotMaterialisedError: the shard's raw metadata is not in the lake.
@@ -89,6 +99,8 @@ class Warehouse:
             empty = ANNOTATION_SCHEMA.empty_table()
             connection.register("empty", empty)
             _run(connection, _sql("schema.sql"), {})
+            _create_views(connection)
+            _run(connection, _sql("text_rule.sql"), {})
             connection.execute("BEGIN")
             _run(
                 connection,
@@ -102,7 +114,8 @@ class Warehouse:
                 connection.execute(
                     "INSERT INTO fresh BY NAME SELECT * FROM read_parquet($files)", {"files": annotations}
                 )
-            _run(connection, _sql("merge_shard.sql"), {"shard": shard, "order": list(caption_order)})
+            parameters = {"order": list(caption_order), "strip": strip_prefix, "camera": camera_sentence}
+            _run(connection, _sql("merge_shard.sql"), {"shard": shard, **parameters})
             for recipe in lake.recipes():
                 connection.execute(
                     """
@@ -158,6 +171,23 @@ class Warehouse:
 def _reason(state: RetryCallState) -> str:
     error = state.outcome.exception() if state.outcome else None
     return str(error).partition(" See also")[0].removeprefix("IO Error: ")
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the views, or replace them after an upgrade; an unchanged catalog is left alone."""
+    script = _sql("views.sql")
+    version = f"views_{hashlib.sha256(script.encode()).hexdigest()[:8]}"
+    there = connection.execute(
+        "SELECT view_name FROM duckdb_views() WHERE starts_with(view_name, 'views_')"
+    ).fetchall()
+    if there == [(version,)]:
+        return
+    connection.execute("BEGIN")
+    for (name,) in there:
+        connection.execute(f'DROP VIEW "{name}"')
+    _run(connection, script, {})
+    connection.execute(f"CREATE VIEW {version} AS SELECT 'the version of the views' AS note")
+    connection.execute("COMMIT")
 
 
 def _sql(name: str) -> str:

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,16 @@ def collection(tmp_path: Path) -> Collection:
 
 
 @pytest.fixture()
-def captioned(collection: Collection) -> Collection:
+def captioned(collection: Collection, captioned_once: Collection) -> Collection:
+    """A copy of the captioned collection, free to be changed."""
+    shutil.copytree(captioned_once.root, collection.root)
+    return collection
+
+
+@pytest.fixture(scope="session")
+def captioned_once(tmp_path_factory: pytest.TempPathFactory) -> Collection:
     """Two shards of six clips: two captioners, one refusal, one broken file, motions, tags, a source text."""
+    collection = Collection(tmp_path_factory.mktemp("captioned"))
     collection.add_shard(
         "shard-00000",
         [
