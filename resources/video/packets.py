@@ -146,12 +146,9 @@ def read_packets(container: InputContainer, stream: VideoStream, max_frames: int
                 if waiting and not is_clean:
                     shown_from = packet.pts
                 waiting = False
-            is_hidden = (
-                waiting
-                or packet.is_discard
-                or (shown_from is not None and packet.pts is not None and packet.pts < shown_from)
-                or (codec == "vp8" and not _vp8_is_shown(packet))
-            )
+            is_hidden = waiting or packet.is_discard or _is_cut_off(packet.pts, shown_from)
+            if codec == "vp8":
+                is_hidden |= not _vp8_is_shown(packet)
             packets.append(PacketInfo(packet.pts, packet.dts, packet.is_keyframe, is_hidden))
             corrupt += packet.is_corrupt
             if len(packets) > max_frames:
@@ -179,6 +176,11 @@ def read_index(path: Path, container: InputContainer, stream: VideoStream) -> Pa
         is_hidden = entry.is_discard or not key_seen
         packets.append(PacketInfo(None, entry.timestamp, entry.is_keyframe, is_hidden))
     return PacketTable(packets, stream.frames)
+
+
+def _is_cut_off(pts: int | None, first_key_pts: int | None) -> bool:
+    """Does the frame come before the open group that starts the file? Some containers lose such a time."""
+    return first_key_pts is not None and (pts is None or pts < first_key_pts)
 
 
 def _vp8_is_shown(packet: Packet) -> bool:

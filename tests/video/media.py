@@ -173,7 +173,7 @@ def copy_cut(source: Path, target: Path, numbers: Sequence[int], start: int, cou
         visible = sorted(packet.pts for packet in kept if packet.pts >= (begin if hides else key))
         expected = [numbers[shown.index(pts)] for pts in visible]
         with av.open(str(target), "w") as writer:
-            copied = writer.add_stream_from_template(stream)
+            copied = writer.add_stream_from_template(stream, opaque=True)
             for packet in kept:
                 packet.stream = copied
                 packet.pts -= begin

@@ -1,0 +1,245 @@
+"""Isolation: whatever a call does to its process, the caller gets an answer and the pool lives on."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from resources.annotation.outcome import ClipError, ErrorKind
+from resources.video import IsolatedWorkers
+
+NOTHING: tuple[str, ...] = ()
+
+
+def add(left: int, right: int) -> int:
+    return left + right
+
+
+def sleep_holding_the_lock(seconds: int) -> None:
+    """Sleep in C without giving up the interpreter lock, as a hung decoder does."""
+    ctypes.PyDLL(None).sleep(seconds)
+
+
+def crash() -> None:
+    sys.stderr.write("terminate called after throwing an instance of 'std::bad_alloc'\n")
+    sys.stderr.flush()
+    os.abort()
+
+
+def crash_once(mark: Path) -> str:
+    if mark.exists():
+        return "second try"
+    mark.touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+    return "unreachable"
+
+
+def process_id() -> int:
+    return os.getpid()
+
+
+def allocate(size: int) -> int:
+    return len(bytearray(size))
+
+
+def fail_with(kind: ErrorKind) -> None:
+    raise ClipError(kind, "for a reason")
+
+
+def divide_by_zero() -> float:
+    return 1 / 0
+
+
+def unpicklable() -> object:
+    return lambda: None
+
+
+def ramp(rows: int) -> np.ndarray:
+    return np.arange(rows * 1000, dtype=np.uint8).reshape(rows, 1000)
+
+
+def imported(names: list[str]) -> list[str]:
+    return [name for name in names if name in sys.modules]
+
+
+def printing() -> int:
+    print("noise " * 100_000)
+    os.write(2, b"noise " * 10_000)
+    return 1
+
+
+@pytest.fixture
+def pool():
+    with IsolatedWorkers(2, timeout_s=30, preload=NOTHING) as workers:
+        yield workers
+
+
+def wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, f"process {pid} is still there"
+        time.sleep(0.02)
+
+
+def test_many_threads_share_the_pool(pool: IsolatedWorkers):
+    with ThreadPoolExecutor(8) as threads:
+        sums = list(threads.map(lambda number: pool.call(add, number, 1), range(200)))
+    assert sums == list(range(1, 201))
+    assert len(pool.pids) == 2
+
+
+def test_children_start_when_they_are_needed(pool: IsolatedWorkers):
+    assert pool.pids == []
+    pool.call(add, 1, 1)
+    assert len(pool.pids) == 1
+
+
+def test_a_hang_ends_at_the_deadline_and_the_pool_lives_on(pool: IsolatedWorkers):
+    pool.call(add, 1, 1)
+    hung = pool.call(process_id)
+    started = time.monotonic()
+    with pytest.raises(ClipError, match=r"longer than 0\.5 s") as error:
+        pool.call(sleep_holding_the_lock, 60, timeout_s=0.5)
+    assert error.value.kind is ErrorKind.DECODE_TIMEOUT
+    assert time.monotonic() - started < 20
+    wait_until_gone(hung)
+    assert pool.call(add, 1, 2) == 3
+
+
+def test_a_hang_does_not_disturb_the_others(pool: IsolatedWorkers):
+    with ThreadPoolExecutor(2) as threads:
+        hanging = threads.submit(pool.call, sleep_holding_the_lock, 60, timeout_s=2)
+        assert [pool.call(add, number, 0) for number in range(50)] == list(range(50))
+        with pytest.raises(ClipError):
+            hanging.result()
+
+
+def test_a_crash_tells_its_signal_and_last_words(pool: IsolatedWorkers):
+    with pytest.raises(ClipError, match=r"SIGABRT.*bad_alloc") as error:
+        pool.call(crash)
+    assert error.value.kind is ErrorKind.DECODE_CRASH
+    assert pool.call(add, 1, 2) == 3
+
+
+def test_a_crash_that_does_not_repeat_is_not_the_clips_fault(pool: IsolatedWorkers, tmp_path: Path):
+    assert pool.call(crash_once, tmp_path / "mark") == "second try"
+
+
+def test_an_idle_child_that_was_killed_is_replaced(pool: IsolatedWorkers):
+    os.kill(pool.call(process_id), signal.SIGKILL)
+    assert pool.call(add, 1, 2) == 3
+
+
+def test_memory_is_limited():
+    with IsolatedWorkers(1, memory_limit_bytes=512 * 1024**2, preload=NOTHING) as pool:
+        with pytest.raises(ClipError, match=r"limit of 0\.5 GiB") as error:
+            pool.call(allocate, 1024**3)
+        assert error.value.kind is ErrorKind.DECODE_CRASH
+        assert pool.call(allocate, 1024**2) == 1024**2
+
+
+def test_errors_come_back_with_their_kind(pool: IsolatedWorkers):
+    with pytest.raises(ClipError, match="for a reason") as known:
+        pool.call(fail_with, ErrorKind.NO_VIDEO_STREAM)
+    assert known.value.kind is ErrorKind.NO_VIDEO_STREAM
+    with pytest.raises(ClipError, match="ZeroDivisionError") as unknown:
+        pool.call(divide_by_zero)
+    assert unknown.value.kind is ErrorKind.INTERNAL
+    assert "return 1 / 0" in unknown.value.__notes__[0]
+    with pytest.raises(ClipError, match="cannot be pickled"):
+        pool.call(unpicklable)
+    assert pool.call(add, 1, 2) == 3
+
+
+def test_large_arrays_come_back_whole_and_writable(pool: IsolatedWorkers):
+    array = pool.call(ramp, 20_000)
+    assert np.array_equal(array, ramp(20_000))
+    array[0] = 0
+
+
+def test_what_a_decoder_prints_is_not_in_the_way(pool: IsolatedWorkers, capfd: pytest.CaptureFixture[str]):
+    assert pool.call(printing) == 1
+    assert capfd.readouterr() == ("", "")
+
+
+def test_children_are_recycled():
+    with IsolatedWorkers(1, recycle_after=3, preload=NOTHING) as pool:
+        pids = [pool.call(process_id) for _ in range(7)]
+    assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 1]
+
+
+def test_a_child_outlives_the_thread_that_first_needed_it(pool: IsolatedWorkers):
+    found: list[int] = []
+    thread = threading.Thread(target=lambda: found.append(pool.call(process_id)))
+    thread.start()
+    thread.join()
+    time.sleep(0.2)
+    assert pool.call(process_id) == found[0]
+
+
+def test_children_import_no_model_library_and_no_dagster(workers: IsolatedWorkers):
+    heavy = ["torch", "dagster", "transformers", "pyarrow", "duckdb", "matplotlib", "decord"]
+    assert workers.call(imported, [*heavy, "av"]) == ["av"]
+
+
+def test_closing_ends_children_and_calls():
+    pool = IsolatedWorkers(2, preload=NOTHING)
+    idle = pool.call(process_id)
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(pool.call, sleep_holding_the_lock, 60)
+        time.sleep(0.3)
+        pool.close()
+        with pytest.raises(RuntimeError, match="closed"):
+            running.result()
+    wait_until_gone(idle)
+    assert pool.pids == []
+    with pytest.raises(RuntimeError, match="closed"):
+        pool.call(add, 1, 1)
+    pool.close()
+
+
+PARENT = """
+import sys, threading, time
+from resources.video import IsolatedWorkers
+from tests.video.test_workers import process_id, sleep_holding_the_lock
+print("imported as", __name__, flush=True)
+pool = IsolatedWorkers(2, preload=())
+busy = threading.Thread(target=pool.call, args=(sleep_holding_the_lock, 60))
+busy.start()
+time.sleep(1)
+pool.call(process_id)
+print("pids", *pool.pids, flush=True)
+time.sleep(60)
+"""
+
+
+def test_children_die_with_a_parent_that_is_killed(tmp_path: Path):
+    """Even a child that hangs in native code; and the parent's script is not run again in the children."""
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True, env=environment
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "imported as __main__\n"
+        pids = [int(pid) for pid in parent.stdout.readline().split()[1:]]
+        assert len(pids) == 2
+        parent.kill()
+        for pid in pids:
+            wait_until_gone(pid)
+
+
+@pytest.mark.parametrize(("workers", "timeout_s"), [(0, 1.0), (1, 0.0)])
+def test_nonsense_settings_are_refused(workers: int, timeout_s: float):
+    with pytest.raises(ValueError, match=str(workers if workers < 1 else timeout_s)):
+        IsolatedWorkers(workers, timeout_s)
