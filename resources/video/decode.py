@@ -13,6 +13,7 @@ from av.error import FFmpegError
 
 from resources.annotation.clip import Kind
 from resources.annotation.outcome import ClipError, ErrorKind
+from resources.video.complaints import ffmpeg_complaints
 from resources.video.decord_backend import decode_with_decord, why_not_decord
 from resources.video.frames import Backend, Frames
 from resources.video.images import read_image
@@ -44,10 +45,12 @@ def sample_frames(
     """
     if kind is Kind.IMAGE:
         return read_image(path, rule, pixel_format, limit, budget)
-    table, found = _by_table(path, rule, pixel_format, limit, backend, budget)
-    if isinstance(found, Frames):
-        return found
-    return _in_order(path, rule, pixel_format, limit, budget, table, why=found)
+    with ffmpeg_complaints() as complaints:
+        table, found = _by_table(path, rule, pixel_format, limit, backend, budget)
+        if isinstance(found, str):
+            found = _in_order(path, rule, pixel_format, limit, budget, table, why=found)
+    found.details["decode_warnings"] += complaints
+    return found
 
 
 def _by_table(
