@@ -1,0 +1,210 @@
+"""From files to the merged table, by the product's assets, with an echo in place of the captioner."""
+
+import os
+
+import dagster as dg
+import pyarrow.compute as pc
+import pytest
+
+from resources.annotation.outcome import AnnotatorError
+from resources.storage import read_table, write_table
+from tests.assets.conftest import Platform, failure
+from vidcap_assets.partitions import shards as ASSETS_PARTITIONS
+
+SPINE = ("raw_meta", "captions_llava", "captioned_videos")
+FIRST = "shard-00000"
+
+
+@pytest.fixture
+def six_clips(platform: Platform, write_video) -> Platform:
+    for seed in range(6):
+        write_video(platform.source / f"{seed}.mp4", seed)
+    assert platform.run("video_index").success
+    return platform
+
+
+def test_a_clean_road_from_file_to_row(six_clips: Platform):
+    result = six_clips.run(*SPINE, shard=FIRST)
+    assert result.success, failure(result)
+    rows = six_clips.query(
+        "SELECT id, num_frames, height, width, aspect_ratio, resolution, fps, codec, caption_llava, text, "
+        "text_source, text_len, captions_llava_status, captions_pllava_status FROM captioned_videos ORDER BY path"
+    )
+    assert len(rows) == 6
+    for clip_id, *meta, caption, text, source, length, status, pllava in rows:
+        assert meta == [6, 32, 32, 1.0, 1024, 12.0, "h264"]
+        assert caption == text == clip_id
+        assert (source, length, status, pllava) == ("captions_llava", 1, "ok", None)
+
+
+def test_the_second_run_asks_the_model_nothing_and_leaves_dependants_fresh(six_clips: Platform):
+    six_clips.run(*SPINE, shard=FIRST)
+    versions = _versions(six_clips)
+    six_clips.llava.asked.clear()
+    assert six_clips.run(*SPINE, shard=FIRST).success
+    assert not six_clips.llava.asked
+    assert _versions(six_clips) == versions
+
+
+def test_a_changed_prompt_redoes_the_captions_and_keeps_the_old_ones(six_clips: Platform):
+    six_clips.run(*SPINE, shard=FIRST)
+    meta_version = _versions(six_clips)["raw_meta"]
+    six_clips.llava.prompt = "seen: "
+    six_clips.llava.asked.clear()
+    assert six_clips.run(*SPINE, shard=FIRST).success
+    assert len(six_clips.llava.asked) == 6
+    assert six_clips.query("SELECT count(*) FROM captioned_videos WHERE caption_llava = 'seen: ' || id") == [(6,)]
+    assert six_clips.query(
+        "SELECT is_current, count(*), count(DISTINCT fingerprint) FROM annotations GROUP BY 1 ORDER BY 1"
+    ) == [(False, 6, 1), (True, 6, 1)]
+    assert six_clips.query("SELECT count(*) FROM annotations JOIN recipes USING (fingerprint, annotator)") == [(12,)]
+    assert _versions(six_clips)["raw_meta"] == meta_version
+
+
+def test_unreadable_files_keep_their_rows_and_shift_nobody(platform: Platform, write_video):
+    good = [write_video(platform.source / f"{seed:02}.mp4", seed) for seed in range(27)]
+    (platform.source / "10-text.mp4").write_text("this is no video")
+    (platform.source / "15-half.mp4").write_bytes(good[0].read_bytes()[:200])
+    os.mkfifo(platform.source / "20-pipe.mp4")
+    platform.run("video_index")
+    result = platform.run(*SPINE, shard=FIRST)
+    assert result.success, failure(result)
+    rows = platform.query(
+        "SELECT path, id = caption_llava, captions_llava_status, probe_error FROM captioned_videos ORDER BY path"
+    )
+    assert len(rows) == 30
+    bad = [(path.rpartition("/")[2], status) for path, _, status, error in rows if error]
+    assert bad == [("10-text.mp4", "skipped"), ("15-half.mp4", "skipped"), ("20-pipe.mp4", "skipped")]
+    assert all(right and status == "ok" for _, right, status, error in rows if not error)
+    reasons = platform.query("SELECT error FROM annotations WHERE status = 'skipped'")
+    assert all(reason.startswith("not readable: ") for (reason,) in reasons)
+
+
+def test_a_range_finishes_its_good_shards_and_shows_exactly_the_bad_one(platform: Platform, write_video):
+    platform.shard_size = 2
+    for seed in range(6):
+        write_video(platform.source / f"{seed}.mp4", seed)
+    platform.run("video_index")
+    keys = [clip.id for clip in platform.lake.manifest("shard-00001")]
+
+    def poisoned(ids):
+        if set(ids) & set(keys):
+            raise ValueError("cannot look at this")
+
+    platform.llava.misbehave = poisoned
+    result = platform.run("raw_meta", "captions_llava", shard="shard-00000..shard-00002")
+    assert not result.success
+    assert "1 of 3 shards are unfinished: shard-00001: 2 clips left to do (2 internal)" in failure(result)
+    status = platform.instance.get_status_by_partition(
+        dg.AssetKey("captions_llava"), platform.partitions(), ASSETS_PARTITIONS
+    )
+    assert {key: value.value for key, value in status.items()} == {
+        "shard-00000": "MATERIALIZED",
+        "shard-00001": "FAILED",
+        "shard-00002": "MATERIALIZED",
+    }
+    platform.llava.misbehave = lambda ids: None
+    platform.llava.asked.clear()
+    assert platform.run(*SPINE, shard="shard-00000..shard-00002").success
+    assert sorted(platform.llava.asked) == sorted(keys)
+    assert platform.query("SELECT count(*) FROM captioned_videos WHERE caption_llava = id") == [(6,)]
+
+
+def test_shards_of_a_range_have_data_versions_of_their_own(platform: Platform, write_video):
+    platform.shard_size = 2
+    for seed in range(4):
+        write_video(platform.source / f"{seed}.mp4", seed)
+    platform.run("video_index")
+    platform.run(*SPINE, shard="shard-00000..shard-00001")
+    together = {shard: _versions(platform, shard) for shard in platform.partitions()}
+    assert together["shard-00000"]["captions_llava"] != together["shard-00001"]["captions_llava"]
+    for shard in platform.partitions():
+        platform.run(*SPINE, shard=shard)
+        assert _versions(platform, shard) == together[shard]
+
+
+def test_an_unknown_shard_is_one_sentence_and_no_partition(six_clips: Platform):
+    result = six_clips.run(*SPINE, shard="shard-00099")
+    assert not result.success
+    assert "there is no shard 'shard-00099'" in failure(result)
+    assert "there are shard-00000 to shard-00000" in failure(result)
+    assert six_clips.partitions() == [FIRST]
+
+
+def test_an_asset_before_its_metadata_says_what_is_missing(six_clips: Platform):
+    result = six_clips.run("captions_llava", shard=FIRST)
+    assert not result.success
+    assert "raw_meta of shard-00000 has not been materialised yet" in failure(result)
+
+
+def test_an_unusable_captioner_blames_no_clip(six_clips: Platform):
+    def refused(ids):
+        raise AnnotatorError("the key was refused", retryable=False)
+
+    six_clips.llava.misbehave = refused
+    result = six_clips.run("raw_meta", "captions_llava", shard=FIRST)
+    assert not result.success
+    assert "captions_llava: the key was refused" in failure(result)
+    assert not six_clips.lake.file("captions_llava", FIRST).exists()
+
+
+def test_every_annotator_has_both_blocking_checks():
+    from vidcap_assets.definitions import defs
+
+    graph = defs.resolve_asset_graph()
+    annotators = ["captions_pllava", "captions_llava", "captions_gpt4v", "camera_motion", "tags_objects", "tags_actions"]
+    for name in annotators:
+        checks = {key.name for key in graph.asset_check_keys if key.asset_key == dg.AssetKey(name)}
+        assert checks >= {"accounting", "failed_share"}
+
+
+def test_a_row_that_vanishes_behind_the_loop_fails_the_blocking_check(six_clips: Platform, monkeypatch):
+    from resources.annotation.store import ShardStore
+
+    honest = ShardStore.checkpoint
+
+    def loses_a_row(self, outcomes, journal):
+        honest(self, outcomes, journal)
+        write_table(self.file, read_table(self.file).slice(1))
+
+    monkeypatch.setattr(ShardStore, "checkpoint", loses_a_row)
+    result = six_clips.run(*SPINE, shard=FIRST)
+    assert not result.success
+    assert "blocking asset check" in failure(result)
+    evaluation = next(e for e in result.get_asset_check_evaluations() if e.check_name == "accounting")
+    assert (evaluation.passed, evaluation.partition) == (False, FIRST)
+    assert "1 missing" in evaluation.description
+    assert not (six_clips.home / "vidcap.duckdb").exists(), "what comes after must not run"
+
+
+def test_too_many_failures_fail_the_blocking_check(six_clips: Platform):
+    six_clips.run("raw_meta", shard=FIRST)
+    table = read_table(six_clips.lake.file("raw_meta", FIRST))
+    assert pc.sum(table["num_frames"]).as_py() == 36
+    for clip in six_clips.lake.manifest(FIRST)[:4]:
+        os.truncate(clip.path, 100)
+    result = six_clips.run("camera_motion", shard=FIRST, config={"camera_motion": {"max_failed_share": 0.5}})
+    assert not result.success
+    evaluation = next(e for e in result.get_asset_check_evaluations() if e.check_name == "failed_share")
+    assert not evaluation.passed
+    assert evaluation.description == "4 of 6 readable clips failed"
+
+
+def test_importing_the_definitions_loads_no_model_library():
+    import subprocess
+    import sys
+
+    heavy = "{'torch', 'transformers', 'cv2', 'av', 'decord', 'openai', 'pandas', 'duckdb', 'matplotlib'}"
+    script = f"import sys, vidcap_assets.definitions; loaded = {heavy} & set(sys.modules); sys.exit(str(loaded or ''))"
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True)
+    assert done.stderr.strip() == ""
+
+
+def _versions(platform: Platform, shard: str = FIRST) -> dict[str, str]:
+    versions = {}
+    for asset in SPINE:
+        records = platform.instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey(asset), asset_partitions=[shard]), limit=1
+        ).records
+        versions[asset] = records[0].asset_materialization.tags["dagster/data_version"]
+    return versions
