@@ -4,6 +4,7 @@ import dagster as dg
 
 from vidcap_assets.assets.camera_motion import camera_motion
 from vidcap_assets.assets.captions import captions_gpt4v, captions_llava, captions_pllava
+from vidcap_assets.assets.dataset import caption_gallery, category_distribution, training_set
 from vidcap_assets.assets.merged import captioned_videos
 from vidcap_assets.assets.tags import tags
 from vidcap_assets.assets.videos import raw_meta, video_index
@@ -30,6 +31,9 @@ ASSETS = [
     camera_motion,
     tags,
     captioned_videos,
+    category_distribution,
+    caption_gallery,
+    training_set,
 ]
 
 RESOURCES = {

@@ -33,5 +33,10 @@ caption_videos_gpt4v = dg.define_asset_job(
     description="Captions of a shard by a server that speaks the OpenAI API (this costs money), tags, merge.",
 )
 
+publish_dataset = dg.define_asset_job(
+    "publish_dataset",
+    selection=["category_distribution", "caption_gallery", "training_set"],
+    description="The training set, the gallery and the distribution from what has been merged so far.",
+)
 
-JOBS = [index_videos, caption_videos, caption_videos_gpt4v]
+JOBS = [index_videos, caption_videos, caption_videos_gpt4v, publish_dataset]

@@ -36,7 +36,7 @@ def data_card(
         undefined=StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 (Markdown; cells are escaped by `cell`)
+        autoescape=False,
     )
     environment.filters["cell"] = _cell
     fields = [

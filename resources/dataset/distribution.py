@@ -41,7 +41,7 @@ DISTRIBUTION_SCHEMA = pa.schema(
             "share",
             pa.float64(),
             metadata={
-                "description": "of the clips that have the facet at all; tags of one clip overlap, so shares add up to more"
+                "description": "of the clips that have the facet; tags overlap, so theirs add up to more"
             },
         ),
         pa.field("position", pa.int64(), metadata={"description": "order within facet and captioner"}),
@@ -64,7 +64,9 @@ def distribution(warehouse: Warehouse) -> pa.Table:
         rows += _label_rows(connection)
         rows += _bin_rows(connection)
     order = {facet: place for place, facet in enumerate(FACETS)}
-    rows.sort(key=lambda row: (order[row["facet"]], row["captioner"] != ALL, row["captioner"], row["position"]))
+    rows.sort(
+        key=lambda row: (order[row["facet"]], row["captioner"] != ALL, row["captioner"], row["position"])
+    )
     return pa.Table.from_pylist(rows, schema=DISTRIBUTION_SCHEMA)
 
 

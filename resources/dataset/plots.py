@@ -75,7 +75,7 @@ def _grouped(facet: str, rows: list[dict], captioners: list[str]) -> bytes:
     return _png(figure, axes, facet)
 
 
-def _figure(width: float, height: float):  # noqa: ANN202 (matplotlib's types are not imported here)
+def _figure(width: float, height: float):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -84,7 +84,7 @@ def _figure(width: float, height: float):  # noqa: ANN202 (matplotlib's types ar
     return figure, figure.add_subplot()
 
 
-def _png(figure, axes, facet: str) -> bytes:  # noqa: ANN001
+def _png(figure, axes, facet: str) -> bytes:
     axes.set_title(TITLES[facet], fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)

@@ -78,15 +78,15 @@ class Collection:
     def warehouse(self) -> Warehouse:
         return Warehouse(str(self.root / "vidcap.duckdb"), lock_timeout_s=5, log=_quiet)
 
-    def add_shard(self, shard: str, clips: Sequence[Clip], duplicates: Mapping[str, str] | None = None) -> None:
+    def add_shard(
+        self, shard: str, clips: Sequence[Clip], duplicates: Mapping[str, str] | None = None
+    ) -> None:
         """Index clips as a shard and write what a probe would have found."""
         duplicates = duplicates or {}
         self.lake.write_manifest(
             shard,
             [
-                IndexedClip(
-                    c.id, str(c.path), c.kind, c.text, c.content_id, 1000, 0, duplicates.get(c.id)
-                )
+                IndexedClip(c.id, str(c.path), c.kind, c.text, c.content_id, 1000, 0, duplicates.get(c.id))
                 for c in clips
             ],
         )

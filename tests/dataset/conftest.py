@@ -7,12 +7,12 @@ from resources.annotation.outcome import Answer, ClipError, ErrorKind
 from tests.dataset.collection import Collection, clip
 
 
-@pytest.fixture()
+@pytest.fixture
 def collection(tmp_path: Path) -> Collection:
     return Collection(tmp_path / "home")
 
 
-@pytest.fixture()
+@pytest.fixture
 def captioned(collection: Collection, captioned_once: Collection) -> Collection:
     """A copy of the captioned collection, free to be changed."""
     shutil.copytree(captioned_once.root, collection.root)

@@ -11,11 +11,23 @@ from resources.dataset.filters import ClipFilters, FilterError
 from resources.dataset.reading import WarehouseEmptyError
 from tests.dataset.collection import Collection
 
-SEED_COLUMNS = ["path", "text", "num_frames", "fps", "height", "width", "aspect_ratio", "resolution", "text_len"]
+SEED_COLUMNS = [
+    "path",
+    "text",
+    "num_frames",
+    "fps",
+    "height",
+    "width",
+    "aspect_ratio",
+    "resolution",
+    "text_len",
+]
 
 
 def export(collection: Collection, options: ExportOptions | None = None):
-    return export_training_set(collection.warehouse, collection.lake.folder("exports"), options, log=lambda _: None)
+    return export_training_set(
+        collection.warehouse, collection.lake.folder("exports"), options, log=lambda _: None
+    )
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:
@@ -61,7 +73,16 @@ def test_parquet_is_sharded_and_explains_itself(captioned: Collection) -> None:
 def test_csv_of_a_step(captioned: Collection, step: str, column: str, values: list[str]) -> None:
     rows = rows_of(Path(export(captioned).published.name.path) / f"{step}.csv")
     assert [row[column] for row in rows] == values
-    assert list(rows[0])[:8] == ["path", "id", "num_frames", "height", "width", "aspect_ratio", "fps", "resolution"]
+    assert list(rows[0])[:8] == [
+        "path",
+        "id",
+        "num_frames",
+        "height",
+        "width",
+        "aspect_ratio",
+        "fps",
+        "resolution",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -127,7 +148,9 @@ def test_failed_export_leaves_the_old_one_and_no_debris(captioned: Collection) -
     with pytest.raises(FileNotFoundError):
         export(captioned, ExportOptions(media=True))
     assert name.resolve().name == made.published.version
-    assert sorted(path.name for path in name.resolve().parent.iterdir()) == sorted(["lock", made.published.version])
+    assert sorted(path.name for path in name.resolve().parent.iterdir()) == sorted(
+        ["lock", made.published.version]
+    )
 
 
 def test_foreign_folder_is_not_overwritten(captioned: Collection) -> None:

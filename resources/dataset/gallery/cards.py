@@ -1,0 +1,117 @@
+"""What the pages show of a clip, as plain data."""
+
+from collections import Counter
+from pathlib import PurePath
+from typing import Any
+
+from resources.dataset.differences import own_words
+from resources.warehouse.warehouse import ANNOTATORS
+
+_STATUS_LETTERS = {"ok": "o", "failed": "f", "skipped": "s"}
+_MISSING = "-"
+_PROVENANCE = (
+    "annotator", "fingerprint", "status", "finish_reason", "tokens_out", "seconds", "cost_usd", "attempt",
+    "run_id", "created_at",
+)  # fmt: skip
+
+
+def card(row: dict[str, Any]) -> dict[str, Any]:
+    """All that one clip's card shows, from a row of ``clips.sql``; JSON-able, not escaped."""
+    current = [answer for answer in row["answers"] if answer["is_current"]]
+    captions = [
+        {"by": answer["annotator"], "fingerprint": answer["fingerprint"], "text": answer["value"]}
+        for answer in _in_order(current)
+        if answer["annotator"].startswith("captions_") and answer["status"] == "ok"
+    ]
+    if row["source_text"]:
+        captions.append({"by": "source", "fingerprint": None, "text": row["source_text"]})
+    for caption, pieces in zip(captions, own_words([c["text"] for c in captions]), strict=True):
+        caption["pieces"] = pieces
+        del caption["text"]
+    return {
+        "id": row["id"],
+        "path": row["path"],
+        "uri": PurePath(row["path"]).as_uri() if PurePath(row["path"]).is_absolute() else None,
+        "shard": row["shard"],
+        "facts": _facts(row),
+        "content": row["content_id"] if not row["probe_error"] else None,
+        "motion": row["cmotion"],
+        "objects": row["objects"],
+        "actions": row["actions"],
+        "text_source": row["text_source"],
+        "duplicate_of": row["duplicate_of"],
+        "captions": captions,
+        "problems": _problems(row, current),
+        "provenance": [{name: answer[name] for name in _PROVENANCE} for answer in _in_order(current)],
+        "earlier": [
+            {name: answer[name] for name in ("annotator", "fingerprint", "value", "error", "created_at")}
+            for answer in row["answers"]
+            if not answer["is_current"]
+        ],
+    }
+
+
+def index_row(row: dict[str, Any], tag_numbers: dict[str, int]) -> list[Any]:
+    """What filters need of a clip: id, file name, motion, numbers of its tags, a letter of status an annotator.
+
+    New tags get the next number in ``tag_numbers``.
+    """
+    status = {answer["annotator"]: answer["status"] for answer in row["answers"] if answer["is_current"]}
+    tags = dict.fromkeys([*(row["objects"] or []), *(row["actions"] or [])])
+    return [
+        row["id"],
+        PurePath(row["path"]).name,
+        row["cmotion"] or "",
+        [tag_numbers.setdefault(tag, len(tag_numbers)) for tag in tags],
+        "".join(_STATUS_LETTERS.get(status.get(name, ""), _MISSING) for name in ANNOTATORS),
+    ]
+
+
+def motion_counts(index: list[list[Any]]) -> dict[str, int]:
+    """Clips for each single label of camera motion, the commonest first."""
+    counts = Counter(label for row in index for label in row[2].split("+") if label)
+    return dict(counts.most_common())
+
+
+def _in_order(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    places = {name: place for place, name in enumerate(ANNOTATORS)}
+    return sorted(answers, key=lambda answer: places.get(answer["annotator"], len(places)))
+
+
+def _facts(row: dict[str, Any]) -> str:
+    facts = []
+    if row["width"] and row["height"]:
+        facts.append(f"{row['width']}×{row['height']}")
+    if row["kind"] == "image":
+        facts.append("image")
+    elif row["num_frames"]:
+        facts.append(f"{row['num_frames']} frames")
+    if row["fps"] and row["kind"] != "image":
+        facts.append(f"{row['fps']:.4g} fps")
+    if row["duration_s"] and row["kind"] != "image":
+        facts.append(f"{row['duration_s']:.1f} s")
+    if row["codec"]:
+        facts.append(row["codec"])
+    return " · ".join(facts)
+
+
+def _problems(row: dict[str, Any], current: list[dict[str, Any]]) -> list[dict[str, str]]:
+    if row["probe_error"]:
+        return [{"annotator": "raw_meta", "status": "failed", "why": row["probe_error"]}]
+    problems = [
+        {
+            "annotator": answer["annotator"],
+            "status": answer["status"],
+            "why": f"{answer['error_kind']}: {answer['error']}"
+            if answer["error_kind"]
+            else answer["error"] or "",
+        }
+        for answer in _in_order(current)
+        if answer["status"] != "ok"
+    ]
+    cut = [answer for answer in current if answer["finish_reason"] == "length"]
+    problems += [
+        {"annotator": answer["annotator"], "status": "cut off", "why": "the longest length was reached"}
+        for answer in cut
+    ]
+    return problems

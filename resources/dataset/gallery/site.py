@@ -1,0 +1,196 @@
+"""The files of the gallery: pictures kept for ever, data in a folder of its own version, one page on top."""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from upath import UPath
+
+from resources.annotation.clip import Kind
+from resources.dataset.distribution import distribution
+from resources.dataset.gallery.cards import card, index_row, motion_counts
+from resources.dataset.gallery.sheets import SheetOrder, make_sheets
+from resources.dataset.plots import TITLES, draw_plots
+from resources.dataset.publication import tree_version
+from resources.dataset.reading import read_snapshot
+from resources.dataset.sql import script
+from resources.storage import is_local, write_atomic
+from resources.warehouse import Warehouse
+from resources.warehouse.warehouse import ANNOTATORS
+
+if TYPE_CHECKING:
+    from resources.video import FrameReader
+
+CARDS_PER_CHUNK = 96
+_DATA = "data-"
+_SHEETS = "sheets"
+_KEPT_VERSIONS = 2
+
+
+@dataclass(frozen=True)
+class GalleryOptions:
+    """How large the gallery is.
+
+    Args:
+        max_clips: clips at most, spread over the collection; 0 for every clip.
+        workers: clips that are decoded at a time.
+    """
+
+    max_clips: int = 10_000
+    workers: int = 2
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """What was built: the page to open, clips shown and in all, those without a picture."""
+
+    page: UPath
+    shown: int
+    clips: int
+    without_sheet: int
+
+
+def build_gallery(
+    warehouse: Warehouse,
+    reports: UPath,
+    frames: "FrameReader",
+    options: GalleryOptions | None = None,
+    log: Callable[[str], None] = print,
+) -> Gallery:
+    """Build or bring up to date the gallery in ``reports/gallery``; ``index.html`` changes last.
+
+    Contact sheets are made once for each content; the warehouse is closed while they are. A reader of the
+    old page keeps its data until the build after this one.
+
+    Raises:
+        WarehouseEmptyError: nothing has been merged yet.
+        WarehouseBusyError: another process kept the database open.
+    """
+    options = options or GalleryOptions()
+    folder = reports / "gallery"
+    plots = draw_plots(distribution(warehouse))
+    with tempfile.TemporaryDirectory(prefix="vidcap-gallery-") as temp:
+        built = Path(temp)
+        with read_snapshot(warehouse) as connection:
+            clips = _count(connection)
+            recipes = _recipes(connection)
+            index, tags, orders = _write_cards(_rows(connection, options.max_clips), built)
+        failed = make_sheets(orders, folder / _SHEETS, frames, options.workers, log)
+        _write_index(built, index, tags, failed, recipes)
+        (built / "plots").mkdir()
+        for facet, png in plots.items():
+            (built / "plots" / f"{facet}.png").write_bytes(png)
+        data = folder / f"{_DATA}{tree_version(built)}"
+        _copy(built, data)
+    page = folder / "index.html"
+    write_atomic(page, _page(data.name, len(index), clips, plots).encode())
+    _forget_old(folder, data.name)
+    log(f"gallery of {len(index)} of {clips} clips: {page}")
+    return Gallery(page, len(index), clips, len(failed))
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, max_clips: int) -> Iterator[dict[str, Any]]:
+    query = script("gallery/clips.sql")
+    for batch in connection.execute(query, {"max_clips": max_clips}).to_arrow_reader(1_000):
+        yield from batch.to_pylist()
+
+
+def _write_cards(
+    rows: Iterator[dict[str, Any]], built: Path
+) -> tuple[list[list[Any]], dict[str, int], list[SheetOrder]]:
+    index: list[list[Any]] = []
+    tags: dict[str, int] = {}
+    orders: list[SheetOrder] = []
+    cards: list[dict[str, Any]] = []
+
+    def flush() -> None:
+        number = (len(index) - 1) // CARDS_PER_CHUNK
+        (built / f"clips-{number:05d}.js").write_text(_call("vidcapClips", number, cards))
+        cards.clear()
+
+    for row in rows:
+        index.append(index_row(row, tags))
+        cards.append(card(row))
+        if row["content_id"] and not row["probe_error"]:
+            orders.append(SheetOrder(row["content_id"], Path(row["path"]), Kind(row["kind"])))
+        if len(cards) == CARDS_PER_CHUNK:
+            flush()
+    if cards:
+        flush()
+    return index, tags, orders
+
+
+def _write_index(
+    built: Path,
+    index: list[list[Any]],
+    tags: dict[str, int],
+    failed: dict[str, str],
+    recipes: dict[str, Any],
+) -> None:
+    content = {
+        "annotators": ANNOTATORS,
+        "cardsPerChunk": CARDS_PER_CHUNK,
+        "rows": index,
+        "tags": list(tags),
+        "motions": motion_counts(index),
+        "withoutSheet": failed,
+        "recipes": recipes,
+    }
+    (built / "index.js").write_text(_call("vidcapIndex", content))
+
+
+def _call(function: str, *arguments: object) -> str:
+    """A script that hands over data; a page opened from disk may load scripts, but not read files.
+
+    ASCII only, so that neither the encoding nor JavaScript's own line ends can matter.
+    """
+    return f"{function}({','.join(json.dumps(one, separators=(',', ':')) for one in arguments)});\n"
+
+
+def _page(data: str, shown: int, clips: int, plots: dict[str, bytes]) -> str:
+    environment = Environment(
+        loader=PackageLoader("resources.dataset", "gallery"), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("page.html.jinja").render(
+        data=data,
+        shown=shown,
+        clips=clips,
+        plots=[(f"{data}/plots/{facet}.png", TITLES[facet]) for facet in plots],
+        made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+    )
+
+
+def _count(connection: duckdb.DuckDBPyConnection) -> int:
+    row = connection.execute("SELECT count(*) FROM captioned_videos").fetchone()
+    assert row is not None
+    return row[0]
+
+
+def _recipes(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    found = connection.execute(
+        "SELECT fingerprint, CAST(recipe AS VARCHAR) FROM recipes ORDER BY 1"
+    ).fetchall()
+    return {fingerprint: json.loads(recipe) for fingerprint, recipe in found}
+
+
+def _copy(built: Path, data: UPath) -> None:
+    for file in sorted(path for path in built.rglob("*") if path.is_file()):
+        target = data / file.relative_to(built).as_posix()
+        if not target.exists():  # a version never changes
+            write_atomic(target, file.read_bytes())
+
+
+def _forget_old(folder: UPath, current: str) -> None:
+    versions = [path for path in folder.iterdir() if path.name.startswith(_DATA) and path.name != current]
+    for path in sorted(versions, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT_VERSIONS - 1 :]:
+        if is_local(path):
+            shutil.rmtree(path.path)
+        else:
+            path.rmdir(recursive=True)

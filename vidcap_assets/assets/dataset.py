@@ -1,0 +1,228 @@
+"""What is made of the merged table: its distribution, a gallery to look at, the training set."""
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+
+import dagster as dg
+import pyarrow as pa
+from pydantic import Field
+
+from resources.dataset.export import ExportFormat
+from resources.dataset.filters import ClipFilters
+from resources.dataset.tables import TRAINING_SCHEMA
+from vidcap_assets.policies import DUCKDB_POOL, RETRY
+from vidcap_assets.resources import DecodeResource, LakeResource, WarehouseResource
+
+_GROUP = "dataset"
+
+
+@contextmanager
+def _failing_clearly() -> Iterator[None]:
+    from resources.dataset.publication import PublicationError
+    from resources.dataset.reading import WarehouseEmptyError
+    from resources.warehouse import WarehouseBusyError
+
+    try:
+        yield
+    except (WarehouseEmptyError, PublicationError, FileNotFoundError) as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    except WarehouseBusyError as error:
+        raise dg.Failure(str(error)) from error
+
+
+@dg.asset(
+    deps=["captioned_videos"], group_name=_GROUP, kinds={"duckdb"}, pool=DUCKDB_POOL, retry_policy=RETRY
+)
+def category_distribution(
+    context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult:
+    """How often each object, action, camera motion, length, resolution and duration occurs.
+
+    Over the whole collection and for each captioner, as a Parquet table, a CSV and plots in
+    `reports/distribution`. Tags that are spellings of one word count as one; which, stands in `variants`.
+    """
+    from resources.dataset.distribution import ALL
+    from resources.dataset.distribution_report import publish_distribution
+
+    with _failing_clearly():
+        made = publish_distribution(warehouse.open(context), lake.open().folder("reports"))
+    rows = [row for row in made.table.to_pylist() if row["captioner"] == ALL]
+    context.log.info(f"{made.table.num_rows} rows in {made.published.name}")
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(made.published.version),
+        metadata={
+            "dagster/row_count": made.table.num_rows,
+            "dagster/uri": str(made.published.name),
+            "dagster/column_schema": _columns(made.table.schema),
+            "distribution": dg.MetadataValue.md("\n\n".join(_pictures(made.plots))),
+            "commonest": dg.MetadataValue.md(
+                _table(["facet", "value", "clips", "share"], [row for row in rows if row["position"] < 3])
+            ),
+        },
+    )
+
+
+class GalleryConfig(dg.Config):
+    """How much is shown."""
+
+    max_clips: int = Field(
+        default=10_000, ge=0, description="Clips at most, spread over the collection; 0 for every clip."
+    )
+
+
+@dg.asset(deps=["captioned_videos"], group_name=_GROUP, kinds={"html"}, retry_policy=RETRY)
+def caption_gallery(
+    context: dg.AssetExecutionContext,
+    config: GalleryConfig,
+    lake: LakeResource,
+    warehouse: WarehouseResource,
+    decode: DecodeResource,
+) -> dg.MaterializeResult:
+    """A page to open from disk: each clip's frames beside what every captioner says of it.
+
+    Words that only one captioner uses are marked; search, filters by tag, camera motion and status, the
+    recipe behind every answer. Frames are read once for each content, so building it again is quick.
+    """
+    from resources.dataset.gallery import GalleryOptions, build_gallery
+
+    with _failing_clearly(), decode.frames() as frames:
+        gallery = build_gallery(
+            warehouse.open(context),
+            lake.open().folder("reports"),
+            frames,
+            GalleryOptions(max_clips=config.max_clips, workers=decode.worker_count),
+            context.log.info,
+        )
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": gallery.shown,
+            "clips": gallery.clips,
+            "without_picture": gallery.without_sheet,
+            "page": dg.MetadataValue.path(str(gallery.page)),
+        }
+    )
+
+
+class TrainingSetConfig(dg.Config):
+    """Which clips are exported and in what forms. Bounds are inclusive; what is left out restricts nothing."""
+
+    fmin: int | None = Field(default=None, description="Fewest frames.")
+    fmax: int | None = Field(default=None, description="Most frames.")
+    min_resolution: int | None = Field(default=None, description="Fewest pixels (height × width).")
+    max_resolution: int | None = Field(default=None, description="Most pixels (height × width).")
+    min_aspect_ratio: float | None = Field(default=None, description="Smallest height / width.")
+    max_aspect_ratio: float | None = Field(default=None, description="Largest height / width.")
+    min_duration_s: float | None = Field(default=None, description="Shortest clip in seconds.")
+    max_duration_s: float | None = Field(default=None, description="Longest clip in seconds.")
+    min_text_len: int | None = Field(default=None, description="Fewest words of the text.")
+    max_text_len: int | None = Field(default=None, description="Most words of the text.")
+    kinds: list[str] = Field(default=[], description="video and/or image; empty for both.")
+    captioners: list[str] = Field(
+        default=[], description="Where the text may come from (captions_pllava, …, source); empty for all."
+    )
+    required: list[str] = Field(default=[], description="Annotators whose status must be ok.")
+    camera_motion: list[str] = Field(
+        default=[], description="Labels of which a clip must have one; empty for all."
+    )
+    languages: list[str] = Field(
+        default=[], description="Languages of the text (en, de, zh, …); empty for all."
+    )
+    drop_duplicates: bool = Field(default=False, description="Keep one clip of those with the same content.")
+    formats: list[str] = Field(
+        default=[str(name) for name in ExportFormat],
+        description="Besides Parquet with its data card: csv (training columns), steps (the seed's CSV of "
+        "each step), webdataset (tars).",
+    )
+    rows_per_file: int = Field(default=100_000, gt=0, description="Rows in a Parquet file.")
+    samples_per_tar: int = Field(default=10_000, gt=0, description="Clips in a tar.")
+    media: bool = Field(default=False, description="Put the videos and images themselves into the tars.")
+
+    def filters(self) -> ClipFilters:
+        """The fields that say which clips."""
+        return ClipFilters(**{field.name: getattr(self, field.name) for field in fields(ClipFilters)})
+
+
+@dg.asset(
+    deps=["captioned_videos"],
+    group_name=_GROUP,
+    kinds={"parquet"},
+    pool=DUCKDB_POOL,
+    retry_policy=RETRY,
+)
+def training_set(
+    context: dg.AssetExecutionContext,
+    config: TrainingSetConfig,
+    lake: LakeResource,
+    warehouse: WarehouseResource,
+) -> dg.MaterializeResult:
+    """The rows to train on, in `exports/training_set`: Parquet with a data card, CSV, the seed's files, tars.
+
+    Always in the same order, with a hash of the content; filters and recipes are recorded beside the data.
+    Published all at once: a reader sees the export before or the one after.
+    """
+    from resources.dataset.export import ExportOptions, export_training_set
+
+    try:
+        filters = config.filters()
+        formats = tuple(ExportFormat(name) for name in config.formats)
+    except ValueError as error:
+        raise dg.Failure(f"training_set: {error}", allow_retries=False) from error
+    options = ExportOptions(
+        filters,
+        formats,
+        config.rows_per_file,
+        config.samples_per_tar,
+        config.media,
+    )
+    with _failing_clearly():
+        made = export_training_set(
+            warehouse.open(context), lake.open().folder("exports"), options, context.log.info
+        )
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(made.content_hash[:16]),
+        metadata={
+            "dagster/row_count": made.rows,
+            "left_out": made.clips - made.rows,
+            "dagster/uri": str(made.published.name),
+            "version": made.published.version,
+            "content_hash": made.content_hash,
+            "filters": dg.MetadataValue.json(filters.active),
+            "dagster/column_schema": _columns(TRAINING_SCHEMA),
+            "text_sources": dg.MetadataValue.json({origin.name: origin.clips for origin in made.sources}),
+            "files": dg.MetadataValue.json(made.files),
+            "preview": dg.MetadataValue.md(_table(["path", "text", "num_frames"], made.preview.to_pylist())),
+        },
+    )
+
+
+def _columns(schema: pa.Schema) -> dg.TableSchema:
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                field.name,
+                str(field.type),
+                description=(field.metadata or {}).get(b"description", b"").decode(),
+            )
+            for field in schema
+        ]
+    )
+
+
+def _pictures(plots: dict[str, bytes]) -> list[str]:
+    return [
+        f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})" for name, png in plots.items()
+    ]
+
+
+def _table(columns: list[str], rows: list[dict]) -> str:
+    lines = [" | ".join(_cell(row[column]) for column in columns) for row in rows]
+    return "\n".join(
+        f"| {line} |" for line in (" | ".join(columns), "|".join(["---"] * len(columns)), *lines)
+    )
+
+
+def _cell(value: object) -> str:
+    text = f"{value:.3f}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
