@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, TYPE_CHECKING, Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from upath import UPath
 
@@ -20,6 +20,7 @@ from resources.annotation.outcome import AnnotatorError, Answer, ClipError, Erro
 from resources.annotation.prefetch import Prepared
 from resources.captioners.openai.batch_records import JobRecord, JobRecords
 from resources.captioners.openai.endpoint import Endpoint
+from resources.captioners.openai.event_loop import EventLoopThread
 from resources.captioners.openai.failures import Cause, Failure, backoff_s
 from resources.captioners.openai.live import Chunk
 from resources.captioners.openai.pricing import BATCH_DISCOUNT, Price, Usage
@@ -27,9 +28,6 @@ from resources.captioners.openai.reply import MalformedReply, judge, read_reply
 from resources.captioners.openai.request import CaptionRequest
 from resources.captioners.openai.sender import Patience, budget_error
 from resources.captioners.openai.spending import Spending
-
-if TYPE_CHECKING:
-    from anyio.from_thread import BlockingPortal
 
 T = TypeVar("T")
 _TOKEN_KEY = "vidcap_job"
@@ -96,7 +94,7 @@ class BatchJobs:
         self._shown: dict[str, Mapping[str, Any]] = {}
         self._reserved: dict[str, str] = {}
 
-    def stream(self, portal: "BlockingPortal", items: Iterator[Prepared]) -> Iterator[Chunk]:
+    def stream(self, thread: EventLoopThread, items: Iterator[Prepared]) -> Iterator[Chunk]:
         """Submit what was not submitted before, then yield the answers of jobs that have ended.
 
         Raises:
@@ -115,15 +113,15 @@ class BatchJobs:
                     yield [(item, error)]
                     continue
                 if draft is not None and self._is_full(draft, line):
-                    portal.call(self._submit, draft)
+                    thread.call(self._submit(draft))
                     draft = None
                 draft = draft or _Draft(tempfile.TemporaryFile(), [])  # noqa: SIM115 - closed by _submit
                 draft.file.write(line)
                 draft.custom_ids.append(custom_id)
             waiting[custom_id] = Prepared(item.clip, None)
         if draft is not None:
-            portal.call(self._submit, draft)
-        yield from self._collect(portal, waiting)
+            thread.call(self._submit(draft))
+        yield from self._collect(thread, waiting)
 
     def _line(self, custom_id: str, request: CaptionRequest) -> bytes:
         if self._price is not None:
@@ -213,15 +211,15 @@ class BatchJobs:
 
         return await self._patiently(look)
 
-    def _collect(self, portal: "BlockingPortal", waiting: dict[str, Prepared]) -> Iterator[Chunk]:
+    def _collect(self, thread: EventLoopThread, waiting: dict[str, Prepared]) -> Iterator[Chunk]:
         deadline = time.monotonic() + self._policy.wait_s
         jobs = [record for record in self._records.all() if not waiting.keys().isdisjoint(record.custom_ids)]
         while jobs:
             running: list[tuple[JobRecord, Any]] = []
             for record in jobs:
                 if record.batch_id is None:
-                    record = portal.call(self._recover, record)
-                batch = portal.call(self._look, record)
+                    record = thread.call(self._recover(record))
+                batch = thread.call(self._look(record))
                 if batch.status == "failed":
                     self._records.forget(record)
                     raise AnnotatorError(
@@ -230,7 +228,7 @@ class BatchJobs:
                 if batch.status not in _ENDED:
                     running.append((record, batch))
                     continue
-                answers = portal.call(self._answers, batch)
+                answers = thread.call(self._answers(batch))
                 asked = [custom_id for custom_id in record.custom_ids if custom_id in waiting]
                 yield [(waiting.pop(each), answers.get(each) or _unanswered(batch)) for each in asked]
                 self._records.forget(record)

@@ -16,10 +16,13 @@ from resources.annotation.clip import Clip, Kind
 from resources.annotation.outcome import AnnotatorError
 from resources.annotation.prefetch import Prepared
 from resources.annotation.recipe import Recipe
+from resources.captioners.openai.address import OPENAI_URL, Address
 from resources.captioners.openai.batch_api import BatchJobs, BatchPolicy
 from resources.captioners.openai.batch_records import JobRecords
+from resources.captioners.openai.clients import open_clients
 from resources.captioners.openai.concurrency import AdaptiveLimit
-from resources.captioners.openai.endpoint import OPENAI_URL, Address, Endpoint, open_client
+from resources.captioners.openai.endpoint import Endpoint
+from resources.captioners.openai.event_loop import EventLoopThread
 from resources.captioners.openai.live import Chunk, stream_live
 from resources.captioners.openai.pricing import BATCH_DISCOUNT, Detail, Estimate, Price, Usage, price_of
 from resources.captioners.openai.request import (
@@ -186,6 +189,11 @@ class OpenAICaptioner(StreamingAnnotator):
             self._spending.limit_usd,
         )
 
+    def check(self, clips: Sequence[Clip]) -> None:
+        """Every clip must be of the kind that the prompt is written for."""
+        for clip in clips:
+            resolve_prompt(self._prompt, clip)
+
     def prepare(self, clip: Clip) -> "Future[CaptionRequest | None]":
         """Start reading the clip's frames; the payload is the future of its request.
 
@@ -205,22 +213,22 @@ class OpenAICaptioner(StreamingAnnotator):
             AnnotatorError: refused key, unknown model, no credit, or a server that answers nobody.
             BatchPending: a batch job has not finished yet; what has, was yielded.
         """
-        from anyio.from_thread import start_blocking_portal
-
         self._address.require_key()
         if self._price is None:
             self._note(f"the price of '{self._settings.model}' is unknown: cost_usd stays empty (see prices)")
-        with start_blocking_portal() as portal:
+        with EventLoopThread() as thread:
             if self._batch:
                 records = JobRecords(self._batch.folder / self.recipe.fingerprint)
                 self._submitted = {each for record in records.all() for each in record.custom_ids}
-                with portal.wrap_async_context_manager(self._batch_jobs(self._batch, records)) as jobs:
-                    for chunk in jobs.stream(portal, items):
+                with thread.holding(self._batch_jobs(self._batch, records)) as jobs:
+                    for chunk in jobs.stream(thread, items):
                         self._money_is_gone = jobs.budget_spent
                         yield chunk
                 return
-            with portal.wrap_async_context_manager(self._sender()) as sender:
-                for chunk in stream_live(portal, sender, items, self._max_concurrency):
+            with thread.holding(self._sender()) as sender:
+                for chunk in stream_live(
+                    thread, sender, items, self._max_concurrency + self._max_concurrency // 4
+                ):
                     self._money_is_gone = sender.budget_spent
                     yield chunk
 
@@ -252,8 +260,8 @@ class OpenAICaptioner(StreamingAnnotator):
 
     @asynccontextmanager
     async def _endpoint(self) -> AsyncIterator[tuple[Any, Endpoint]]:
-        async with open_client(self._address, self._timeout_s) as client:
-            yield client, Endpoint(client, self._address, self._settings.model, self._timeout_s)
+        async with open_clients(self._address, self._max_concurrency, self._timeout_s) as clients:
+            yield clients[0], Endpoint(clients, self._address, self._settings.model, self._timeout_s)
 
     @asynccontextmanager
     async def _sender(self) -> AsyncIterator[Sender]:

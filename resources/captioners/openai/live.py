@@ -1,82 +1,92 @@
-"""Between the loop's thread and the event loop: clips go in, answers come out in chunks as they arrive."""
+"""Between the annotation loop and the event loop: clips go in, answers come out in chunks as they arrive."""
 
+import asyncio
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, wait
+from itertools import islice
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TypeAlias
 
 from resources.annotation.outcome import Answer, ClipError
 from resources.annotation.prefetch import Prepared
+from resources.captioners.openai.event_loop import EventLoopThread
 from resources.captioners.openai.sender import Sender, Stopped
 
-if TYPE_CHECKING:
-    from anyio.from_thread import BlockingPortal
+Chunk: TypeAlias = Sequence[tuple[Prepared, Answer | ClipError]]
+Arrived: TypeAlias = tuple[Prepared, Answer | ClipError | BaseException]
 
-Chunk = Sequence[tuple[Prepared, Answer | ClipError]]
+
+class LiveRequests:
+    """The requests under way. Its methods run on the event loop; ``arrived`` may be read from any thread.
+
+    Every item that was started arrives exactly once: answered, or with the exception that prevented it.
+    """
+
+    def __init__(self, sender: Sender) -> None:
+        self.arrived: SimpleQueue[Arrived] = SimpleQueue()
+        self._sender = sender
+        self._tasks: dict[asyncio.Task[Answer | ClipError], Prepared] = {}
+
+    def start(self, items: Sequence[Prepared]) -> None:
+        """Begin with these clips. The payload of an item is the future of its request."""
+        for item in items:
+            task = asyncio.get_running_loop().create_task(self._answer(item))
+            self._tasks[task] = item
+            task.add_done_callback(self._arrive)
+
+    async def _answer(self, item: Prepared) -> Answer | ClipError:
+        try:
+            request = await asyncio.wrap_future(item.payload)
+        except ClipError as error:
+            return error
+        return await self._sender.caption(request)
+
+    def _arrive(self, task: asyncio.Task[Answer | ClipError]) -> None:
+        item = self._tasks.pop(task)
+        if task.cancelled():
+            self.arrived.put((item, Stopped()))
+        else:
+            self.arrived.put((item, task.exception() or task.result()))
+        if self._sender.why_stopped is not None:
+            for other, waiting in self._tasks.items():
+                if waiting.clip.id not in self._sender.in_flight:
+                    other.cancel()
 
 
 def stream_live(
-    portal: "BlockingPortal", sender: Sender, items: Iterator[Prepared], window: int
+    thread: EventLoopThread, sender: Sender, items: Iterator[Prepared], window: int
 ) -> Iterator[Chunk]:
-    """Yield the answer of every item; at most ``window`` of them are under way or not yet taken at a time.
+    """Yield the answer of every item, whatever has arrived at a time.
 
-    The payload of an item is the future of its request. Requests go on while the caller makes a chunk
-    durable. After a stop, what is in flight is still answered and yielded; the rest is not.
+    At most ``window`` clips are on their way: started, and not yet made durable by the caller, who does that
+    before asking for the next chunk. After a stop, what is in flight is still answered and yielded.
 
     Raises:
         AnnotatorError: the sender stopped; everything answered before has been yielded.
     """
-    arrived: SimpleQueue[Future] = SimpleQueue()
-    waiting: dict[Future, Prepared] = {}
-    try:
-        while True:
-            while (
-                len(waiting) < window
-                and sender.why_stopped is None
-                and (item := next(items, None)) is not None
-            ):
-                future = portal.start_task_soon(_answer, sender, item)
-                waiting[future] = item
-                future.add_done_callback(arrived.put)
-            if not waiting:
-                break
-            done = [(waiting.pop(future), future) for future in _take_all(arrived)]
-            if chunk := [(item, future.result()) for item, future in done if _is_answered(future)]:
-                yield chunk
-            for _, future in done:
-                if not future.cancelled() and not isinstance(error := future.exception(), Stopped | None):
-                    raise error
-            if sender.why_stopped is not None:
-                for future, item in list(waiting.items()):
-                    if item.clip.id not in sender.in_flight:
-                        future.cancel()
-    finally:
-        for future in list(waiting):
-            future.cancel()
-        wait(list(waiting))
+    requests = LiveRequests(sender)
+    under_way = 0
+    while True:
+        if sender.why_stopped is None and (fresh := list(islice(items, window - under_way))):
+            thread.soon(requests.start, fresh)
+            under_way += len(fresh)
+        if not under_way:
+            break
+        arrived = _take_all(requests.arrived)
+        under_way -= len(arrived)
+        if chunk := [(item, result) for item, result in arrived if isinstance(result, Answer | ClipError)]:
+            yield chunk
+        for _, result in arrived:
+            if not isinstance(result, Answer | ClipError | Stopped):
+                raise result
     if sender.why_stopped is not None:
         raise sender.why_stopped
 
 
-async def _answer(sender: Sender, item: Prepared) -> Answer | ClipError:
-    import asyncio
-
-    try:
-        request = await asyncio.wrap_future(item.payload)
-    except ClipError as error:
-        return error
-    return await sender.caption(request)
-
-
-def _take_all(arrived: "SimpleQueue[Future]") -> list[Future]:
+def _take_all(arrived: "SimpleQueue[Arrived]") -> list[Arrived]:
     """Wait for one result, then take whatever else is there."""
-    futures = [arrived.get()]
+    results = [arrived.get()]
     try:
         while True:
-            futures.append(arrived.get_nowait())
+            results.append(arrived.get_nowait())
     except Empty:
-        return futures
-
-
-def _is_answered(future: Future) -> bool:
-    return not future.cancelled() and future.exception() is None
+        return results

@@ -153,7 +153,7 @@ def request_size(
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What a list of clips will probably cost, before any is sent; ``cost_usd`` is ``None`` without a price."""
+    """What clips will probably cost, before any is sent; ``cost_usd`` is ``None`` without a price."""
 
     model: str
     clips: int

@@ -7,14 +7,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from misbehaving_server import MisbehavingServer  # noqa: E402
-from numbered_clips import NumberedFrames  # noqa: E402
-from upath import UPath  # noqa: E402
+from misbehaving_server import MisbehavingServer
+from numbered_clips import NumberedFrames
+from upath import UPath
 
-from resources.annotation.clip import Clip  # noqa: E402
-from resources.annotation.loop import LoopOptions, ShardReport, annotate_shard  # noqa: E402
-from resources.annotation.store import ShardStore  # noqa: E402
-from resources.captioners.openai import OpenAICaptioner, Price  # noqa: E402
+from resources.annotation.clip import Clip
+from resources.annotation.loop import LoopOptions, ShardReport, annotate_shard
+from resources.annotation.store import ShardStore
+from resources.captioners.openai import OpenAICaptioner, Price
 
 KEY = "sk-secret-0123456789abcdef"
 

@@ -138,7 +138,9 @@ class MisbehavingServer:
         finally:
             self._in_flight -= 1
 
-    async def _batch_call(self, method: str, path: str, body: bytes, headers: dict[str, str], send: Send) -> None:
+    async def _batch_call(
+        self, method: str, path: str, body: bytes, headers: dict[str, str], send: Send
+    ) -> None:
         act = self.batch_script.pop(0) if self.batch_script and method == "POST" else ""
         if act == "500":
             await _reply(send, Act(500), {"error": {"message": "before doing anything"}})
@@ -197,7 +199,11 @@ class MisbehavingServer:
 
 async def _reply(send: Send, act: Act, body: Any) -> None:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = {"content-type": "application/json", "content-length": str(len(content)), "x-request-id": "req_1"}
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(content)),
+        "x-request-id": "req_1",
+    }
     headers |= act.headers
     await send(
         {
@@ -213,7 +219,9 @@ async def _reply(send: Send, act: Act, body: Any) -> None:
 
 
 def _completion(body: dict[str, Any], act: Act) -> dict[str, Any]:
-    images = [part["image_url"]["url"] for part in body["messages"][0]["content"] if part["type"] == "image_url"]
+    images = [
+        part["image_url"]["url"] for part in body["messages"][0]["content"] if part["type"] == "image_url"
+    ]
     text = " ".join(str(number_in(uri)) for uri in images)
     message = {"role": "assistant", "content": f"clip {text}"} | (act.message or {})
     completion = {
