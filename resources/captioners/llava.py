@@ -163,14 +163,11 @@ class LlavaCaptioner(ModelAnnotator):
 
     @cached_property
     def _loaded_processing(self) -> Processing:
-        from transformers import AutoProcessor
-
         from resources.engine.chat import require_template, turn_end_ids
         from resources.engine.model_spec import context_length
 
         folder = self._checkpoint.folder()
-        # The original program scales with PIL; the torchvision backend differs by a level here and there.
-        processor = AutoProcessor.from_pretrained(folder, backend="pil")
+        processor = _load_processor(folder)
         template = require_template(processor, folder)
         return Processing(
             processor, template, turn_end_ids(processor.tokenizer, template), context_length(folder)
@@ -199,3 +196,19 @@ def fit_short_side(frame: np.ndarray, side: int | None) -> Image.Image:
     longer = int(side * max(width, height) / min(width, height))
     size = (side, longer) if width <= height else (longer, side)
     return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
+
+
+def _load_processor(folder: Path) -> "ProcessorMixin":
+    from transformers import AutoProcessor, ProcessorMixin
+
+    try:
+        # The original program scales with PIL; the torchvision backend differs by a level here and there.
+        processor = AutoProcessor.from_pretrained(folder, backend="pil")
+    except (ImportError, OSError, ValueError, TypeError, AttributeError) as error:
+        raise AnnotatorError(
+            f"cannot load the processor of '{folder}': {error}; models that also take videos (Qwen-VL, InternVL, "
+            "SmolVLM) need the package torchvision for it"
+        ) from error
+    if not isinstance(processor, ProcessorMixin):
+        raise AnnotatorError(f"'{folder}' is no model for image and text: it has no processor for both")
+    return processor

@@ -12,6 +12,7 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from resources.annotation.outcome import AnnotatorError
 from resources.engine.batching import group_rows
+from resources.engine.continuous import generate_continuously
 from resources.engine.decoding import decode_greedily
 from resources.engine.generation import Generation, end_tokens
 from resources.engine.model_spec import ModelSpec
@@ -48,6 +49,7 @@ class LocalEngine(Engine):
         self.device = device
         self.throughput = Throughput()
         self._model = spec.load(device)
+        self._continuous = spec.continuous_batching
         self._config = self._model.generation_config = greedy_config(self._model, spec.end_ids)
         self._ends = frozenset(end_tokens(self._config))
         _log.info("loaded %s on %s in %.1f s", spec.folder.name, device, time.monotonic() - started)
@@ -59,15 +61,20 @@ class LocalEngine(Engine):
 
     def generate(self, rows: Sequence[Row], max_new_tokens: int) -> list[Generation]:  # noqa: D102
         results: dict[int, Generation] = {}
-        for group in group_rows([row.length for row in rows], [row.signature for row in rows]):
+        for group in self._groups(rows):
             results |= zip(group, self._generate_group([rows[i] for i in group], max_new_tokens), strict=True)
         return [results[i] for i in range(len(rows))]
+
+    def _groups(self, rows: Sequence[Row]) -> list[list[int]]:
+        if self._continuous:
+            return [list(range(len(rows)))]
+        return group_rows([row.length for row in rows], [row.signature for row in rows])
 
     def _generate_group(self, rows: Sequence[Row], max_new_tokens: int) -> list[Generation]:
         started = time.monotonic()
         failure: Exception | None = None
         try:
-            new_ids = self._decode(collate(rows, self._config.pad_token_id), max_new_tokens)
+            new_ids = self._decode(rows, max_new_tokens)
         except torch.OutOfMemoryError as error:
             failure = torch.OutOfMemoryError(str(error))
         except torch.AcceleratorError as error:
@@ -84,12 +91,16 @@ class LocalEngine(Engine):
         self.throughput.record(generations, seconds)
         return generations
 
-    @torch.inference_mode()
-    def _decode(self, batch: Inputs, max_new_tokens: int) -> list[list[int]]:
-        inputs = to_device(batch, self.device, self._model.dtype)
+    def _decode(self, rows: Sequence[Row], max_new_tokens: int) -> list[list[int]]:
+        if self._continuous:
+            return generate_continuously(self._model, rows, self._config, max_new_tokens)
+        inputs = to_device(collate(rows, self._config.pad_token_id), self.device, self._model.dtype)
         config = copy.deepcopy(self._config)
         config.max_new_tokens = max_new_tokens
-        new_ids = self._model.generate(**inputs, generation_config=config, custom_generate=decode_greedily)
+        with torch.inference_mode():
+            new_ids = self._model.generate(
+                **inputs, generation_config=config, custom_generate=decode_greedily
+            )
         return new_ids.tolist()
 
     def _give_back_memory(self) -> None:

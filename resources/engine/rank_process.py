@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import Connection
+from typing import Any
 
 import torch
 
@@ -97,7 +98,7 @@ def _join(spec: ModelSpec) -> torch.device:
     return device
 
 
-def _receive(connection: Connection) -> object:
+def _receive(connection: Connection) -> Any:
     return pickle.loads(connection.recv_bytes())
 
 

@@ -1,0 +1,143 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from resources.annotation.clip import Clip, Kind
+from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
+from resources.captioners.pllava import PllavaCaptioner
+from resources.captioners.pllava_pixels import limit_long_side, resize_short_side
+from tests.golden import MODELS, PngReader, golden_clip
+
+Build = Callable[..., PllavaCaptioner]
+
+
+@pytest.mark.parametrize(
+    ("size", "loaded", "limited"),
+    [
+        ((1280, 720), (1194, 672), (639, 360)),
+        ((720, 1280), (672, 1194), (360, 639)),
+        ((64, 64), (672, 672), (640, 640)),
+        ((96, 64), (1008, 672), (639, 426)),
+        ((2000, 100), (13440, 672), (6720, 336)),
+    ],
+)
+def test_the_resizes_before_the_processor(
+    size: tuple[int, int], loaded: tuple[int, int], limited: tuple[int, int]
+) -> None:
+    image = resize_short_side(Image.new("RGB", size), 672, Image.Resampling.BILINEAR)
+    assert image.size == loaded
+    assert limit_long_side(image).size == limited
+
+
+def test_a_model_with_the_releases_patches_takes_the_products_defaults(pllava: Build) -> None:
+    captioner = pllava(model=MODELS / "pllava_full336", num_frames=None, pooling_shape=None)
+    assert (captioner.num_frames, captioner.pooling_shape) == (4, (4, 12, 12))
+
+
+def test_another_model_brings_its_own(pllava: Build) -> None:
+    captioner = pllava(num_frames=None, pooling_shape=None)
+    assert (captioner.num_frames, captioner.pooling_shape) == (16, (16, 2, 2))
+
+
+def test_an_image_is_captioned_as_a_still_video(tmp_path: Path, pllava: Build) -> None:
+    picture = tmp_path / "picture.png"
+    Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save(picture)
+    captioner = pllava()
+    answer = captioner.annotate([captioner.prepare(Clip("i", picture, Kind.IMAGE))])[0]
+    assert answer.details["frame_indices"] == [0, 0, 0, 0]
+    assert answer.value
+
+
+def test_what_cannot_fit_the_context_is_refused_before_decoding(cache: Path) -> None:
+    reader = PngReader()
+    captioner = PllavaCaptioner(
+        reader,
+        model=MODELS / "pllava_full56",
+        num_frames=16,
+        pooling_shape=(256, 4, 4),
+        device="cpu",
+        cache=cache,
+    )
+    with pytest.raises(AnnotatorError, match=r"clip 'a_96x64'.* takes 4\d\d\d tokens .*context holds 4096"):
+        captioner.prepare(golden_clip("a_96x64"))
+    assert reader.reads == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"model": "no-such-folder"}, "neither a folder nor a hub id"),
+        ({"prompt": "video-f9-detail"}, "no prompt preset"),
+        ({"max_new_tokens": 0}, "max_new_tokens"),
+        ({"batch_size": 0}, "batch_size"),
+        ({"dtype": "int8"}, "dtype 'int8'"),
+        ({"attention": "flash_attention_2"}, "CUDA"),
+        ({"merge_adapter": True, "tensor_parallel_size": 2}, "merge_adapter"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused_when_building(
+    settings: dict[str, Any], message: str, pllava: Build
+) -> None:
+    with pytest.raises(AnnotatorError, match=message):
+        pllava(**settings)
+
+
+def test_an_image_marker_in_the_prompt_is_refused(pllava: Build) -> None:
+    with pytest.raises(AnnotatorError, match="exactly once, not 2"):
+        pllava(query="Look at <image>").prepare(golden_clip("a_96x64"))
+
+
+def test_a_silent_model_is_a_failed_clip(pllava: Build) -> None:
+    from resources.engine.generation import Finish, Generation
+
+    captioner = pllava()
+    row = captioner.prepare(golden_clip("a_96x64"))
+    result = captioner.answer(row, Generation((2,), Finish.STOP, row.length, 0.1))
+    assert isinstance(result, ClipError)
+    assert result.kind is ErrorKind.EMPTY_OUTPUT
+
+
+def test_the_recipe_changes_with_whatever_changes_an_answer_and_nothing_else(pllava: Build) -> None:
+    recipe = pllava().recipe
+    settings = json.loads(recipe.canonical_json)
+    assert (settings["annotator"], settings["model"], settings["dtype"]) == (
+        "captions_pllava",
+        "pllava_full56",
+        "float32",
+    )
+    assert len(settings["weights"]) == 64
+    same = [pllava(batch_size=3)]
+    other = [
+        pllava(lora_alpha=8),
+        pllava(num_frames=5),
+        pllava(pooling_shape=(4, 1, 1)),
+        pllava(prompt="Other words."),
+        pllava(query="And now?"),
+        pllava(max_new_tokens=31),
+        pllava(dtype="bfloat16"),
+        pllava(attention="eager"),
+        pllava(merge_adapter=False),
+        pllava(model=MODELS / "pllava_full336", adapter=MODELS / "pllava_full336"),
+    ]
+    assert {captioner.recipe.fingerprint for captioner in same} == {recipe.fingerprint}
+    assert len({captioner.recipe.fingerprint for captioner in [*same, *other]}) == len(other) + 1
+
+
+def test_a_recipe_needs_no_torch() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from pathlib import Path; from resources.captioners.pllava import PllavaCaptioner\n"
+        "from resources.captioners.llava import LlavaCaptioner; from resources.tagger import Tagger, TagAnnotator\n"
+        f"model = Path({str(MODELS)!r}) / 'pllava_full56'\n"
+        "PllavaCaptioner(None, model=model).recipe; LlavaCaptioner(None, model=model).recipe\n"
+        "TagAnnotator('objects', Tagger(model=model)).recipe\n"
+        "assert not {'torch', 'transformers', 'peft', 'cv2', 'av'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
