@@ -97,7 +97,7 @@ def annotate_shard(
         ]
         annotator.check(todo)
         options.log(
-            f"{store.shard}: {len(clips)} clips, {len(todo)} to do, {len(reasons)} skipped, "
+            f"{annotator.recipe.annotator} {store.shard}: {len(clips)} clips, {len(todo)} to do, {len(reasons)} skipped, "
             f"{len(clips) - len(todo) - len(reasons)} done before"
         )
         model_seconds = _annotate(annotator, todo, recorded, journal, options, store.shard) if todo else 0.0
