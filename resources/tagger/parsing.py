@@ -3,9 +3,10 @@
 import re
 
 NOTHING = re.compile(
-    r"(?:i\s+)?(?:could\s*n['’]?t|can\s*not|cannot|can['’]?t|did\s*n['’]?t)?\s*(?:find|see|identify)?\s*(?:any\s*)?"
-    r"(?:there\s+(?:is|are)\s+)?(?:none|no|any|nothing|n/?a|null|empty)?\s*"
-    r"(?:physical\s+|specific\s+)?(?:objects?|actions?|tags?)?\s*(?:were\s+|was\s+|are\s+)?(?:found|named|mentioned|listed)?",
+    r"(?:none|no|nothing|n/?a|null|empty|there (?:is|are) (?:none|no|nothing)"
+    r"|(?:i )?(?:could ?n['’]?t|can ?not|can['’]?t|did ?n['’]?t) (?:find|see|identify) any)"
+    r"(?: (?:physical|specific|clear))?(?: (?:objects?|actions?|tags?))?(?: (?:were|was|are|is))?"
+    r"(?: (?:found|named|mentioned|listed))?",
     re.IGNORECASE,
 )
 _SECOND_TURN = re.compile(r"(?:<\|[^|]*\|>|\bassistant)\s*\n.*", re.DOTALL)
