@@ -55,7 +55,7 @@ def decode_with_decord(
         if len(reader) != len(table.shown):
             raise Doubt(f"decord counts {len(reader)} frames, the container has {len(table.shown)}")
         taken = _read(reader, table, set(indices), picture, stream)
-    except (RuntimeError, StopIteration) as error:
+    except (decord.DECORDError, RuntimeError, StopIteration) as error:
         raise Doubt(f"decord failed: {str(error).partition(chr(10))[0] or type(error).__name__}") from None
     for earlier, later in pairwise(sorted(taken)):
         if np.array_equal(taken[earlier].pixels, taken[later].pixels):

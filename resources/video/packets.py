@@ -18,7 +18,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from resources.video.nal_units import nal_length_size, starts_cleanly
-from resources.video.streams import codec_name
+from resources.video.streams import codec_name, read_on
 
 MOV = "mov,mp4,m4a,3gp,3g2,mj2"
 MATROSKA = "matroska,webm"
@@ -137,7 +137,7 @@ def read_packets(container: InputContainer, stream: VideoStream, max_frames: int
     waiting = codec in WAIT_FOR_KEY
     shown_from: int | None = None
     try:
-        for packet in container.demux(stream):
+        for packet in read_on(container, stream):
             if packet.size == 0 and packet.pts is None:
                 continue
             if packet.is_keyframe:

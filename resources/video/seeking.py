@@ -9,7 +9,7 @@ from av.video.stream import VideoStream
 
 from resources.video.packets import PacketInfo, PacketTable
 from resources.video.pictures import Picture
-from resources.video.streams import codec_name
+from resources.video.streams import codec_name, read_on
 from resources.video.taken import Taken, seconds_between
 
 
@@ -62,7 +62,7 @@ def _decode_group(
     may_skip = codec_name(stream) == "h264"
     remaining = set(targets)
     silent: set[int | None] = set()
-    for packet in _from_key(container.demux(stream), key):
+    for packet in _from_key(read_on(container, stream), key):
         # A picture that no other refers to costs nothing when it is not wanted; all others are decoded.
         context.skip_frame = "NONREF" if may_skip and packet.pts not in targets else "DEFAULT"
         frames = context.decode(packet)

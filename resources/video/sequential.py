@@ -10,7 +10,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from resources.video.pictures import Picture, PixelFormat, SizeLimit
-from resources.video.streams import Budget, open_media, picture_stream, sample_aspect
+from resources.video.streams import Budget, open_media, picture_stream, read_on, sample_aspect
 from resources.video.taken import Taken, seconds_between
 
 
@@ -56,7 +56,9 @@ def decode_in_order(
         stream = picture_stream(container, budget)
         picture = Picture(pixel_format, limit, sample_aspect(stream))
         first_pts: int | None = None
-        for index, frame in enumerate(shown_frames(container.demux(stream), stream, budget, result.damage)):
+        for index, frame in enumerate(
+            shown_frames(read_on(container, stream), stream, budget, result.damage)
+        ):
             result.num_frames += 1
             if index == 0:
                 first_pts = frame.pts

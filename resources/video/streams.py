@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.video.stream import VideoStream
 
 from resources.annotation.outcome import ClipError, ErrorKind
@@ -109,6 +110,19 @@ def open_media(path: Path, *, headers_only: bool = False) -> Iterator[InputConta
         raise ClipError(ErrorKind.DECODE_ERROR, f"FFmpeg cannot read the file: {error.strerror}") from None
     except (ValueError, OverflowError) as error:
         raise ClipError(ErrorKind.DECODE_ERROR, f"the headers make no sense: {error}") from None
+
+
+def read_on(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+    """The packets of ``stream`` from where the container stands, and an empty one to drain the decoder.
+
+    Packets of streams that damage conjures up after the header are passed over; PyAV raises on each.
+    """
+    while True:
+        try:
+            yield from container.demux(stream)
+        except IndexError:
+            continue
+        return
 
 
 def picture_stream(container: InputContainer, budget: Budget) -> VideoStream:

@@ -33,6 +33,7 @@ def picture(number: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray
 def read_number(image: np.ndarray) -> int:
     """The number of an upright picture of any size; AssertionError where the code is damaged."""
     height, width = image.shape[:2]
+    assert width >= 2 * BLOCKS, f"too small for a bar code: {width}x{height}"
     row = round(height * BAR_HEIGHT / HEIGHT / 2)
     columns = [round((block + 0.5) * width / BLOCKS) for block in range(BLOCKS)]
     reach = max(1, width // BLOCKS // 6)

@@ -130,6 +130,6 @@ def test_a_lost_end_leaves_the_frames_before_it(clip: Maker, reader: FrameReader
 def test_a_larger_sweep(backend: str, clip: Maker, workers: IsolatedWorkers, tmp_path: Path):
     reader = FrameReader(workers, backend)
     for name in DAMAGED_KINDS:
-        paths = list(damaged_copies(name, clip(name).read_bytes(), tmp_path, sweep=8))
+        paths = list(damaged_copies(name, clip(name).read_bytes(), tmp_path, sweep=4))
         for answer in read_all(paths, reader):
             assert_sound(answer)
