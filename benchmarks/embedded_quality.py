@@ -24,7 +24,7 @@ from resources.captioners.llava import LlavaCaptioner
 from resources.captioners.pllava import PllavaCaptioner
 from resources.demo.clips import Truth, render_clips
 from resources.demo.world import Slots, parse
-from resources.tagger import Tagger
+from resources.tagger import TagAnnotator, Tagger
 from resources.video import FrameReader, IsolatedWorkers
 
 SLOTS = ("shape", "colour", "size", "action", "background")
@@ -66,7 +66,8 @@ def score_captions(name: str, said: Iterable[str], expected: list[Slots], show: 
 
 def score_tags(kind: str, dtype: str, expected: list[Slots], show: int) -> None:
     """Print how many lists are exactly right, read from the true captions."""
-    tagger = Tagger(kind, dtype=dtype)
+    model = Tagger(dtype=dtype)
+    tagger = TagAnnotator(kind, model)
     clips = [Clip(str(i), Path("-"), text=slots.caption) for i, slots in enumerate(expected)]
     wanted = [slots.objects if kind == "objects" else slots.actions for slots in expected]
     said = [json.loads(value) for value in answers_of(tagger, clips)]
@@ -74,7 +75,7 @@ def score_tags(kind: str, dtype: str, expected: list[Slots], show: int) -> None:
     print(f"| tags {kind:7} {dtype:8} | {interval(len(clips) - len(wrong), len(clips))} |")
     for got, want, slots in wrong[:show]:
         print(f"    {slots.caption}  said {got}, truth {want}")
-    tagger.close()
+    model.close()
 
 
 def main() -> None:

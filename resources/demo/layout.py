@@ -27,8 +27,8 @@ from transformers import (
 )
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
-IMAGE_SIDE, PATCH_SIDE, WIDTH = 72, 12, 128
-POOLING_SHAPE = (4, 3, 3)
+IMAGE_SIDE, PATCH_SIDE, WIDTH = 72, 18, 128
+POOLING_SHAPE = (4, 2, 2)
 LORA_RANK, LORA_ALPHA = 16, 4
 
 LLAVA_TEMPLATE = (
@@ -128,6 +128,7 @@ def new_llava(tokenizer: PreTrainedTokenizerFast) -> LlavaNextForConditionalGene
         vision_feature_layer=-1,
         vision_feature_select_strategy="default",
         tie_word_embeddings=False,
+        num_frames=3,  # no setting of LLaVA's: what to show this model unless told otherwise
     )
     return LlavaNextForConditionalGeneration._from_config(config, attn_implementation="eager").float()
 

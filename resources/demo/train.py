@@ -37,8 +37,9 @@ from resources.demo.training_data import (
 )
 from resources.demo.world import ACTIONS, BACKGROUNDS, COLOURS, SHAPES, SURFACES
 
+GRID = layout.IMAGE_SIDE // layout.PATCH_SIDE
 LORA_TRAINING_ALPHA = 32
-PLAIN_SHARE = 0.6  # of the steps of the stage `llava`
+PLAIN_SHARE = 0.7  # of the steps of the stage `llava`
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,10 @@ class Plan:
 
 
 PLANS = {
-    "tower": Plan(1300, 64, 8e-3),
-    "llava": Plan(800, 32, 5e-3),
-    "pllava": Plan(300, 32, 4e-3, muon=False, weight_decay=0.0),
-    "tagger": Plan(500, 32, 4e-3),
+    "tower": Plan(1000, 64, 8e-3),
+    "llava": Plan(600, 32, 5e-3),
+    "pllava": Plan(160, 32, 4e-3, muon=False, weight_decay=0.0),
+    "tagger": Plan(300, 32, 4e-3),
 }
 
 Metrics = dict[str, float]
@@ -158,12 +159,12 @@ def _one_thread(_: int) -> None:
 
 
 def train_tower(trainer: Trainer, tower: Any) -> None:
-    """Stage 1. Per patch: shape, colour, 4x4 object mask; everywhere: the frame's slots, place and radius."""
+    """Stage 1. Per patch: shape, colour, fine object mask; everywhere: the frame's slots, place and radius."""
     width, grounds = layout.WIDTH, len(BACKGROUNDS) + len(SURFACES)
     sizes = {
         "patch_shape": len(SHAPES) + 1,
         "patch_colour": len(COLOURS) + 1,
-        "patch_mask": 16,
+        "patch_mask": (24 // GRID) ** 2,
         "shape": len(SHAPES) + 1,
         "colour": len(COLOURS) + 1,
         "background": grounds,
@@ -176,7 +177,7 @@ def train_tower(trainer: Trainer, tower: Any) -> None:
         )
 
     def loss_of(batch: dict[str, Tensor]) -> tuple[Tensor, Metrics]:
-        states = tower(batch["pixels"]).last_hidden_state[:, 1:]  # (frames, 36, width)
+        states = tower(batch["pixels"]).last_hidden_state[:, 1:]  # (frames, GRID * GRID, width)
         said = {name: head(states).float() for name, head in heads.items()}
         losses, metrics = [], {}
         for name in ("patch_shape", "patch_colour"):
@@ -216,7 +217,7 @@ def train_llava(trainer: Trainer, model: Any, tokenizer: PreTrainedTokenizerFast
         loss, metrics = _caption_loss(model.lm_head, states, batch)
         if (batch["action"] != IGNORED).any():
             last_image = int((batch["ids"][0] == model.config.image_token_id).nonzero().max()) + 1
-            said = action_head(states[:, last_image - 24 : last_image].mean(1)).float()
+            said = action_head(states[:, last_image - GRID * GRID : last_image].mean(1)).float()
             loss = loss + 0.5 * F.cross_entropy(said, batch["action"], ignore_index=IGNORED)
         return loss, {f"{name}_{int(batch['num_frames'])}f": value for name, value in metrics.items()}
 
@@ -233,11 +234,11 @@ def train_pllava(trainer: Trainer, model: Any, tokenizer: PreTrainedTokenizerFas
     tower, projector = model.model.vision_tower, model.model.multi_modal_projector.requires_grad_(True)
     lora = LoraConfig(r=layout.LORA_RANK, lora_alpha=LORA_TRAINING_ALPHA, target_modules=["q_proj", "v_proj"])
     adapted = get_peft_model(model.model.language_model, lora)
-    frames, grid = layout.POOLING_SHAPE[0], layout.IMAGE_SIDE // layout.PATCH_SIDE
+    frames = layout.POOLING_SHAPE[0]
 
     def loss_of(batch: dict[str, Tensor]) -> tuple[Tensor, Metrics]:
         patches = tower(batch["pixels"]).last_hidden_state[:, 1:]
-        features = projector(patches).view(-1, frames, grid, grid, layout.WIDTH).permute(0, 4, 1, 2, 3)
+        features = projector(patches).view(-1, frames, GRID, GRID, layout.WIDTH).permute(0, 4, 1, 2, 3)
         pooled = F.adaptive_avg_pool3d(features, layout.POOLING_SHAPE).flatten(2).transpose(1, 2)
         embedded = _embedded(model, batch["ids"], pooled)
         states = adapted(inputs_embeds=embedded, use_cache=False).last_hidden_state

@@ -98,8 +98,9 @@ class FrameBatches(Dataset[dict[str, Tensor]]):
         t = float(rng.random())
         view = _VIEWS[rng.integers(len(_VIEWS))]
         mask = np.asarray(view(Image.fromarray(scene.mask(t, height, width))), np.float32) / 255
-        fine = mask.reshape(24, 3, 24, 3).mean((1, 3))  # 4x4 cells in each of 6x6 patches
-        cells = fine.reshape(6, 4, 6, 4).transpose(0, 2, 1, 3).reshape(36, 16)
+        fine = mask.reshape(24, 3, 24, 3).mean((1, 3))
+        inside = 24 // _GRID
+        cells = fine.reshape(_GRID, inside, _GRID, inside).transpose(0, 2, 1, 3).reshape(_GRID**2, inside**2)
         covered = cells.mean(1) > 0.06
         shape, colour = len(SHAPES), len(COLOURS)
         ground = len(BACKGROUNDS) + (
@@ -160,7 +161,7 @@ class CaptionBatches(Dataset[dict[str, Tensor]]):
             View.NEXT: tokens_of_frame(height, width),
             View.POOLED: prod(POOLING_SHAPE),
         }
-        text = self._pllava_text(rng) if self.pooled else self._llava_text(rng, num_frames, view)
+        text = self._pllava_text(rng) if self.pooled else self._llava_text(rng, num_frames)
         slots = [scene.still_slots if num_frames == 1 else scene.slots for scene in scenes]
         told = _with_answers(
             self.tokenizer, self._ids(text, each[view]), [f" {seen.caption}" for seen in slots]
@@ -172,8 +173,8 @@ class CaptionBatches(Dataset[dict[str, Tensor]]):
             "num_frames": torch.tensor(num_frames),
         }
 
-    def _llava_text(self, rng: np.random.Generator, num_frames: int, view: View) -> str:
-        prompt = _short_prompt(rng) if view is View.PLAIN or rng.random() < 0.5 else _long_prompt(rng)
+    def _llava_text(self, rng: np.random.Generator, num_frames: int) -> str:
+        prompt = _short_prompt(rng) if rng.random() < 0.65 else _long_prompt(rng)
         parts = [{"type": "image"}] * num_frames + [{"type": "text", "text": prompt}]
         turns = [{"role": "user", "content": parts}]
         return str(self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
