@@ -15,7 +15,7 @@ class Bin:
 
 
 _EDGES: dict[str, list[tuple[float, str]]] = {
-    "text_len": [(low, f"{low}–{low + 19}") for low in range(0, 200, 20)] + [(200, "200 or more")],
+    "text_len": [*((float(low), f"{low}–{low + 19}") for low in range(0, 200, 20)), (200, "200 or more")],
     "num_frames": [
         (1, "1"),
         (2, "2–15"),

@@ -1,0 +1,5 @@
+"""``python -m vidcap_assets.cli``."""
+
+from vidcap_assets.cli import app
+
+app()

@@ -1,0 +1,110 @@
+"""One job run to its end in a process of its own, watched through its log."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from vidcap_assets import environment
+from vidcap_assets.cli.run_log import RunLog
+from vidcap_assets.launch import QUIET
+
+DEFINITIONS = "vidcap_assets.definitions"
+_INSTANCE = """\
+# Made by vidcap for runs outside a project folder; a DAGSTER_HOME of your own takes its place.
+telemetry: {enabled: false}
+concurrency:
+  pools: {default_limit: 1, granularity: op}
+"""
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """How a run ended; ``failures`` gives the reason of each failed step."""
+
+    job: str
+    success: bool
+    run_id: str | None
+    failures: dict[str, str]
+    log: Path
+
+    def as_json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return {
+            "job": self.job,
+            "success": self.success,
+            "run_id": self.run_id,
+            "failures": self.failures,
+            "log": str(self.log),
+        }
+
+
+def run_job(
+    job: str,
+    *,
+    tags: Mapping[str, str] | None = None,
+    steps: Sequence[str] = (),
+    config: Mapping[str, Any] | None = None,
+    watch: Callable[[RunLog], None] = lambda log: None,
+    module: str = DEFINITIONS,
+) -> JobResult:
+    """Run a job by ``dagster job execute``; ``watch`` is called whenever its log says something.
+
+    Args:
+        tags: run tags, such as the shards.
+        steps: run only these steps of the job; by default all.
+        config: run config, in addition to a quiet console.
+        module: where the definitions are.
+    """
+    logs = Path(environment.home()) / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    path = logs / f"{datetime.now():%Y%m%d-%H%M%S}-{job}-{os.getpid()}.log"
+    told = RunLog()
+    with tempfile.TemporaryDirectory() as folder, open(path, "a") as kept:
+        run_config = Path(folder, "run.yaml")
+        run_config.write_text(json.dumps({**QUIET, **(config or {})}))
+        command = [sys.executable, "-W", "ignore", "-m", "dagster", "job", "execute"]
+        command += ["-m", module, "-j", job, "-c", str(run_config)]
+        if tags:
+            command += ["--tags", json.dumps(tags)]
+        if steps:
+            command += ["--op-selection", ",".join(steps)]
+        with subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env=dagster_environment(),
+        ) as process:
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    kept.write(line)
+                    kept.flush()
+                    told.feed(line.rstrip("\n"))
+                    watch(told)
+            except KeyboardInterrupt:
+                # The run got the same signal; it ends by itself once the batch in flight is down.
+                process.wait()
+                raise
+    return JobResult(job, process.returncode == 0, told.run_id, told.failures, path)
+
+
+def dagster_environment() -> dict[str, str]:
+    """The environment for Dagster's processes: runs are remembered even outside a project folder."""
+    variables = dict(os.environ)
+    if "DAGSTER_HOME" not in variables and not Path("dagster.yaml").exists():
+        home = Path(environment.home()).absolute() / "dagster"
+        home.mkdir(parents=True, exist_ok=True)
+        settings = home / "dagster.yaml"
+        if not settings.exists():
+            settings.write_text(_INSTANCE)
+        variables["DAGSTER_HOME"] = str(home)
+    return variables

@@ -1,0 +1,27 @@
+"""Saying things: to people with colours, to programs as JSON."""
+
+import json
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
+
+console = Console(highlight=False, soft_wrap=False)
+errors = Console(stderr=True, highlight=False)
+
+
+def print_json(content: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(content, indent=1, ensure_ascii=False, default=str))
+
+
+def fail(message: str, as_json: bool, **more: Any) -> NoReturn:
+    """Say what is wrong and end with exit code 1."""
+    if as_json:
+        print_json({"error": message, **more})
+    else:
+        errors.print(f"[red]✗[/red] {escape(message)}", soft_wrap=True)
+    raise typer.Exit(1)

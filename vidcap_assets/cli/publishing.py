@@ -1,0 +1,110 @@
+"""Commands that make something of what has been merged."""
+
+import json
+import webbrowser
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from resources.dataset.export import ExportFormat
+from resources.lake import Lake
+from vidcap_assets import environment
+from vidcap_assets.cli.job_run import JobResult, run_job
+from vidcap_assets.cli.output import Json, console, fail, print_json
+
+
+def export(
+    fmin: Annotated[int | None, typer.Option(help="Fewest frames.")] = None,
+    fmax: Annotated[int | None, typer.Option(help="Most frames.")] = None,
+    min_resolution: Annotated[int | None, typer.Option(help="Fewest pixels (height × width).")] = None,
+    max_resolution: Annotated[int | None, typer.Option(help="Most pixels (height × width).")] = None,
+    min_duration_s: Annotated[float | None, typer.Option(help="Shortest clip in seconds.")] = None,
+    max_duration_s: Annotated[float | None, typer.Option(help="Longest clip in seconds.")] = None,
+    min_text_len: Annotated[int | None, typer.Option(help="Fewest words.")] = None,
+    max_text_len: Annotated[int | None, typer.Option(help="Most words.")] = None,
+    captioner: Annotated[
+        list[str] | None, typer.Option(help="Text only from this captioner (captions_pllava, …, source).")
+    ] = None,
+    required: Annotated[list[str] | None, typer.Option(help="This annotator must have succeeded.")] = None,
+    camera_motion: Annotated[list[str] | None, typer.Option(help="Only clips with this label.")] = None,
+    language: Annotated[
+        list[str] | None, typer.Option(help="Only texts in this language (en, de, …).")
+    ] = None,
+    drop_duplicates: Annotated[
+        bool, typer.Option("--drop-duplicates", help="One clip of the same content.")
+    ] = False,
+    formats: Annotated[
+        list[ExportFormat] | None,
+        typer.Option("--format", help="Besides Parquet; default: all. May stand several times."),
+    ] = None,
+    media: Annotated[bool, typer.Option("--media", help="Put the files themselves into the tars.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the training set: Parquet with a data card, CSV, the seed's files, WebDataset tars."""
+    chosen: dict[str, Any] = {
+        "fmin": fmin,
+        "fmax": fmax,
+        "min_resolution": min_resolution,
+        "max_resolution": max_resolution,
+        "min_duration_s": min_duration_s,
+        "max_duration_s": max_duration_s,
+        "min_text_len": min_text_len,
+        "max_text_len": max_text_len,
+        "captioners": captioner,
+        "required": required,
+        "camera_motion": camera_motion,
+        "languages": language,
+        "drop_duplicates": drop_duplicates or None,
+        "formats": [str(name) for name in formats] if formats else None,
+        "media": media or None,
+    }
+    config = {name: value for name, value in chosen.items() if value is not None}
+    result = _publish(["training_set"], {"training_set": {"config": config}}, as_json)
+    folder = Path(str(Lake(environment.home()).folder("exports") / "training_set"))
+    record = json.loads((folder / "export.json").read_text())
+    if as_json:
+        print_json({**result.as_json(), "folder": str(folder), **record})
+        return
+    console.print(
+        f"[green]✓[/green] {record['rows']} of {record['clips']} clips in [bold]{escape(str(folder))}[/bold]\n"
+        f"content hash {record['content_hash'][:16]}; filters: {escape(json.dumps(record['filters']))}",
+        soft_wrap=True,
+    )
+
+
+def report(
+    max_clips: Annotated[
+        int, typer.Option(min=0, help="Clips in the gallery at most; 0 for every clip.")
+    ] = 10_000,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the gallery in the browser.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Build the gallery (captions side by side, with frames) and the distribution of categories."""
+    result = _publish(
+        ["caption_gallery", "category_distribution"],
+        {"caption_gallery": {"config": {"max_clips": max_clips}}},
+        as_json,
+    )
+    reports = Path(str(Lake(environment.home()).folder("reports")))
+    page, distribution = reports / "gallery" / "index.html", reports / "distribution"
+    if as_json:
+        print_json({**result.as_json(), "gallery": str(page), "distribution": str(distribution)})
+    else:
+        console.print(
+            f"[green]✓[/green] gallery:      {page.as_uri()}\n  distribution: {escape(str(distribution))}",
+            soft_wrap=True,
+        )
+    if open_page:
+        webbrowser.open(page.as_uri())
+
+
+def _publish(steps: list[str], ops: dict[str, Any], as_json: bool) -> JobResult:
+    with nullcontext() if as_json else console.status("reading the warehouse …"):
+        result = run_job("publish_dataset", steps=steps, config={"ops": ops})
+    if not result.success:
+        reason = next(iter(result.failures.values()), f"the run failed; its log: {result.log}")
+        fail(reason, as_json, runs=[result.as_json()])
+    return result

@@ -1,0 +1,32 @@
+"""Reading the warehouse for a command."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from vidcap_assets import environment
+from vidcap_assets.cli.output import errors, fail
+
+_PATIENCE_S = 20.0
+
+
+def query(sql: str, as_json: bool, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """The rows of a query as dicts. Ends the command where there is nothing to read or no way to."""
+    from resources.dataset.reading import WarehouseEmptyError, read_snapshot
+    from resources.warehouse import Warehouse, WarehouseBusyError
+
+    warehouse = Warehouse(
+        environment.warehouse(),
+        lock_timeout_s=_PATIENCE_S,
+        log=lambda line: errors.print(line, style="dim", markup=False),
+    )
+    try:
+        with read_snapshot(warehouse) as connection:
+            result = connection.execute(sql, dict(parameters) if parameters else None)
+            names = [column[0] for column in result.description]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+    except WarehouseEmptyError:
+        fail(
+            f"nothing has been captioned in {environment.home()} yet; start with: vidcap run SOURCE", as_json
+        )
+    except WarehouseBusyError as error:
+        fail(str(error), as_json)
