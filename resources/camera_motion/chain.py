@@ -11,10 +11,13 @@ from resources.camera_motion.fallback import far_candidates
 from resources.camera_motion.hypotheses import Verdict, distinct, likeness, propose, vote
 from resources.camera_motion.tracking import Frame, Reel, Transform, follow
 
-STEPS = 16
-FRAMES_PER_STEP = 4
+STEPS = 8
+FRAMES_PER_STEP = 8
+SHORT_STEP = 4
 MIN_SUPPORT = 0.5
 MAX_RIVALRY = 0.45
+MIN_SUPPORT_LONG = 0.75
+MAX_RIVALRY_LONG = 0.25
 MIN_CELLS = 4
 ALIKE = 0.35
 UNLIKE = 0.2
@@ -57,7 +60,7 @@ class Path:
 
 
 def trace(reel: Reel, numbers: Sequence[int]) -> Path:
-    """Link the frames of these numbers, first to last, in about 16 steps (one in four of a long clip)."""
+    """Link the frames of these numbers, first to last, in 8 steps or more (one in eight of a long clip)."""
     last = len(numbers) - 1
     steps = min(last, max(STEPS, -(-last // FRAMES_PER_STEP)))
     samples = [round(i * last / steps) for i in range(steps + 1)]
@@ -72,31 +75,32 @@ def _link(reel: Reel, numbers: Sequence[int], velocity: Transform, path: Path) -
     """Add the step over these frames, halving it while it fails; returns the motion of a frame."""
     first, last, length = numbers[0], numbers[-1], len(numbers) - 1
     verdict = measure(reel[first], reel[last], IDENTITY + velocity * length)
-    if verdict is not None:
+    if is_convincing(verdict, long=length > SHORT_STEP):
         path.links.append((first, last, verdict))
         return (verdict.transform - IDENTITY) / length
     if length > 1:
         middle = length // 2
         velocity = _link(reel, numbers[: middle + 1], velocity, path)
         return _link(reel, numbers[middle:], velocity, path)
-    verdict, alike = last_resort(reel[first], reel[last])
-    if verdict is not None:
-        path.links.append((first, last, verdict))
+    likely, alike = last_resort(reel[first], reel[last])
+    if likely is not None:
+        path.links.append((first, last, likely))
     else:
         path.breaks.append((first, last, Break.CUT if alike < UNLIKE else Break.INCONSISTENT))
     return np.zeros_like(IDENTITY)
 
 
-def measure(a: Frame, b: Frame, guess: Transform) -> Verdict | None:
-    """The camera's motion from ``a`` to ``b``, or None where no candidate explains the pictures."""
+def measure(a: Frame, b: Frame, guess: Transform) -> Verdict:
+    """The motion from ``a`` to ``b`` that the pictures support best."""
     candidates = [*propose(*follow(a, b, guess)), IDENTITY]
-    verdict = vote(a, b, distinct(candidates, a.gray.shape))
-    return verdict if is_convincing(verdict) else None
+    return vote(a, b, distinct(candidates, a.gray.shape))
 
 
-def is_convincing(verdict: Verdict) -> bool:
-    """Does enough of the picture support the verdict?"""
-    return verdict.support >= MIN_SUPPORT and verdict.cells >= MIN_CELLS and verdict.rivalry < MAX_RIVALRY
+def is_convincing(verdict: Verdict, *, long: bool) -> bool:
+    """Does enough of the picture support the verdict? Over a long step any doubt is worth halving it."""
+    support = MIN_SUPPORT_LONG if long else MIN_SUPPORT
+    rivalry = MAX_RIVALRY_LONG if long else MAX_RIVALRY
+    return verdict.support >= support and verdict.cells >= MIN_CELLS and verdict.rivalry < rivalry
 
 
 def last_resort(a: Frame, b: Frame) -> tuple[Verdict | None, float]:
