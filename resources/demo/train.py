@@ -57,7 +57,7 @@ PLANS = {
     "tower": Plan(1000, 64, 8e-3),
     "llava": Plan(600, 32, 5e-3),
     "pllava": Plan(160, 32, 4e-3, muon=False, weight_decay=0.0),
-    "tagger": Plan(300, 32, 4e-3),
+    "tagger": Plan(900, 16, 5e-3),
 }
 
 Metrics = dict[str, float]
@@ -305,18 +305,20 @@ def _arguments() -> argparse.Namespace:
 def _stages(options: argparse.Namespace) -> Iterator[str]:
     """Do one stage after the other, naming what each wrote."""
     trainer = Trainer(options.work, options.scale, options.seed)
-    torch.manual_seed(options.seed)
     tokenizer = layout.llava_tokenizer(caption_corpus(options.seed), 1024)
+    torch.manual_seed(options.seed)
     model = layout.new_llava(tokenizer)
     train_tower(trainer, model.model.vision_tower)
     train_llava(trainer, model, tokenizer)
     layout.save_llava(options.out / "tiny-llava-next", model, tokenizer)
     yield "tiny-llava-next"
+    torch.manual_seed(options.seed)
     adapted, projector = train_pllava(trainer, model, tokenizer)
     scale = LORA_TRAINING_ALPHA / layout.LORA_RANK
     layout.save_pllava(options.out / "tiny-pllava", model, adapted, projector, scale, tokenizer)
     yield "tiny-pllava"
     tag_tokenizer = layout.tagger_tokenizer(tag_corpus(options.seed), 1024)
+    torch.manual_seed(options.seed)
     tagger = layout.new_tagger(tag_tokenizer)
     train_tagger(trainer, tagger, tag_tokenizer)
     layout.save_tagger(options.out / "tiny-tagger", tagger, tag_tokenizer)
