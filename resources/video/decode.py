@@ -18,11 +18,11 @@ from resources.video.decord_backend import decode_with_decord, why_not_decord
 from resources.video.frames import Backend, Frames
 from resources.video.images import read_image
 from resources.video.packets import PacketTable, may_seek, read_packets
-from resources.video.pictures import Picture, PixelFormat, SizeLimit
+from resources.video.pictures import Picture, PictureShape, PixelFormat, SizeLimit
 from resources.video.sampling import FrameRule
 from resources.video.seeking import Doubt, decode_by_seeking
 from resources.video.sequential import decode_in_order
-from resources.video.streams import Budget, open_media, picture_stream, sample_aspect
+from resources.video.streams import Budget, open_media, picture_stream
 from resources.video.taken import Taken
 
 FULL_SIZE = SizeLimit()
@@ -45,58 +45,51 @@ def sample_frames(
     """
     if kind is Kind.IMAGE:
         return read_image(path, rule, pixel_format, limit, budget)
+    shape = PictureShape(pixel_format, limit, budget, rule.count)
     with ffmpeg_complaints() as complaints:
-        table, found = _by_table(path, rule, pixel_format, limit, backend, budget)
+        table, found = _by_table(path, rule, shape, backend)
         if isinstance(found, str):
-            found = _in_order(path, rule, pixel_format, limit, budget, table, why=found)
+            found = _in_order(path, rule, shape, table, why=found)
     found.details["decode_warnings"] += complaints
     return found
 
 
 def _by_table(
-    path: Path, rule: FrameRule, pixel_format: PixelFormat, limit: SizeLimit, backend: Backend, budget: Budget
+    path: Path, rule: FrameRule, shape: PictureShape, backend: Backend
 ) -> tuple[PacketTable, Frames | str]:
     """The packet table, and the frames or the reason why they must be had by decoding in order."""
     with open_media(path, headers_only=True) as container:
-        stream = picture_stream(container, budget)
-        table = read_packets(container, stream, budget.max_frames)
-        _require_packets(table, budget)
+        stream = picture_stream(container, shape.budget)
+        table = read_packets(container, stream, shape.budget.max_frames)
+        _require_packets(table, shape.budget)
         why = may_seek(container, stream, table)
         if why is not None:
             return table, why
         indices = rule.indices(len(table.shown))
-        picture = Picture(pixel_format, limit, sample_aspect(stream))
-        width, height = picture.size_of(stream.codec_context)
-        budget.check_bytes(len(set(indices)), width, height, pixel_format.channels)
-        try:
-            if backend is Backend.DECORD:
-                why = why_not_decord(container, stream)
+        if backend is Backend.DECORD:
+            why = why_not_decord(container, stream, table)
+            try:
                 if why is None:
-                    taken = decode_with_decord(path, stream, table, indices, picture)
+                    taken = decode_with_decord(path, stream, table, indices, Picture(shape, stream))
                     return table, _frames(indices, taken, len(table.shown), "decord", "sequential", None, [])
-            taken = decode_by_seeking(container, stream, table, indices, picture)
+            except Doubt as doubt:
+                why = str(doubt)
+        try:
+            taken = decode_by_seeking(container, stream, table, indices, Picture(shape, stream))
             return table, _frames(indices, taken, len(table.shown), "pyav", "seek", why, [])
         except (Doubt, FFmpegError) as doubt:
             return table, str(doubt)
 
 
-def _in_order(
-    path: Path,
-    rule: FrameRule,
-    pixel_format: PixelFormat,
-    limit: SizeLimit,
-    budget: Budget,
-    table: PacketTable,
-    why: str,
-) -> Frames:
+def _in_order(path: Path, rule: FrameRule, shape: PictureShape, table: PacketTable, why: str) -> Frames:
     expected = len(table.shown)
-    result = decode_in_order(path, rule.indices(max(expected, 1)), pixel_format, limit, budget)
+    result = decode_in_order(path, rule.indices(max(expected, 1)), shape)
     if result.num_frames == 0:
         raise ClipError(ErrorKind.DECODE_ERROR, "not one frame could be decoded")
     indices = rule.indices(result.num_frames)
     if not result.taken.keys() >= set(indices):
         counted = result.num_frames
-        result = decode_in_order(path, indices, pixel_format, limit, budget)
+        result = decode_in_order(path, indices, shape)
         if result.num_frames != counted:
             message = f"the file decodes to {counted} frames, then to {result.num_frames}"
             raise ClipError(ErrorKind.DECODE_ERROR, message)

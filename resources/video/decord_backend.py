@@ -23,10 +23,12 @@ from resources.video.taken import Taken, seconds_between
 EIGHT_BIT_PROFILES = frozenset({"Baseline", "Constrained Baseline", "Main", "High"})
 
 
-def why_not_decord(container: InputContainer, stream: VideoStream) -> str | None:
+def why_not_decord(container: InputContainer, stream: VideoStream, table: PacketTable) -> str | None:
     """``None`` where a seekable stream is plain enough for decord: upright 8-bit H.264, square pixels."""
     if codec_name(stream) != "h264" or stream.profile not in EIGHT_BIT_PROFILES:
         return f"decord is not trusted with {codec_name(stream)} {stream.profile or ''}".rstrip()
+    if len(table.shown) != len(table.packets):
+        return "decord ignores edit lists"
     if header_rotation(container) is not None:
         return "decord is not trusted with a display matrix"
     if sample_aspect(stream) not in (None, 1):

@@ -31,6 +31,8 @@ IMAGE_BITS = {"1": 1, "I": 32, "F": 32}
 # A frame interval counts as odd when it differs from the usual one by this share, and by more than one tick.
 ODD_INTERVAL = 0.1
 VARIABLE_SHARE = 0.01
+# A rate in the header is believed, for its exact fraction, when the frames' times agree this well.
+SAME_RATE = 0.003
 
 
 def video_headers(path: Path) -> Probe:
@@ -47,7 +49,7 @@ def video_headers(path: Path) -> Probe:
         rotation = header_rotation(container) or 0
         if rotation in (90, 270):
             width, height = height, width
-        timing = Timing.of(times, stream.time_base, stream.average_rate or stream.guessed_rate)
+        timing = Timing.of(times, stream.time_base, (stream.average_rate, stream.guessed_rate))
         return Probe(
             num_frames=len(times),
             height=height,
@@ -105,21 +107,23 @@ class Timing:
 
     @classmethod
     def of(
-        cls, times: Sequence[int | None], time_base: Fraction | None, header_rate: Fraction | None
+        cls, times: Sequence[int | None], time_base: Fraction | None, header_rates: Sequence[Fraction | None]
     ) -> "Timing":
-        """From the frames' times; by the rate in the header where there are none, or but one."""
+        """From the frames' times; by the first rate in the header where there are none, or but one."""
         known = [time for time in times if time is not None]
         steps = [later - earlier for earlier, later in pairwise(known) if later > earlier]
         if time_base is None or len(known) < len(times) or not steps:
-            rate = float(header_rate) if header_rate else None
+            rate = next((float(rate) for rate in header_rates if rate), None)
             return cls(rate, False, len(times) / rate if rate else None)
         usual = median(steps)
         odd = sum(abs(step - usual) > max(1, ODD_INTERVAL * usual) for step in steps)
         is_vfr = odd > VARIABLE_SHARE * len(steps)
         duration_s = float((known[-1] - known[0] + Fraction(usual)) * time_base)
         fps = len(times) / duration_s
-        if not is_vfr and header_rate and abs(fps / header_rate - 1) < ODD_INTERVAL:
-            fps = float(header_rate)
+        if not is_vfr:
+            fps = next(
+                (float(rate) for rate in header_rates if rate and abs(fps / rate - 1) < SAME_RATE), fps
+            )
         return cls(fps, is_vfr, duration_s)
 
 

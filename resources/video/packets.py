@@ -69,16 +69,17 @@ class PacketTable:
         """``None`` where any frame can be reached from the key frame before it, else why not."""
         if self.error or self.corrupt:
             return "damaged packets"
-        if len(self.shown) != len(self.packets):
-            return "frames that are not shown (edit list, open group at the start)"
-        if len(self.display_pts) != len(self.packets):
+        times = {packet.pts for packet in self.packets}
+        if None in times:
             return "packets without a time"
-        if len(set(self.display_pts)) != len(self.packets):
+        if len(times) != len(self.packets):
             return "two packets of one time"
         if not self.packets[0].is_key:
             return "no key frame at the start"
         if self.unclean_keys:
             return "key frames that need earlier ones"
+        if not self.shown:
+            return "no packet is shown"
         if not self._groups_are_closed():
             return "frames shown before the key frame they follow"
         return None

@@ -7,10 +7,11 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorTrc
+from av.video.stream import VideoStream
 
+from resources.video.streams import Budget, sample_aspect
 from resources.video.tonemap import tonemap_hlg, tonemap_pq
 
 Pixels = np.ndarray
@@ -62,27 +63,44 @@ def square_pixel_size(width: int, height: int, sample_aspect: Fraction | None) -
     return max(1, round(width * sample_aspect)), height
 
 
+@dataclass(frozen=True, slots=True)
+class PictureShape:
+    """What pictures are wanted as: their format and size, what they may cost, and at most how many."""
+
+    pixel_format: PixelFormat
+    limit: SizeLimit
+    budget: Budget
+    count: int
+
+
 class Picture:
-    """Turns the frames of one stream into arrays of one size, that of the first frame shown.
+    """Turns the frames of one stream into arrays of one size, that of the first frame taken.
 
     A stream may change its size on the way; later frames are scaled to the first one's.
     """
 
-    def __init__(self, pixel_format: PixelFormat, limit: SizeLimit, sample_aspect: Fraction | None) -> None:
-        self._format = pixel_format
-        self._limit = limit
-        self._sample_aspect = sample_aspect
+    def __init__(self, shape: PictureShape, stream: VideoStream) -> None:
+        self._shape = shape
+        self._format = shape.pixel_format
+        self._sample_aspect = sample_aspect(stream)
         self._size: tuple[int, int] | None = None
 
-    def size_of(self, frame: VideoFrame | VideoCodecContext) -> tuple[int, int]:
-        """Width and height of the array before it is turned upright."""
+    def _size_of(self, frame: VideoFrame) -> tuple[int, int]:
+        """Width and height of the arrays before they are turned upright."""
         if self._size is None:
-            self._size = self._limit.apply(*square_pixel_size(frame.width, frame.height, self._sample_aspect))
+            square = square_pixel_size(frame.width, frame.height, self._sample_aspect)
+            width, height = self._size = self._shape.limit.apply(*square)
+            self._shape.budget.check_bytes(self._shape.count, width, height, self._format.channels)
         return self._size
 
     def pixels(self, frame: VideoFrame) -> Pixels:
-        """``frame`` as uint8, (H, W, 3) RGB or (H, W) gray, upright."""
-        width, height = self.size_of(frame)
+        """``frame`` as uint8, (H, W, 3) RGB or (H, W) gray, upright.
+
+        Raises:
+            ClipError: ``decode_error`` for a picture, or all that are wanted, over the budget.
+        """
+        self._shape.budget.check_size(frame.width, frame.height)
+        width, height = self._size_of(frame)
         tonemap = _TONEMAPS.get(frame.color_trc) if self._format is PixelFormat.RGB else None
         pixel_format = "rgb48le" if tonemap else self._format.value
         if (width, height) == (frame.width, frame.height):

@@ -66,7 +66,8 @@ def _decode_group(
         # A picture that no other refers to costs nothing when it is not wanted; all others are decoded.
         context.skip_frame = "NONREF" if may_skip and packet.pts not in targets else "DEFAULT"
         frames = context.decode(packet)
-        silent.add(packet.pts)
+        if not packet.is_discard:
+            silent.add(packet.pts)
         remaining.discard(packet.pts)
         if not remaining:
             frames += context.decode(None)

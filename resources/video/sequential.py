@@ -9,8 +9,8 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from resources.video.pictures import Picture, PixelFormat, SizeLimit
-from resources.video.streams import Budget, open_media, picture_stream, read_on, sample_aspect
+from resources.video.pictures import Picture, PictureShape
+from resources.video.streams import Budget, open_media, picture_stream, read_on
 from resources.video.taken import Taken, seconds_between
 
 
@@ -43,9 +43,7 @@ class Pass:
     damage: Damage = field(default_factory=Damage)
 
 
-def decode_in_order(
-    path: Path, wanted: Collection[int], pixel_format: PixelFormat, limit: SizeLimit, budget: Budget
-) -> Pass:
+def decode_in_order(path: Path, wanted: Collection[int], shape: PictureShape) -> Pass:
     """Decode the whole file and keep the frames whose index is in ``wanted``.
 
     Raises:
@@ -53,16 +51,14 @@ def decode_in_order(
     """
     result = Pass()
     with open_media(path) as container:
-        stream = picture_stream(container, budget)
-        picture = Picture(pixel_format, limit, sample_aspect(stream))
+        stream = picture_stream(container, shape.budget)
+        picture = Picture(shape, stream)
         first_pts: int | None = None
-        for index, frame in enumerate(
-            shown_frames(read_on(container, stream), stream, budget, result.damage)
-        ):
+        frames = shown_frames(read_on(container, stream), stream, shape.budget, result.damage)
+        for index, frame in enumerate(frames):
             result.num_frames += 1
             if index == 0:
                 first_pts = frame.pts
-                budget.check_bytes(len(wanted), *picture.size_of(frame), pixel_format.channels)
             if index in wanted:
                 time_s = seconds_between(first_pts, frame.pts, stream.time_base)
                 result.taken[index] = Taken(picture.pixels(frame), time_s)

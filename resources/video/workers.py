@@ -27,6 +27,7 @@ from resources.video.worker_process import READY
 T = TypeVar("T")
 
 GIB = 1024**3
+CLOSED = "these workers are closed"
 START_TIMEOUT_S = 120.0
 _ONE_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "MALLOC_ARENA_MAX")
 PRELOAD = ("numpy", "av", "resources.video.decode")
@@ -68,6 +69,7 @@ class IsolatedWorkers:
         self._idle: list[_Worker] = []
         self._busy: set[_Worker] = set()
         self._closed = False
+        self._owner = os.getpid()
         # A child dies with the thread that started it: one thread, alive as long as the pool, starts all.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="worker-starter")
 
@@ -129,10 +131,11 @@ class IsolatedWorkers:
             starting = self._starter.submit(_Worker, self._memory_limit_bytes, self._preload)
         worker = starting.result()
         with self._lock:
-            self._busy.add(worker)
-            if self._closed:
-                worker.kill()
-        return worker
+            if not self._closed:
+                self._busy.add(worker)
+                return worker
+        worker.kill()
+        raise RuntimeError(CLOSED)
 
     def _give_back(self, worker: "_Worker") -> None:
         with self._lock:
@@ -149,7 +152,9 @@ class IsolatedWorkers:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise RuntimeError("these workers are closed")
+            raise RuntimeError(CLOSED)
+        if os.getpid() != self._owner:
+            raise RuntimeError("isolated workers serve the process that made them, not one forked from it")
 
     @property
     def pids(self) -> list[int]:
@@ -161,13 +166,15 @@ class IsolatedWorkers:
         """Kill every child; calls still running in other threads raise RuntimeError. May be called twice."""
         with self._lock:
             self._closed = True
-            workers = [*self._idle, *self._busy]
-            self._idle.clear()
-            # A busy child is reaped by the thread that waits for it; its end is what wakes that thread.
-            for worker in workers:
-                worker.signal_kill()
+            idle, busy = self._idle, list(self._busy)
+            self._idle = []
+        # A busy child belongs to the thread that waits for it; the child's end is what wakes that thread.
+        for worker in busy:
+            worker.signal_kill()
+        for worker in idle:
+            worker.kill()
         self._starter.shutdown(wait=True)
-        for worker in workers:
+        for worker in busy:
             worker.reap()
 
     def __enter__(self) -> Self:
@@ -195,6 +202,7 @@ class _Worker:
             self._process = subprocess.Popen(
                 [
                     sys.executable,
+                    "-P",
                     "-m",
                     "resources.video.worker_process",
                     str(theirs.fileno()),
@@ -299,5 +307,5 @@ class _Deadline:
 def _child_environment() -> dict[str, str]:
     """The parent's environment and import path, with single-threaded maths: the pool is the parallelism."""
     single_threaded = dict.fromkeys(_ONE_EACH, "1")
-    import_path = os.pathsep.join(path for path in sys.path if path)
+    import_path = os.pathsep.join(path or os.getcwd() for path in sys.path)
     return {**os.environ, **single_threaded, "PYTHONPATH": import_path}

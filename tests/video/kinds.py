@@ -45,7 +45,7 @@ SEEKABLE = {
     "one_frame.mp4": Recipe(numbers=[7]),
     "two_frames.mp4": Recipe(numbers=[7, 8]),
     "three_frames.mkv": Recipe(numbers=[7, 8, 9]),
-    "still.mp4": Recipe(numbers=[5] * 40),
+    "still.mp4": Recipe(numbers=[5] * 40, options={"g": "1", "qp": "20"}),
     "long.mp4": Recipe(numbers=range(700), options={"g": "50"}),
 }
 

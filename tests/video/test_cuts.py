@@ -60,6 +60,12 @@ def test_decord_gives_no_wrong_frame_of_a_cut(
     assert_right(cut(source, suffix, seed, clip, tmp_path), Backend.DECORD)
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_an_edit_list_does_not_keep_from_seeking(suffix: str, clip: Maker, tmp_path: Path):
+    piece = copy_cut(clip("to_cut_closed.mp4", SOURCES["closed"]), tmp_path / f"cut{suffix}", NUMBERS, 20, 30)
+    assert sample_frames(piece.path, RULES[0]).details["access"] == "seek"
+
+
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("source", ["closed", "pyramid"])
 def test_a_cut_of_a_transport_stream(source: str, seed: int, clip: Maker, tmp_path: Path):
