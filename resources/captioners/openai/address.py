@@ -31,9 +31,7 @@ class Address:
                 retryable=False,
             )
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise AnnotatorError(
-                f"base_url must be like {OPENAI_URL}, not '{self.base_url}'", retryable=False
-            )
+            raise AnnotatorError(f"base_url must be a full address like {OPENAI_URL}", retryable=False)
 
     @property
     def host(self) -> str:

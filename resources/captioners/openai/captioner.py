@@ -34,7 +34,7 @@ from resources.captioners.openai.request import (
 )
 from resources.captioners.openai.sender import Patience, Sender, budget_error
 from resources.captioners.openai.spending import Spending
-from resources.captioners.prompts import check_frames, prompts_of, resolve_prompt
+from resources.captioners.prompts import check_frames, input_key, prompts_of, resolve_prompt
 from resources.video.sampling import FrameRule
 
 if TYPE_CHECKING:
@@ -135,9 +135,10 @@ class OpenAICaptioner(StreamingAnnotator):
             dict(extra_body or {}),
         )
         check_frames(prompt, num_frames)
-        self._takes_text = any(each.takes_text for each in prompts_of(prompt))
         self._price = price_of(model, prices or {})
         self._max_concurrency = max_concurrency
+        # An eighth more than the requests in flight, so that these go on while answers are made durable.
+        self._window = max_concurrency + max_concurrency // 8
         self._spending = Spending(max_cost_usd, spend_file)
         self._timeout_s = timeout_s
         self._patience = Patience(max_attempts=max_attempts, backoff_s=backoff_s, max_wait_s=max_wait_s)
@@ -162,7 +163,7 @@ class OpenAICaptioner(StreamingAnnotator):
                 **self._settings.to_json(),
                 "host": self._address.host,
                 "prompts": [prompt.to_json() for prompt in prompts_of(self._prompt)],
-                "frames": self._rule.to_json(),
+                "frames": {kind.value: self._rule_for(kind).to_json() for kind in Kind},
                 "short_side": self._short_side,
                 "code_version": CODE_VERSION,
             },
@@ -170,9 +171,20 @@ class OpenAICaptioner(StreamingAnnotator):
 
     def input_key(self, clip: Clip) -> str | None:
         """The content of the file and, where the prompt quotes it, the text that came with it."""
-        if not self._takes_text:
-            return clip.content_id
-        return hashlib.sha256(f"{clip.content_id}\n{clip.text or ''}".encode()).hexdigest()[:16]
+        return input_key(self._prompt, clip)
+
+    def check(self, clips: Sequence[Clip]) -> None:
+        """Refuse a prompt that does not fit the clips or a missing key, and log what they will cost.
+
+        Raises:
+            AnnotatorError: nothing was sent yet.
+        """
+        if not clips:
+            return
+        self._address.require_key()
+        self._note(self.estimate(clips).line())
+        if self._price is None:
+            self._note(f"the price of '{self._settings.model}' is unknown: cost_usd stays empty (see prices)")
 
     def estimate(self, clips: Sequence[Clip]) -> Estimate:
         """What these clips will probably cost if all of them are asked for. Sends nothing."""
@@ -182,17 +194,12 @@ class OpenAICaptioner(StreamingAnnotator):
         return Estimate(
             self._settings.model,
             len(clips),
-            sum(self._frames_of(clip) for clip in clips),
+            sum(self._rule_for(clip.kind).count for clip in clips),
             total.tokens_in,
             total.tokens_out,
             self._price.cost_usd(total, factor) if self._price else None,
             self._spending.limit_usd,
         )
-
-    def check(self, clips: Sequence[Clip]) -> None:
-        """Every clip must be of the kind that the prompt is written for."""
-        for clip in clips:
-            resolve_prompt(self._prompt, clip)
 
     def prepare(self, clip: Clip) -> "Future[CaptionRequest | None]":
         """Start reading the clip's frames; the payload is the future of its request.
@@ -213,9 +220,6 @@ class OpenAICaptioner(StreamingAnnotator):
             AnnotatorError: refused key, unknown model, no credit, or a server that answers nobody.
             BatchPending: a batch job has not finished yet; what has, was yielded.
         """
-        self._address.require_key()
-        if self._price is None:
-            self._note(f"the price of '{self._settings.model}' is unknown: cost_usd stays empty (see prices)")
         with EventLoopThread() as thread:
             if self._batch:
                 records = JobRecords(self._batch.folder / self.recipe.fingerprint)
@@ -226,9 +230,7 @@ class OpenAICaptioner(StreamingAnnotator):
                         yield chunk
                 return
             with thread.holding(self._sender()) as sender:
-                for chunk in stream_live(
-                    thread, sender, items, self._max_concurrency + self._max_concurrency // 4
-                ):
+                for chunk in stream_live(thread, sender, items, self._window):
                     self._money_is_gone = sender.budget_spent
                     yield chunk
 
@@ -238,20 +240,21 @@ class OpenAICaptioner(StreamingAnnotator):
 
     def _request(self, clip: Clip) -> CaptionRequest:
         prompt = resolve_prompt(self._prompt, clip)
-        rule = self._rule if clip.kind is Kind.VIDEO else _ONE_FRAME
-        frames = self._frames.read(clip.path, clip.kind, rule, short_side=self._short_side)
+        frames = self._frames.read(
+            clip.path, clip.kind, self._rule_for(clip.kind), short_side=self._short_side
+        )
         shown = {"frame_indices": [int(index) for index in frames.indices], **frames.details}
         return build_request(clip.id, prompt.text, frames.images, shown, self._settings)
 
-    def _frames_of(self, clip: Clip) -> int:
-        return self._rule.count if clip.kind is Kind.VIDEO else 1
+    def _rule_for(self, kind: Kind) -> FrameRule:
+        return self._rule if kind is Kind.VIDEO else _ONE_FRAME
 
     def _likely_usage(self, clip: Clip) -> Usage:
         height, width = clip.height or _ASSUMED_SIZE[0], clip.width or _ASSUMED_SIZE[1]
         scale = min(1.0, (self._short_side or min(height, width)) / min(height, width))
         size = (round(height * scale), round(width * scale))
         text = resolve_prompt(self._prompt, clip).text
-        return size_of(self._settings, text, [size] * self._frames_of(clip)).likely
+        return size_of(self._settings, text, [size] * self._rule_for(clip.kind).count).likely
 
     def _custom_id(self, clip: Clip) -> str:
         """Names the clip's request at the Batch API, the same in every process."""

@@ -1,0 +1,133 @@
+"""max_cost_usd: never passed, shared by the processes of a run, and what is left is left to do."""
+
+import json
+import threading
+
+import pytest
+from misbehaving_server import Act
+from numbered_clips import NumberedFrames, clips
+
+from resources.annotation.outcome import AnnotatorError
+from resources.captioners.openai import Price
+from resources.captioners.openai.spending import Spending
+
+COST = (100 * 10 + 20 * 100) / 1e6
+
+
+def kinds(report):
+    return [row["error_kind"] or row["status"] for row in report.outcomes.to_pylist()]
+
+
+def test_a_run_stops_before_its_budget_is_passed_and_leaves_the_rest_to_do(server, captioner, run):
+    annotator = captioner(max_cost_usd=0.2, max_concurrency=8)
+    report = run(annotator, clips(100))
+    answered = kinds(report).count("ok")
+    assert kinds(report).count("budget") == 100 - answered
+    assert sum(report.outcomes["cost_usd"].drop_null().to_pylist()) == pytest.approx(answered * COST)
+    assert 0.2 - 0.07 < answered * COST <= 0.2
+    assert server.charged.total() == answered
+    again = run(captioner(), clips(100), run_id="next")
+    assert set(kinds(again)) == {"ok"}
+    assert set(server.charged.values()) == {1}
+
+
+def test_a_budget_for_less_than_one_request_sends_none(server, captioner, run):
+    assert set(kinds(run(captioner(max_cost_usd=0.001), clips(5)))) == {"budget"}
+    assert not server.received
+
+
+def test_clips_beyond_the_budget_are_not_even_decoded(captioner, run):
+    frames = NumberedFrames()
+    run(captioner(frames=frames, max_cost_usd=0.001, max_concurrency=2), clips(200))
+    assert frames.read_count < 30
+
+
+def test_the_real_size_of_requests_is_learned_before_many_are_sent(server, captioner, run):
+    dear = {"prompt_tokens": 50_000, "completion_tokens": 20, "total_tokens": 50_020}
+    server.default = Act(usage=dear)
+    report = run(captioner(max_cost_usd=3.0, max_concurrency=16), clips(50))
+    spent = sum(report.outcomes["cost_usd"].drop_null().to_pylist())
+    assert 1.5 < spent <= 3.0
+
+
+def test_answers_that_were_lost_on_the_way_count_as_spent(server, captioner, run, tmp_path):
+    server.script = {0: [Act(drop=True)] * 3}
+    run(captioner(max_cost_usd=1.0, spend_file=tmp_path / "spend"), clips(1))
+    other = Spending(1.0, tmp_path / "spend")
+    other.reserve(0.0)
+    assert other.committed_usd > 3 * 300 * 100 / 1e6
+
+
+def test_a_retried_process_of_the_same_run_goes_on_with_the_same_budget(server, captioner, run, tmp_path):
+    record = tmp_path / "spend" / "run-1.jsonl"
+    first = run(captioner(max_cost_usd=0.2, spend_file=record), clips(100))
+    second = run(captioner(max_cost_usd=0.2, spend_file=record), clips(100), run_id="retry")
+    assert kinds(second).count("ok") - kinds(first).count("ok") <= 1
+    assert server.charged.total() * COST <= 0.2
+
+
+def test_a_model_without_a_price_cannot_have_a_budget(captioner):
+    with pytest.raises(AnnotatorError, match="price of 'other' is unknown"):
+        captioner(model="other", max_cost_usd=1.0)
+
+
+def test_a_model_without_a_price_has_no_cost_and_says_so(captioner, run):
+    notes = []
+    report = run(captioner(model="other", log=notes.append), clips(2))
+    assert report.outcomes["cost_usd"].null_count == 2
+    assert "2 clips, 2 frames" in notes[0]
+    assert "price of 'other' is unknown" in notes[1]
+
+
+def test_the_estimate_counts_clips_frames_tokens_and_dollars(captioner):
+    line = captioner(model="gpt-4o", num_frames=3, max_cost_usd=5.0).estimate(clips(1000)).line()
+    assert "1000 clips, 3000 frames" in line
+    assert "about $" in line
+    assert "limit $5.0000" in line
+    half = captioner(model="gpt-4o", batch_api=True, batch_folder="unused").estimate(clips(10)).cost_usd
+    assert half == pytest.approx(captioner(model="gpt-4o").estimate(clips(10)).cost_usd / 2)
+
+
+def test_processes_of_one_run_share_the_limit(tmp_path):
+    shared = [Spending(1.0, tmp_path / "spend") for _ in range(4)]
+    granted = []
+
+    def spend(spending):
+        while (reservation := spending.reserve(0.03)) is not None:
+            granted.append(reservation)
+            spending.settle(reservation, 0.02)
+
+    threads = [threading.Thread(target=spend, args=[each]) for each in shared]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 0.9 < 0.02 * len(granted) <= 1.0
+
+
+def test_the_reservations_of_a_killed_process_count_as_spent(tmp_path):
+    Spending(1.0, tmp_path / "spend").reserve(0.9)
+    assert Spending(1.0, tmp_path / "spend").reserve(0.2) is None
+    assert Spending(1.0, tmp_path / "spend").reserve(0.1) is not None
+
+
+def test_a_line_cut_short_by_a_full_disk_is_skipped(tmp_path):
+    record = tmp_path / "spend"
+    Spending(1.0, record).reserve(0.5)
+    with open(record, "ab") as file:
+        file.write(b'\n{"event": "reser')
+    spending = Spending(1.0, record)
+    assert spending.reserve(0.4) is not None
+    assert spending.committed_usd == pytest.approx(0.9)
+    assert json.loads(record.read_bytes().splitlines()[-1])["usd"] == 0.4
+
+
+@pytest.mark.parametrize("limit", [-1.0, float("nan")])
+def test_an_impossible_limit_is_refused(limit):
+    with pytest.raises(ValueError, match="at least 0"):
+        Spending(limit)
+
+
+def test_a_free_model_never_runs_out(captioner, run):
+    free = captioner(prices={"test-model": Price(0.0, 0.0)}, max_cost_usd=0.0)
+    assert set(kinds(run(free, clips(3)))) == {"ok"}
