@@ -14,6 +14,7 @@ import signal
 import sys
 import traceback
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import send_handle
 from typing import Any
 
 READY = b"ready"
@@ -62,7 +63,10 @@ def answer(request: bytes) -> tuple[bool, Any]:
 
 
 def send_reply(connection: Connection, reply: tuple[bool, Any]) -> None:
-    """Send the pickle first, then each large buffer (pixels) as it lies in memory, without a copy."""
+    """Send the pickle, and the large buffers in it (pixels) as one anonymous file in memory.
+
+    The other end maps that file: pixels cross the border with one copy, and are freed with the array.
+    """
     buffers: list[pickle.PickleBuffer] = []
     try:
         body = pickle.dumps(reply, protocol=5, buffer_callback=buffers.append)
@@ -72,8 +76,12 @@ def send_reply(connection: Connection, reply: tuple[bool, Any]) -> None:
         body = pickle.dumps((False, (substitute, traceback.format_exc())), protocol=5)
     views = [buffer.raw() for buffer in buffers]
     connection.send_bytes(pickle.dumps((body, [view.nbytes for view in views])))
-    for view in views:
-        connection.send_bytes(view)
+    if any(view.nbytes for view in views):
+        with os.fdopen(os.memfd_create("vidcap-reply"), "wb") as memory:
+            for view in views:
+                memory.write(view)
+            memory.flush()
+            send_handle(connection, memory.fileno(), None)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ that has threads, CUDA or open decoders; no re-import of ``__main__``), each on 
 killed mid-answer cannot disturb another one's, and an idle one that dies is replaced at the next call.
 """
 
+import mmap
 import os
 import pickle
 import signal
@@ -15,9 +16,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -239,12 +242,12 @@ class _Worker:
             self._connection.send_bytes(request)
             deadline.wait_for(self._connection)
             body, sizes = pickle.loads(self._connection.recv_bytes())
-            buffers = []
-            for size in sizes:
-                buffer = bytearray(size)
+            buffers: list[memoryview] = []
+            if any(sizes):
                 deadline.wait_for(self._connection)
-                self._connection.recv_bytes_into(buffer)
-                buffers.append(buffer)
+                buffers = _mapped(recv_handle(self._connection), sizes)
+            else:
+                buffers = [memoryview(bytearray())] * len(sizes)
             reply: tuple[bool, Any] = pickle.loads(body, buffers=buffers)
             return reply
         except (EOFError, OSError):
@@ -292,6 +295,16 @@ class _Worker:
         self.reap()
         self._connection.close()
         self._errors.close()
+
+
+def _mapped(memory: int, sizes: Sequence[int]) -> list[memoryview]:
+    """The buffers that lie one after the other in the file; it lives as long as any of them."""
+    try:
+        whole = memoryview(mmap.mmap(memory, sum(sizes)))
+    finally:
+        os.close(memory)
+    ends = list(accumulate(sizes))
+    return [whole[end - size : end] for end, size in zip(ends, sizes, strict=True)]
 
 
 class _Deadline:
