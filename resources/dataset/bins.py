@@ -15,7 +15,11 @@ class Bin:
 
 
 _EDGES: dict[str, list[tuple[float, str]]] = {
-    "text_len": [*((float(low), f"{low}–{low + 19}") for low in range(0, 200, 20)), (200, "200 or more")],
+    "text_len": [
+        *((float(low), f"{low}–{low + 9}") for low in range(0, 100, 10)),
+        *((float(low), f"{low}–{low + 49}") for low in range(100, 200, 50)),
+        (200, "200 or more"),
+    ],
     "num_frames": [
         (1, "1"),
         (2, "2–15"),

@@ -4,6 +4,7 @@ import io
 
 import pyarrow as pa
 
+from resources.dataset.bins import BINS
 from resources.dataset.distribution import ALL, FACETS, TAG_FACETS
 
 TITLES = {
@@ -57,7 +58,12 @@ def _bars(facet: str, bars: list[tuple[str, int]], across: bool) -> bytes:
 
 
 def _grouped(facet: str, rows: list[dict], captioners: list[str]) -> bytes:
-    places = sorted({(row["position"], row["value"]) for row in rows})
+    used = {row["position"] for row in rows}
+    places = [
+        (one.position, one.label)
+        for one in BINS
+        if one.facet == facet and min(used) <= one.position <= max(used)
+    ]
     figure, axes = _figure(6.4, 3.2)
     width = 0.8 / len(captioners)
     for number, captioner in enumerate(captioners):
@@ -71,7 +77,7 @@ def _grouped(facet: str, rows: list[dict], captioners: list[str]) -> bytes:
         )
     axes.set_xticks(range(len(places)), [name for _, name in places], rotation=20, ha="right")
     axes.set_ylabel("% of its captions")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
     return _png(figure, axes, facet)
 
 

@@ -38,6 +38,7 @@ class RunLog:
     rates: dict[str, float] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
+    """Everything the steps said, for where no bars can be drawn."""
     _failing: str | None = None
 
     def feed(self, line: str) -> None:
@@ -57,7 +58,7 @@ class RunLog:
                 self.rates[moved["annotator"]] = float(moved["rate"])
         elif failed := _STEP_FAILED.search(text):
             self._failing = failed["step"]
-        elif match["level"] in ("INFO", "WARNING"):
+        if match["level"] in ("INFO", "WARNING"):
             self.messages.append(text)
 
     def done(self, annotator: str) -> int:

@@ -1,0 +1,196 @@
+"""What the warehouse costs as it grows: merging a shard, rebuilding, exporting, and the memory of it all.
+
+    python benchmarks/warehouse.py                    1,000,000 clips in 2,000 shards (about 4 GB of disk)
+    python benchmarks/warehouse.py --clips 100000     a quicker look
+
+Prints seconds per merged shard when the tables hold 10,000 clips and when they hold all of them, with their
+ratio (bar: 1.5), the time of a rebuild from the lake, rows a second of an export, and the peak memory of each
+part (bar: 2 GiB), every part in a process of its own.
+"""
+
+import argparse
+import json
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from resources.annotation.recipe import Recipe
+from resources.annotation.store import ANNOTATION_SCHEMA
+from resources.dataset.export import ExportFormat, ExportOptions, export_training_set
+from resources.lake import INDEX, META, Lake
+from resources.meta import META_SCHEMA
+from resources.shards import MANIFEST_SCHEMA, shard_name
+from resources.warehouse import Warehouse
+from resources.warehouse.warehouse import ANNOTATORS
+
+ORDER = ("captions_gpt4v", "captions_pllava", "captions_llava")
+SMALL = 10_000
+SAMPLES = 30
+_WORDS = (
+    "a red blue green wooden old small large ball dog child river mountain street car bird rolls runs stands flies "
+    "slowly quickly over under beside the grass water table road under a cloudy sky in soft light while camera moves"
+).split()
+
+
+def quiet(line: str) -> None:
+    """Say nothing."""
+
+
+def write_lake(root: Path, clips: int, shard_size: int) -> None:
+    """A lake as a finished run of all annotators leaves it: captions of about 60 words, tags, camera motion."""
+    random = np.random.default_rng(0)
+    lake = Lake(root)
+    recipes = {name: Recipe(name, {"model": f"model-of-{name}"}) for name in ANNOTATORS}
+    for recipe in recipes.values():
+        lake.remember(recipe)
+    captions = [" ".join(random.choice(_WORDS, 60)).capitalize() + "." for _ in range(4_000)]
+    tags = [json.dumps(list(random.choice(_WORDS, 4))) for _ in range(500)]
+    motions = ["static", "pan_left", "pan_right+zoom_in", "tilt_up"]
+    for folder in (INDEX, META, *ANNOTATORS):
+        (root / "lake" / folder).mkdir(parents=True, exist_ok=True)
+    for number in range(clips // shard_size):
+        shard = shard_name(number)
+        ids = [f"{value:016x}" for value in random.integers(0, 2**63, shard_size)]
+        paths = [f"/videos/{shard}/{clip_id}.mp4" for clip_id in ids]
+        width = random.choice([640, 1280, 1920], shard_size)
+        frames = random.integers(16, 600, shard_size)
+        columns = {
+            "id": ids, "path": paths, "kind": ["video"] * shard_size, "num_frames": frames, "width": width,
+            "height": width * 9 // 16, "aspect_ratio": np.full(shard_size, 0.5625),
+            "resolution": width * width * 9 // 16, "fps": np.full(shard_size, 24.0), "duration_s": frames / 24.0,
+            "codec": ["h264"] * shard_size, "content_id": ids,
+        }  # fmt: skip
+        _write(lake, META, shard, META_SCHEMA, columns, shard_size)
+        _write(lake, INDEX, shard, MANIFEST_SCHEMA, columns, shard_size)
+        for name, recipe in recipes.items():
+            values = tags if name.startswith("tags") else motions if name == "camera_motion" else captions
+            answers = {
+                "id": ids, "shard": [shard] * shard_size, "annotator": [name] * shard_size,
+                "fingerprint": [recipe.fingerprint] * shard_size, "input_key": ids,
+                "value": [values[place] for place in random.integers(0, len(values), shard_size)],
+                "status": ["ok"] * shard_size, "finish_reason": ["stop"] * shard_size,
+                "tokens_in": random.integers(100, 900, shard_size), "tokens_out": random.integers(20, 90, shard_size),
+                "seconds": random.random(shard_size), "attempt": np.ones(shard_size, np.int32),
+                "run_id": ["bench"] * shard_size, "current": np.ones(shard_size, bool),
+                "created_at": [datetime.now(UTC).replace(tzinfo=None)] * shard_size,
+            }  # fmt: skip
+            _write(lake, name, shard, ANNOTATION_SCHEMA, answers, shard_size)
+
+
+def _write(lake: Lake, asset: str, shard: str, schema: pa.Schema, columns: dict, rows: int) -> None:
+    arrays = [
+        pa.array(columns[field.name], field.type) if field.name in columns else pa.nulls(rows, field.type)
+        for field in schema
+    ]
+    pq.write_table(pa.table(arrays, schema=schema), str(lake.file(asset, shard)), compression="zstd")
+
+
+def merge_seconds(root: Path, shards: list[str]) -> list[float]:
+    """Seconds of each merge, one connection each, as the asset does it."""
+    lake, warehouse, seconds = Lake(root), Warehouse(str(root / "vidcap.duckdb"), log=quiet), []
+    for shard in shards:
+        started = time.perf_counter()
+        warehouse.merge(lake, shard, ORDER)
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def part_merges(root: Path) -> dict:
+    """Merge shard by shard; the cost of new and of replaced shards, early and at the end."""
+    shards = Lake(root).shards()
+    size = pq.read_metadata(str(Lake(root).file(META, shards[0]))).num_rows
+    small = SMALL // size
+    started = time.perf_counter()
+    merge_seconds(root, shards[:small])
+    new_small = merge_seconds(root, shards[small : small + SAMPLES])
+    again_small = merge_seconds(root, shards[:small])
+    between = merge_seconds(root, shards[small + SAMPLES : -SAMPLES])
+    new_large = merge_seconds(root, shards[-SAMPLES:])
+    rebuild = time.perf_counter() - started
+    places = np.random.default_rng(1).choice(len(shards), min(SAMPLES, len(shards)), replace=False)
+    again_large = merge_seconds(root, [shards[place] for place in places])
+    return {
+        "new": (statistics.median(new_small), statistics.median(new_large)),
+        "again": (statistics.median(again_small), statistics.median(again_large)),
+        "slowest": max(between, default=0.0),
+        "one_by_one": rebuild - sum(again_small),
+    }
+
+
+def part_export(root: Path) -> dict:
+    """Export everything; rows a second with the tables alone and with every format."""
+    warehouse, result = Warehouse(str(root / "vidcap.duckdb"), log=quiet), {}
+    for name, formats in (("tables", (ExportFormat.CSV,)), ("everything", tuple(ExportFormat))):
+        started = time.perf_counter()
+        made = export_training_set(
+            warehouse, Lake(root).folder("exports"), ExportOptions(formats=formats), log=quiet
+        )
+        result[name] = made.rows / (time.perf_counter() - started)
+    return result
+
+
+PARTS = {"merges": part_merges, "export": part_export}
+
+
+def _in_a_process(part: str, root: Path) -> dict:
+    command = [sys.executable, __file__, "--part", part, "--root", str(root)]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+
+
+def main() -> None:
+    """Run all parts and print."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--clips", type=int, default=1_000_000)
+    parser.add_argument("--shard-size", type=int, default=500)
+    parser.add_argument("--root", type=Path, help="keep the lake here and use it again")
+    parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.part:
+        result = PARTS[options.part](options.root)
+        result["peak_gib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+        print(json.dumps(result))
+        return
+    with tempfile.TemporaryDirectory() as temp:
+        root = options.root or Path(temp)
+        if not Lake(root).shards():
+            started = time.perf_counter()
+            write_lake(root, options.clips, options.shard_size)
+            print(
+                f"{options.clips:,} clips written to a lake in {time.perf_counter() - started:.0f} s",
+                flush=True,
+            )
+        for leftover in (root / "vidcap.duckdb", root / "vidcap.duckdb.wal"):
+            leftover.unlink(missing_ok=True)
+        merges = _in_a_process("merges", root)
+        for kind in ("new", "again"):
+            early, late = merges[kind]
+            print(
+                f"merge of a shard, {kind}: {early:.3f} s at 10k clips, {late:.3f} s at the end, ratio {late / early:.2f}"
+            )
+        print(
+            f"all shards one by one: {merges['one_by_one']:.0f} s (slowest merge {merges['slowest']:.2f} s), peak {merges['peak_gib']:.2f} GiB",
+            flush=True,
+        )
+        export = _in_a_process("export", root)
+        print(
+            f"export: {export['tables']:,.0f} rows/s (Parquet, CSV), {export['everything']:,.0f} rows/s (everything), peak {export['peak_gib']:.2f} GiB"
+        )
+        print(f"database {(root / 'vidcap.duckdb').stat().st_size / 1e6:,.0f} MB")
+        if options.root:
+            shutil.rmtree(root / "exports", ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
