@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -154,7 +155,7 @@ class OpenAICaptioner(StreamingAnnotator):
                 retryable=False,
             )
 
-    @property
+    @cached_property
     def recipe(self) -> Recipe:
         """Model, server, prompts, frames, compression and sampling; neither key nor budget nor speed."""
         return Recipe(
