@@ -1,10 +1,11 @@
 """One DuckDB database that many short transactions share: open, merge a shard, close."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
+from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import duckdb
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from resources.annotation.store import ANNOTATION_SCHEMA
-from resources.lake import Lake
+from resources.lake import META, Lake
 
 ANNOTATORS = (
     "captions_pllava",
@@ -23,6 +24,7 @@ ANNOTATORS = (
     "tags_actions",
 )
 _DUCKLAKE = "ducklake:"
+_REBUILT_AT_A_TIME = 50
 
 
 @dataclass(frozen=True)
@@ -92,47 +94,57 @@ class Warehouse:
             NotMaterialisedError: the shard's raw metadata is not in the lake.
             WarehouseBusyError: see :meth:`connect`.
         """
-        meta = lake.meta_file(shard)
-        annotations = [str(file) for name in ANNOTATORS if (file := lake.file(name, shard)).exists()]
+        files = _ShardFiles(lake, [shard])
+        parameters = {"order": list(caption_order), "strip": strip_prefix, "camera": camera_sentence}
         with self.connect() as connection:
-            # Without an annotation yet, an empty Arrow table gives the shape.
-            empty = ANNOTATION_SCHEMA.empty_table()
-            connection.register("empty", empty)
-            _run(connection, _sql("schema.sql"), {})
-            _create_views(connection)
-            _run(connection, _sql("text_rule.sql"), {})
+            _prepare(connection)
             connection.execute("BEGIN")
-            _run(
-                connection,
-                """
-                CREATE TEMP TABLE meta AS SELECT * FROM read_parquet($meta);
-                CREATE TEMP TABLE fresh AS SELECT * FROM empty;
-                """,
-                {"meta": str(meta)},
-            )
-            if annotations:
-                connection.execute(
-                    "INSERT INTO fresh BY NAME SELECT * FROM read_parquet($files)", {"files": annotations}
-                )
-            parameters = {"order": list(caption_order), "strip": strip_prefix, "camera": camera_sentence}
-            _run(connection, _sql("merge_shard.sql"), {"shard": shard, **parameters})
-            for recipe in lake.recipes():
-                connection.execute(
-                    """
-                    INSERT INTO recipes SELECT $fingerprint, $annotator, $recipe, $first_seen
-                    WHERE NOT EXISTS (FROM recipes WHERE fingerprint = $fingerprint)
-                    """,
-                    {
-                        "fingerprint": recipe.fingerprint,
-                        "annotator": recipe.annotator,
-                        "recipe": recipe.recipe,
-                        "first_seen": recipe.first_seen.replace(tzinfo=None),
-                    },
-                )
+            _run(connection, _sql("delete_shard.sql"), {"shard": shard})
+            _insert(connection, files, parameters)
+            _insert_recipes(connection, lake)
             row = connection.execute(_sql("merged.sql"), {"shard": shard}).fetchone()
             connection.execute("COMMIT")
         assert row is not None
         return Merge(*row)
+
+    def rebuild(
+        self,
+        lake: Lake,
+        caption_order: Sequence[str],
+        *,
+        strip_prefix: bool = False,
+        camera_sentence: bool = False,
+    ) -> int:
+        """Make the tables anew from all that the lake has; returns the number of clips.
+
+        The same tables as merging every shard gives, many shards at a time and without gaps. A DuckDB file
+        is built beside the old one and takes its place at the end; other writers wait meanwhile. Elsewhere
+        it is one transaction.
+
+        Raises:
+            WarehouseBusyError: see :meth:`connect`.
+        """
+        parameters = {"order": list(caption_order), "strip": strip_prefix, "camera": camera_sentence}
+        with self.connect() as connection:
+            if self.uri.startswith((_DUCKLAKE, "md:")):
+                _prepare(connection)
+                connection.execute("BEGIN")
+                for table in ("annotations", "captioned_videos", "recipes"):
+                    connection.execute(f"DELETE FROM {table}")
+                _fill(connection, lake, parameters, transactions=False)
+                clips = _count(connection)
+                connection.execute("COMMIT")
+                return clips
+            fresh = Path(f"{self.uri}.rebuilding")
+            for leftover in (fresh, Path(f"{fresh}.wal")):
+                leftover.unlink(missing_ok=True)
+            with duckdb.connect(str(fresh)) as rebuilt:
+                _prepare(rebuilt)
+                _fill(rebuilt, lake, parameters, transactions=True)
+                clips = _count(rebuilt)
+            # The old file is still locked by this process, so nobody can be writing to it.
+            os.replace(fresh, self.uri)
+        return clips
 
     def _open(self, read_only: bool) -> duckdb.DuckDBPyConnection:
         if not self.uri.startswith((_DUCKLAKE, "md:")):
@@ -173,6 +185,75 @@ def _reason(state: RetryCallState) -> str:
     return str(error).partition(" See also")[0].removeprefix("IO Error: ")
 
 
+class _ShardFiles:
+    """The lake files of some shards.
+
+    Raises:
+        NotMaterialisedError: a shard's raw metadata is not in the lake.
+    """
+
+    def __init__(self, lake: Lake, shards: Sequence[str]) -> None:
+        self.meta = [str(lake.meta_file(shard)) for shard in shards]
+        self.annotations = [
+            str(file) for shard in shards for name in ANNOTATORS if (file := lake.file(name, shard)).exists()
+        ]
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    _run(connection, _sql("schema.sql"), {})
+    _create_views(connection)
+    _run(connection, _sql("text_rule.sql"), {})
+
+
+def _fill(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, parameters: Mapping[str, Any], *, transactions: bool
+) -> None:
+    shards = lake.stored_shards(META)
+    for start in range(0, len(shards), _REBUILT_AT_A_TIME):
+        if transactions:
+            connection.execute("BEGIN")
+        _insert(connection, _ShardFiles(lake, shards[start : start + _REBUILT_AT_A_TIME]), parameters)
+        if transactions:
+            connection.execute("COMMIT")
+    _insert_recipes(connection, lake)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, files: _ShardFiles, parameters: Mapping[str, Any]) -> None:
+    # Without an annotation yet, an empty Arrow table gives the shape.
+    connection.register("empty", ANNOTATION_SCHEMA.empty_table())
+    _run(
+        connection,
+        """
+        CREATE OR REPLACE TEMP TABLE meta AS
+        SELECT * EXCLUDE (filename), parse_filename(filename, true) AS shard
+        FROM read_parquet($meta, filename = true);
+        CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM empty;
+        """,
+        {"meta": files.meta},
+    )
+    if files.annotations:
+        connection.execute(
+            "INSERT INTO fresh BY NAME SELECT * FROM read_parquet($files)", {"files": files.annotations}
+        )
+    _run(connection, _sql("insert_shards.sql"), parameters)
+
+
+def _insert_recipes(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    there = {row[0] for row in connection.execute("SELECT fingerprint FROM recipes").fetchall()}
+    new = [recipe for recipe in lake.recipes() if recipe.fingerprint not in there]
+    for recipe in new:
+        connection.execute(
+            "INSERT INTO recipes VALUES (?, ?, ?, ?)",
+            [recipe.fingerprint, recipe.annotator, recipe.recipe, recipe.first_seen.replace(tzinfo=None)],
+        )
+
+
+def _count(connection: duckdb.DuckDBPyConnection) -> int:
+    row = connection.execute("SELECT count(*) FROM captioned_videos").fetchone()
+    assert row is not None
+    return row[0]
+
+
 def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
     """Create the views, or replace them after an upgrade; an unchanged catalog is left alone."""
     script = _sql("views.sql")
@@ -191,7 +272,7 @@ def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _sql(name: str) -> str:
-    return files("resources.warehouse").joinpath(name).read_text()
+    return package_files("resources.warehouse").joinpath(name).read_text()
 
 
 def _run(connection: duckdb.DuckDBPyConnection, script: str, parameters: Mapping[str, Any]) -> None:

@@ -169,3 +169,12 @@ def test_a_warehouse_of_an_older_version_gets_the_new_views(captioned: Collectio
 def _no_debris(tmp_path: Path):
     yield
     shutil.rmtree(tmp_path / "home", ignore_errors=True)
+
+
+def test_rebuild_gives_the_same_tables_as_the_merges(captioned: Collection) -> None:
+    before = tables(captioned.warehouse)
+    with captioned.warehouse.connect() as connection:
+        connection.execute("DELETE FROM captioned_videos WHERE id = 'a1'")
+    assert captioned.warehouse.rebuild(captioned.lake, ORDER) == 6
+    assert tables(captioned.warehouse) == before
+    assert len(one(captioned, "SELECT * FROM coverage")) == 12

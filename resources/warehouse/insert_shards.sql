@@ -1,16 +1,12 @@
--- $shard: the shard · $order: captioners, the preferred one first · $strip, $camera: whether to change their
--- captions (text_rule.sql) before they become `text`; `fresh` holds the shard's annotations.
-DELETE FROM annotations WHERE shard = $shard;
-
+-- `meta` and `fresh` hold the raw metadata and the annotations of the shards to add. $order: captioners, the
+-- preferred one first · $strip, $camera: whether to change their captions (text_rule.sql) before they become `text`.
 INSERT INTO annotations BY NAME
 SELECT * EXCLUDE (current), current AS is_current FROM fresh;
-
-DELETE FROM captioned_videos WHERE shard = $shard;
 
 INSERT INTO captioned_videos BY NAME
 WITH latest AS (
     SELECT
-        id,
+        shard, id,
         any_value(value) FILTER (annotator = 'captions_pllava') AS caption_pllava,
         any_value(value) FILTER (annotator = 'captions_llava') AS caption_llava,
         any_value(value) FILTER (annotator = 'captions_gpt4v') AS caption_gpt4v,
@@ -27,12 +23,12 @@ WITH latest AS (
             FILTER (status = 'ok' AND list_contains($order, annotator)) AS chosen
     FROM fresh
     WHERE current
-    GROUP BY id
+    GROUP BY shard, id
 ),
 worded AS (
     SELECT
         meta.* EXCLUDE (text, is_vfr, rotation, bit_depth, has_audio, file_size),
-        latest.* EXCLUDE (id, chosen),
+        latest.* EXCLUDE (shard, id, chosen),
         meta.text AS source_text,
         coalesce(
             CASE WHEN $strip THEN without_prefix(chosen.text) ELSE chosen.text END
@@ -42,7 +38,7 @@ worded AS (
         CASE WHEN chosen.text IS NOT NULL THEN chosen.source
              WHEN meta.text IS NOT NULL THEN 'source' END AS text_source
     FROM meta
-    LEFT JOIN latest USING (id)
+    LEFT JOIN latest USING (shard, id)
 )
-SELECT *, $shard AS shard, len(string_split_regex(trim(text), '\s+')) AS text_len
+SELECT *, len(string_split_regex(trim(text), '\s+')) AS text_len
 FROM worded;
