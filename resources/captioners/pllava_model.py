@@ -17,7 +17,7 @@ from resources.captioners.pllava_weights import (
     is_whole,
     read_adapter_weights,
 )
-from resources.engine.model_spec import ModelSpec, WeightsError, load_checked
+from resources.engine.model_spec import ModelSpec, WeightsError, load_checked, quiet_loading
 
 
 def pool_features(features: torch.Tensor, grid: tuple[int, int], shape: tuple[int, int, int]) -> torch.Tensor:
@@ -80,7 +80,10 @@ class PllavaSpec(ModelSpec):
         return model.eval()
 
     def _load_base(self, source: Path, device: torch.device) -> LlavaForConditionalGeneration:
-        config = LlavaConfig.from_pretrained(source)
+        with (
+            quiet_loading()
+        ):  # a llava-v1.6 base calls itself another type, and is meant to be read as this one
+            config = LlavaConfig.from_pretrained(source)
         config.num_frames = self.num_frames
         config.pooling_shape = list(self.pooling_shape)
         # A subclass would get no key conversion from the library, and would silently stay random.

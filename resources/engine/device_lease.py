@@ -78,7 +78,7 @@ def _try_lease(
     indices: list[int] = []
     locks: list[FileLock] = []
     for index in candidates:
-        lock = FileLock(_lock_file(folder, names[index]))
+        lock = FileLock(_lock_file(folder, names[index]), thread_local=False)
         try:
             lock.acquire(timeout=0)
         except Timeout:

@@ -11,7 +11,6 @@ from pathlib import Path
 from resources.annotation.outcome import AnnotatorError
 
 _log = logging.getLogger(__name__)
-_READ = 1 << 20
 
 
 def default_cache() -> Path:
@@ -46,11 +45,13 @@ def _entry(path: Path, known: dict[str, str | int] | None) -> dict[str, str | in
     stat = path.stat()
     if known and (known["size"], known["mtime_ns"]) == (stat.st_size, stat.st_mtime_ns):
         return known
-    digest = hashlib.sha256()
+    return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": sha256_of_file(path)}
+
+
+def sha256_of_file(path: Path) -> str:
+    """The hex digest of a file's content, read in pieces."""
     with path.open("rb") as file:
-        while block := file.read(_READ):
-            digest.update(block)
-    return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": digest.hexdigest()}
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _recall(memory: Path) -> dict[str, dict[str, str | int]]:

@@ -43,10 +43,11 @@ class Generated:
 
 @dataclass(frozen=True)
 class Failed:
-    """Why a rank cannot go on."""
+    """Why a rank cannot go on; ``lost_others`` where it noticed that another rank is gone or late."""
 
     reason: str
     out_of_memory: bool = False
+    lost_others: bool = False
 
 
 Message = Ready | Generated | Failed
@@ -63,7 +64,7 @@ def main(descriptor: int, parent: int) -> None:
     except torch.OutOfMemoryError as error:
         _send(connection, Failed(str(error), out_of_memory=True))
     except Exception as error:  # noqa: BLE001 - reported to the parent, which ends all ranks
-        _send(connection, Failed(f"{type(error).__name__}: {error}"))
+        _send(connection, Failed(f"{type(error).__name__}: {error}", lost_others=_comes_from_others(error)))
     finally:
         # The other ranks may be waiting in a collective; a clean shutdown would wait for them.
         os._exit(0)
@@ -96,6 +97,13 @@ def _join(spec: ModelSpec) -> torch.device:
         device_id=device if spec.placement.on_cuda else None,
     )
     return device
+
+
+def _comes_from_others(error: Exception) -> bool:
+    """Is this what a collective says when another rank is gone? Gloo has no exception type of its own."""
+    return isinstance(error, torch.distributed.DistError) or any(
+        name in str(error) for name in ("gloo", "NCCL", "Connection closed by peer")
+    )
 
 
 def _receive(connection: Connection) -> Any:

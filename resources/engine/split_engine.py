@@ -164,21 +164,42 @@ class SplitEngine(Engine):
             if not ready:
                 late = ", ".join(str(rank.number) for rank in waiting.values())
                 raise AnnotatorError(f"rank(s) {late} have not {deed} within {timeout_s:g} s")
+            failures = {}
             for connection in ready:
                 rank = waiting[connection]  # type: ignore[index]
-                try:
-                    message = pickle.loads(rank.connection.recv_bytes())
-                except (EOFError, OSError):
-                    raise self._lost(rank) from None
+                message = self._receive(rank)
                 if isinstance(message, Failed):
-                    raise self._failure(rank, message)
+                    failures[rank.number] = message
                 answers[rank.number] = message
+            if failures:
+                raise self._root_cause(failures, set(answers))
         return [answers[rank.number] for rank in self._ranks]
 
-    def _failure(self, rank: _Rank, failed: Failed) -> Exception:
+    def _receive(self, rank: _Rank) -> Any:
+        try:
+            return pickle.loads(rank.connection.recv_bytes())
+        except (EOFError, OSError):
+            raise self._lost(rank) from None
+
+    def _root_cause(self, failures: dict[int, Failed], heard: set[int]) -> Exception:
+        """Why the batch failed: when one rank goes, the others soon complain that they lost the connection to it."""
+        deadline = time.monotonic() + GRACE_S
+        silent = {rank.connection: rank for rank in self._ranks if rank.number not in heard}
+        while silent and (ready := wait(list(silent), timeout=max(0.0, deadline - time.monotonic()))):
+            for connection in ready:
+                rank = silent.pop(connection)  # type: ignore[call-overload]
+                try:
+                    message = self._receive(rank)
+                except AnnotatorError as lost:
+                    return lost
+                if isinstance(message, Failed):
+                    failures[rank.number] = message
+        number, failed = min(
+            failures.items(), key=lambda item: (not item[1].out_of_memory, item[1].lost_others)
+        )
         if failed.out_of_memory:
-            return torch.OutOfMemoryError(f"rank {rank.number}: {failed.reason}")
-        return AnnotatorError(f"rank {rank.number} failed: {failed.reason}")
+            return torch.OutOfMemoryError(f"rank {number}: {failed.reason}")
+        return AnnotatorError(f"rank {number} failed: {failed.reason}")
 
     def _lost(self, rank: _Rank) -> AnnotatorError:
         with suppress(subprocess.TimeoutExpired):

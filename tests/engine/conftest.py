@@ -1,0 +1,1 @@
+from tests.golden.one_thread import one_thread  # noqa: F401 - a fixture for all tests here

@@ -1,0 +1,102 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from resources.annotation.outcome import AnnotatorError
+from resources.engine.continuous import cache_size
+from resources.engine.engine import LocalEngine, to_device
+from resources.engine.generation import Finish, Generation
+from resources.engine.model_annotator import LazyEngine
+from resources.engine.placement import Placement
+from resources.engine.rows import Row
+from resources.engine.throughput import Throughput
+from resources.tagger.tagger_model import ChatSpec
+from tests.golden.tiny_models import write_chat_model
+
+ROWS = [Row({"input_ids": torch.tensor([[1, 50, 60]])}), Row({"input_ids": torch.tensor([[1, 70]])})]
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> ChatSpec:
+    return ChatSpec(folder=write_chat_model(tmp_path / "chat"), placement=Placement.choose("cpu"))
+
+
+def test_memory_that_runs_out_is_told_and_the_engine_lives_on(
+    spec: ChatSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = LocalEngine(spec, torch.device("cpu"))
+    forward = type(engine.model).forward
+
+    def too_much(model: object, *arguments: object, **named: torch.Tensor) -> object:
+        if named["input_ids"].shape[0] > 1:
+            raise torch.OutOfMemoryError("tried to allocate 3 GiB")
+        return forward(model, *arguments, **named)
+
+    monkeypatch.setattr(type(engine.model), "forward", too_much)
+    with pytest.raises(torch.OutOfMemoryError, match="3 GiB"):
+        engine.generate(ROWS, 4)
+    assert len(engine.generate(ROWS[:1], 4)) == 1
+
+
+def test_a_broken_device_stops_the_annotator_and_blames_no_clip(
+    spec: ChatSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = LocalEngine(spec, torch.device("cpu"))
+
+    def broken(*arguments: object, **named: object) -> object:
+        raise torch.AcceleratorError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(type(engine.model), "forward", broken)
+    with pytest.raises(AnnotatorError, match=r"device cpu failed.*device-side assert"):
+        engine.generate(ROWS, 4)
+
+
+def test_no_gradient_is_kept(spec: ChatSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = LocalEngine(spec, torch.device("cpu"))
+    forward, modes = type(engine.model).forward, []
+
+    def watch(model: object, *arguments: object, **named: object) -> object:
+        modes.append((torch.is_inference_mode_enabled(), engine.model.training))
+        return forward(model, *arguments, **named)
+
+    monkeypatch.setattr(type(engine.model), "forward", watch)
+    engine.generate(ROWS, 3)
+    assert set(modes) == {(True, False)}
+
+
+def test_pixels_take_the_models_numbers_and_tokens_stay_whole() -> None:
+    batch = to_device(
+        {"a": torch.ones(1), "b": torch.ones(1, dtype=torch.long)}, torch.device("cpu"), torch.bfloat16
+    )
+    assert (batch["a"].dtype, batch["b"].dtype) == (torch.bfloat16, torch.long)
+
+
+def test_the_model_loads_once_on_first_use_and_again_after_closing(
+    spec: ChatSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, loads = ChatSpec.load, []
+    monkeypatch.setattr(ChatSpec, "load", lambda *arguments: loads.append(1) or load(*arguments))
+    lazy = LazyEngine(spec.placement, max_new_tokens=3)
+    assert (loads, lazy.throughput) == ([], None)
+    lazy.generate(spec, ROWS)
+    lazy.generate(spec, ROWS)
+    assert len(loads) == 1
+    lazy.close()
+    lazy.generate(spec, ROWS)
+    assert len(loads) == 2
+
+
+def test_the_warm_up_is_not_counted() -> None:
+    throughput = Throughput()
+    made = [Generation((5, 2), Finish.STOP, 10, 0.1)] * 3
+    throughput.record(made, 60.0)
+    assert (throughput.warm_up_s, throughput.rows, throughput.rows_per_second) == (60.0, 0, None)
+    throughput.record(made, 1.5)
+    assert (throughput.rows, throughput.tokens_in, throughput.tokens_out) == (3, 30, 6)
+    assert throughput.rows_per_second == 2.0
+
+
+def test_the_paged_cache_is_sized_by_the_rows() -> None:
+    assert cache_size([33, 10], max_new_tokens=31, page_tokens=32) == (2 + 2, 64)
+    assert cache_size([5000] * 4, 1, page_tokens=32) == (4 * 157, 8192)
