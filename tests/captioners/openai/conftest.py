@@ -7,7 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from misbehaving_server import MisbehavingServer
+from misbehaving_server import KEY, MisbehavingServer
 from numbered_clips import NumberedFrames
 from upath import UPath
 
@@ -15,8 +15,6 @@ from resources.annotation.clip import Clip
 from resources.annotation.loop import LoopOptions, ShardReport, annotate_shard
 from resources.annotation.store import ShardStore
 from resources.captioners.openai import OpenAICaptioner, Price
-
-KEY = "sk-secret-0123456789abcdef"
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ import numpy as np
 import uvicorn
 from PIL import Image
 
+KEY = "sk-secret-0123456789abcdef"
 BLOCK = 16
 BITS = 12
 Send = Callable[[dict[str, Any]], Awaitable[None]]

@@ -5,8 +5,7 @@ import pickle
 import traceback
 
 import pytest
-from conftest import KEY
-from misbehaving_server import Act, error
+from misbehaving_server import KEY, Act, error
 from numbered_clips import clips
 
 from resources.annotation.outcome import AnnotatorError
