@@ -20,6 +20,7 @@ from resources.video.seeking import Doubt
 from resources.video.streams import codec_name, header_rotation, sample_aspect
 from resources.video.taken import Taken, seconds_between
 
+MOST_IN_ORDER = 1000
 EIGHT_BIT_PROFILES = frozenset({"Baseline", "Constrained Baseline", "Main", "High"})
 
 
@@ -27,6 +28,8 @@ def why_not_decord(container: InputContainer, stream: VideoStream, table: Packet
     """``None`` where a seekable stream is plain enough for decord: upright 8-bit H.264, square pixels."""
     if codec_name(stream) != "h264" or stream.profile not in EIGHT_BIT_PROFILES:
         return f"decord is not trusted with {codec_name(stream)} {stream.profile or ''}".rstrip()
+    if len(table.shown) > MOST_IN_ORDER:
+        return f"decord is used in order only, which {len(table.shown)} frames are too long for"
     if len(table.shown) != len(table.packets):
         return "decord ignores edit lists"
     if header_rotation(container) is not None:

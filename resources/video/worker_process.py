@@ -17,6 +17,8 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import send_handle
 from typing import Any
 
+from resources.annotation.outcome import ClipError
+
 READY = b"ready"
 PR_SET_PDEATHSIG = 1
 
@@ -54,12 +56,20 @@ def serve(connection: Connection) -> None:
 
 
 def answer(request: bytes) -> tuple[bool, Any]:
-    """(True, result) or (False, (exception, its traceback as text))."""
+    """(True, result) or (False, (exception, its traceback as text)).
+
+    The exception is a ClipError, a MemoryError, or a RuntimeError that names any other: these can be
+    unpickled wherever they arrive.
+    """
     try:
         function, arguments = pickle.loads(request)
         return True, function(*arguments)
+    except ClipError as error:
+        return False, (error, "")
+    except MemoryError as error:
+        return False, (MemoryError(str(error)), traceback.format_exc())
     except Exception as error:  # noqa: BLE001 - the caller gets every error of the function
-        return False, (error, traceback.format_exc())
+        return False, (RuntimeError(f"{type(error).__name__}: {error}"), traceback.format_exc())
 
 
 def send_reply(connection: Connection, reply: tuple[bool, Any]) -> None:
@@ -72,7 +82,7 @@ def send_reply(connection: Connection, reply: tuple[bool, Any]) -> None:
         body = pickle.dumps(reply, protocol=5, buffer_callback=buffers.append)
     except Exception as error:  # noqa: BLE001 - pickling runs foreign code
         buffers = []
-        substitute = TypeError(f"the result or exception of a worker cannot be pickled: {error}")
+        substitute = RuntimeError(f"the result or exception of a worker cannot be pickled: {error}")
         body = pickle.dumps((False, (substitute, traceback.format_exc())), protocol=5)
     views = [buffer.raw() for buffer in buffers]
     connection.send_bytes(pickle.dumps((body, [view.nbytes for view in views])))

@@ -6,33 +6,21 @@ that has threads, CUDA or open decoders; no re-import of ``__main__``), each on 
 killed mid-answer cannot disturb another one's, and an idle one that dies is replaced at the next call.
 """
 
-import mmap
 import os
 import pickle
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from itertools import accumulate
-from multiprocessing.connection import Connection
-from multiprocessing.reduction import recv_handle
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from resources.annotation.outcome import ClipError, ErrorKind
-from resources.video.worker_process import READY
+from resources.video.worker import Worker, WorkerDied
 
 T = TypeVar("T")
 
 GIB = 1024**3
 CLOSED = "these workers are closed"
-START_TIMEOUT_S = 120.0
-_ONE_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "MALLOC_ARENA_MAX")
 PRELOAD = ("numpy", "av", "resources.video.decode")
 
 
@@ -69,8 +57,8 @@ class IsolatedWorkers:
         self._preload = preload
         self._slots = threading.Semaphore(workers)
         self._lock = threading.Lock()
-        self._idle: list[_Worker] = []
-        self._busy: set[_Worker] = set()
+        self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
         self._closed = False
         self._owner = os.getpid()
         # A child dies with the thread that started it: one thread, alive as long as the pool, starts all.
@@ -86,6 +74,7 @@ class IsolatedWorkers:
             ClipError: whatever ClipError the function raised; ``decode_timeout`` where the deadline passed;
                 ``decode_crash`` where the child died or ran out of its memory limit; ``internal`` for any
                 other exception in the child.
+            AnnotatorError: no child can be started.
             RuntimeError: the pool is closed.
         """
         request = pickle.dumps((function, arguments), protocol=5)
@@ -93,10 +82,10 @@ class IsolatedWorkers:
         with self._slots:
             try:
                 return self._call_once(request, limit_s)
-            except _WorkerDied:
+            except WorkerDied:
                 try:
                     return self._call_once(request, limit_s)
-                except _WorkerDied as death:
+                except WorkerDied as death:
                     raise ClipError(ErrorKind.DECODE_CRASH, f"the decoding process {death}") from None
 
     def _call_once(self, request: bytes, limit_s: float) -> Any:
@@ -118,11 +107,11 @@ class IsolatedWorkers:
         if isinstance(error, MemoryError):
             limit = self._memory_limit_bytes / GIB
             raise ClipError(ErrorKind.DECODE_CRASH, f"decoding needs more than the limit of {limit:.3g} GiB")
-        internal = ClipError(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")
+        internal = ClipError(ErrorKind.INTERNAL, str(error))
         internal.add_note(f"In the worker:\n{remote_traceback}")
         raise internal
 
-    def _take(self) -> "_Worker":
+    def _take(self) -> Worker:
         with self._lock:
             self._require_open()
             while self._idle:
@@ -131,7 +120,7 @@ class IsolatedWorkers:
                     self._busy.add(worker)
                     return worker
                 worker.kill()
-            starting = self._starter.submit(_Worker, self._memory_limit_bytes, self._preload)
+            starting = self._starter.submit(Worker, self._memory_limit_bytes, self._preload)
         worker = starting.result()
         with self._lock:
             if not self._closed:
@@ -140,7 +129,7 @@ class IsolatedWorkers:
         worker.kill()
         raise RuntimeError(CLOSED)
 
-    def _give_back(self, worker: "_Worker") -> None:
+    def _give_back(self, worker: Worker) -> None:
         with self._lock:
             self._busy.discard(worker)
             if not self._closed and worker.calls < self._recycle_after:
@@ -148,7 +137,7 @@ class IsolatedWorkers:
                 return
         worker.kill()
 
-    def _retire(self, worker: "_Worker") -> None:
+    def _retire(self, worker: Worker) -> None:
         with self._lock:
             self._busy.discard(worker)
         worker.kill()
@@ -187,138 +176,3 @@ class IsolatedWorkers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-class _WorkerDied(Exception):
-    """The child ended by itself before it had answered; the text says how."""
-
-
-class _Worker:
-    """One child process and the socket to it. Not for use by two threads at once."""
-
-    def __init__(self, memory_limit_bytes: int, preload: tuple[str, ...]) -> None:
-        self.calls = 0
-        self._ready = False
-        ours, theirs = socket.socketpair()
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
-        with theirs:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "resources.video.worker_process",
-                    str(theirs.fileno()),
-                    str(os.getpid()),
-                    str(memory_limit_bytes),
-                    *preload,
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._errors,
-                pass_fds=[theirs.fileno()],
-                env=_child_environment(),
-            )
-        self._connection = Connection(ours.detach())
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def is_alive(self) -> bool:
-        return self._process.poll() is None
-
-    def ask(self, request: bytes, limit_s: float) -> tuple[bool, Any]:
-        """Send a pickled call and wait for the reply, ``limit_s`` seconds at most once the child is up.
-
-        Raises:
-            ClipError: ``decode_timeout``.
-            _WorkerDied: the child died.
-        """
-        self.calls += 1
-        try:
-            self._await_ready()
-            deadline = _Deadline(limit_s)
-            self._connection.send_bytes(request)
-            deadline.wait_for(self._connection)
-            body, sizes = pickle.loads(self._connection.recv_bytes())
-            buffers: list[memoryview] = []
-            if any(sizes):
-                deadline.wait_for(self._connection)
-                buffers = _mapped(recv_handle(self._connection), sizes)
-            else:
-                buffers = [memoryview(bytearray())] * len(sizes)
-            reply: tuple[bool, Any] = pickle.loads(body, buffers=buffers)
-            return reply
-        except (EOFError, OSError):
-            raise _WorkerDied(self._how_it_died()) from None
-
-    def _await_ready(self) -> None:
-        if self._ready:
-            return
-        if not self._connection.poll(START_TIMEOUT_S):
-            raise TimeoutError(f"a worker process did not start within {START_TIMEOUT_S:.0f} s")
-        try:
-            self._ready = self._connection.recv_bytes() == READY
-        except (EOFError, OSError):
-            raise RuntimeError(f"a worker process could not start: it {self._how_it_died()}") from None
-
-    def _how_it_died(self) -> str:
-        self.kill_after_grace()
-        code = self._process.returncode
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        last_words = self._last_words()
-        return f"{how}: {last_words}" if last_words else how
-
-    def _last_words(self) -> str:
-        size = os.fstat(self._errors.fileno()).st_size
-        self._errors.seek(max(0, size - 500))
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return lines[-1].strip() if lines else ""
-
-    def kill_after_grace(self) -> None:
-        """The socket closed: the child is ending by itself; give it a moment to leave its exit code."""
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self.signal_kill()
-            self._process.wait()
-
-    def signal_kill(self) -> None:
-        self._process.kill()
-
-    def reap(self) -> None:
-        self._process.wait()
-
-    def kill(self) -> None:
-        self.signal_kill()
-        self.reap()
-        self._connection.close()
-        self._errors.close()
-
-
-def _mapped(memory: int, sizes: Sequence[int]) -> list[memoryview]:
-    """The buffers that lie one after the other in the file; it lives as long as any of them."""
-    try:
-        whole = memoryview(mmap.mmap(memory, sum(sizes)))
-    finally:
-        os.close(memory)
-    ends = list(accumulate(sizes))
-    return [whole[end - size : end] for end, size in zip(ends, sizes, strict=True)]
-
-
-class _Deadline:
-    def __init__(self, limit_s: float) -> None:
-        self._limit_s = limit_s
-        self._end = time.monotonic() + limit_s
-
-    def wait_for(self, connection: Connection) -> None:
-        if not connection.poll(max(0.0, self._end - time.monotonic())):
-            raise ClipError(ErrorKind.DECODE_TIMEOUT, f"decoding took longer than {self._limit_s:g} s")
-
-
-def _child_environment() -> dict[str, str]:
-    """The parent's environment and import path, with single-threaded maths: the pool is the parallelism."""
-    single_threaded = dict.fromkeys(_ONE_EACH, "1")
-    import_path = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    return {**os.environ, **single_threaded, "PYTHONPATH": import_path}

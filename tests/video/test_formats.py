@@ -60,6 +60,13 @@ def test_one_picture_at_two_indices_makes_decord_doubtful(clip: Maker):
     assert "one picture" in frames.details["why"]
 
 
+def test_a_long_clip_is_not_read_in_order_by_decord(clip: Maker):
+    path = clip("longer.mp4", Recipe(numbers=range(1001), options={"g": "250"}))
+    frames = sample_frames(path, RULES[0], backend=Backend.DECORD)
+    assert (frames.details["backend"], frames.details["access"]) == ("pyav", "seek")
+    assert read_numbers(frames.images) == frames.indices
+
+
 @pytest.mark.parametrize(
     "name", ["h264.mp4", "pyramid.mp4", "hevc_closed.mp4", "av1.webm", "vp9.webm", "ten_bit.mp4"]
 )

@@ -59,6 +59,15 @@ def divide_by_zero() -> float:
     return 1 / 0
 
 
+class Contrary(Exception):
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(f"{one} against {two}")
+
+
+def disagree() -> None:
+    raise Contrary("this", "that")
+
+
 def unpicklable() -> object:
     return lambda: None
 
@@ -155,6 +164,8 @@ def test_errors_come_back_with_their_kind(pool: IsolatedWorkers):
         pool.call(divide_by_zero)
     assert unknown.value.kind is ErrorKind.INTERNAL
     assert "return 1 / 0" in unknown.value.__notes__[0]
+    with pytest.raises(ClipError, match="Contrary: this against that"):
+        pool.call(disagree)
     with pytest.raises(ClipError, match="cannot be pickled"):
         pool.call(unpicklable)
     assert pool.call(add, 1, 2) == 3

@@ -1,0 +1,162 @@
+"""One child process for :class:`resources.video.workers.IsolatedWorkers`, and the socket to it."""
+
+import mmap
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from itertools import accumulate
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import recv_handle
+from typing import Any
+
+from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
+from resources.video.worker_process import READY
+
+START_TIMEOUT_S = 120.0
+_ONE_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "MALLOC_ARENA_MAX")
+
+
+class WorkerDied(Exception):
+    """The child ended by itself before it had answered; the text says how."""
+
+
+class Worker:
+    """One child process and the socket to it. Not for use by two threads at once."""
+
+    def __init__(self, memory_limit_bytes: int, preload: tuple[str, ...]) -> None:
+        self.calls = 0
+        self._ready = False
+        ours, theirs = socket.socketpair()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
+        with theirs:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-P",
+                    "-m",
+                    "resources.video.worker_process",
+                    str(theirs.fileno()),
+                    str(os.getpid()),
+                    str(memory_limit_bytes),
+                    *preload,
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._errors,
+                pass_fds=[theirs.fileno()],
+                env=_child_environment(),
+            )
+        self._connection = Connection(ours.detach())
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    def is_alive(self) -> bool:
+        """Has the child not ended yet?"""
+        return self._process.poll() is None
+
+    def ask(self, request: bytes, limit_s: float) -> tuple[bool, Any]:
+        """Send a pickled call and wait for the reply, ``limit_s`` seconds at most once the child is up.
+
+        Raises:
+            ClipError: ``decode_timeout``.
+            WorkerDied: the child died.
+            AnnotatorError: the child never came up.
+        """
+        self.calls += 1
+        try:
+            self._await_ready()
+            deadline = _Deadline(limit_s)
+            self._connection.send_bytes(request)
+            deadline.wait_for(self._connection)
+            body, sizes = pickle.loads(self._connection.recv_bytes())
+            if any(sizes):
+                deadline.wait_for(self._connection)
+                buffers = _mapped(recv_handle(self._connection), sizes)
+            else:
+                buffers = [memoryview(bytearray())] * len(sizes)
+            reply: tuple[bool, Any] = pickle.loads(body, buffers=buffers)
+            return reply
+        except (EOFError, OSError):
+            raise WorkerDied(self._how_it_died()) from None
+
+    def _await_ready(self) -> None:
+        if self._ready:
+            return
+        if not self._connection.poll(START_TIMEOUT_S):
+            raise AnnotatorError(f"a decoding process did not start within {START_TIMEOUT_S:.0f} s")
+        try:
+            self._ready = self._connection.recv_bytes() == READY
+        except (EOFError, OSError):
+            raise AnnotatorError(f"a decoding process could not start: it {self._how_it_died()}") from None
+
+    def _how_it_died(self) -> str:
+        self._wait_or_kill()
+        code = self._process.returncode
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        last_words = self._last_words()
+        return f"{how}: {last_words}" if last_words else how
+
+    def _last_words(self) -> str:
+        size = os.fstat(self._errors.fileno()).st_size
+        self._errors.seek(max(0, size - 500))
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1].strip() if lines else ""
+
+    def _wait_or_kill(self) -> None:
+        """The socket closed: the child is ending by itself; give it a moment to leave its exit code."""
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self.signal_kill()
+            self._process.wait()
+
+    def signal_kill(self) -> None:
+        """Send SIGKILL; whoever waits for the child's answer learns of its end."""
+        self._process.kill()
+
+    def reap(self) -> None:
+        """Wait until the child is gone."""
+        self._process.wait()
+
+    def kill(self) -> None:
+        """End the child, whatever it does, and close what belonged to it."""
+        self.signal_kill()
+        self.reap()
+        self._connection.close()
+        self._errors.close()
+
+
+def _mapped(memory: int, sizes: Sequence[int]) -> list[memoryview]:
+    """The buffers that lie one after the other in the file; it lives as long as any of them."""
+    try:
+        whole = memoryview(mmap.mmap(memory, sum(sizes)))
+    finally:
+        os.close(memory)
+    ends = list(accumulate(sizes))
+    return [whole[end - size : end] for end, size in zip(ends, sizes, strict=True)]
+
+
+class _Deadline:
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._end = time.monotonic() + limit_s
+
+    def wait_for(self, connection: Connection) -> None:
+        if not connection.poll(max(0.0, self._end - time.monotonic())):
+            raise ClipError(ErrorKind.DECODE_TIMEOUT, f"decoding took longer than {self._limit_s:g} s")
+
+
+def _child_environment() -> dict[str, str]:
+    """The parent's environment and import path, with single-threaded maths: the pool is the parallelism."""
+    single_threaded = dict.fromkeys(_ONE_EACH, "1")
+    import_path = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    return {**os.environ, **single_threaded, "PYTHONPATH": import_path}
