@@ -322,15 +322,27 @@ def object_moving_camera(make: Maker) -> Scene:
 
 def large_foreground(make: Maker) -> Scene:
     """An object of 20 % or more of the frame, moving against the camera or followed by it."""
-    scene = make.base("large_foreground")
+    return in_the_way(make, "large_foreground", None)
+
+
+def large_foreground_soft(make: Maker) -> Scene:
+    """The same in front of a soft background: one out of focus, or clouds."""
+    if make.rng.random() < 0.5:
+        return in_the_way(make, "large_foreground_soft", clouds(make, float(make.rng.uniform(8, 20))))
+    photo = make.photos[make.rng.integers(len(make.photos))]
+    return in_the_way(make, "large_foreground_soft", np.asarray(cv2.GaussianBlur(photo, (0, 0), 8), np.uint8))
+
+
+def in_the_way(make: Maker, group: str, background: Picture | None) -> Scene:
+    scene = make.base(group, background)
     amount = make.far(0.35, 0.9)
     upright = make.rng.random() < 0.3
     scene = make.moving(scene, **({"tilt": amount} if upright else {"pan": amount}))
     against = -np.sign(amount) * make.rng.uniform(0.1, 0.5) if make.rng.random() < 0.7 else 0.0
     drift = make.far(0, 0.08)
     moved = (drift, against) if upright else (against, drift)
-    centre = tuple(make.rng.uniform(0.38, 0.62, 2))
-    return paste_object(make, scene, float(make.rng.uniform(0.22, 0.36)), moved, centre)
+    centre = make.rng.uniform(0.38, 0.62), make.rng.uniform(0.38, 0.75)
+    return paste_object(make, scene, float(make.rng.uniform(0.22, 0.4)), moved, centre)
 
 
 def clouds(make: Maker, contrast: float) -> Picture:
@@ -358,11 +370,20 @@ def soft_grain(make: Maker, scene: Scene) -> Scene:
 
 def sky(make: Maker) -> Scene:
     """Nothing but faint clouds, or the top of a real photo's sky with little else."""
+    return open_sky(make, "sky", float(make.rng.uniform(3, 12)))
+
+
+def faint_sky(make: Maker) -> Scene:
+    """The same with hardly any clouds."""
+    return open_sky(make, "faint_sky", float(make.rng.uniform(1.2, 3)))
+
+
+def open_sky(make: Maker, group: str, contrast: float) -> Scene:
     if make.rng.random() < 0.6:
-        return soft_grain(make, make.any_motion("sky", clouds(make, float(make.rng.uniform(3, 12)))))
+        return soft_grain(make, make.any_motion(group, clouds(make, contrast)))
     photo = make.photos[-2] if len(make.photos) > 10 else make.photos[3]
     top = cv2.resize(photo[: photo.shape[0] // 4, : photo.shape[1] // 2], None, fx=2.2, fy=2.2)
-    return soft_grain(make, make.any_motion("sky", np.asarray(top, np.uint8)))
+    return soft_grain(make, make.any_motion(group, np.asarray(top, np.uint8)))
 
 
 def near_empty(make: Maker) -> Scene:
@@ -514,7 +535,9 @@ GROUPS: dict[str, Callable[[Maker], Scene]] = {
     "object_static_camera": object_static_camera,
     "object_moving_camera": object_moving_camera,
     "large_foreground": large_foreground,
+    "large_foreground_soft": large_foreground_soft,
     "sky": sky,
+    "faint_sky": faint_sky,
     "near_empty": near_empty,
     "talking_head": talking_head,
     "cut": cut,

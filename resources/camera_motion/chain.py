@@ -9,15 +9,16 @@ import numpy as np
 
 from resources.camera_motion.fallback import far_candidates
 from resources.camera_motion.hypotheses import Verdict, distinct, likeness, propose, vote
+from resources.camera_motion.layers import Step, settle
 from resources.camera_motion.tracking import Frame, Reel, Transform, follow
 
 STEPS = 8
 FRAMES_PER_STEP = 8
 SHORT_STEP = 4
-MIN_SUPPORT = 0.5
-MAX_RIVALRY = 0.45
-MIN_SUPPORT_LONG = 0.75
-MAX_RIVALRY_LONG = 0.25
+MIN_UNDERSTOOD = 0.5
+MIN_UNDERSTOOD_LONG = 0.75
+MIN_SUPPORT = 0.35
+MAX_RIVALRY = 0.5
 MIN_CELLS = 4
 ALIKE = 0.35
 UNLIKE = 0.2
@@ -32,15 +33,22 @@ class Break(StrEnum):
 
 
 @dataclass
-class Path:
-    """Where the camera went.
+class Trail:
+    """What is found on the way from the first frame to the last.
 
-    ``links``: for each step the two frame numbers and the verdict on the motion between them;
     ``breaks``: pairs of neighbouring frames that show no common motion.
     """
 
-    links: list[tuple[int, int, Verdict]] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
     breaks: list[tuple[int, int, Break]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Path:
+    """Where the camera went: for each step the two frame numbers and the motion between them."""
+
+    links: list[tuple[int, int, Verdict]]
+    breaks: list[tuple[int, int, Break]]
 
     @property
     def positions(self) -> tuple[list[int], list[Transform]]:
@@ -64,43 +72,47 @@ def trace(reel: Reel, numbers: Sequence[int]) -> Path:
     last = len(numbers) - 1
     steps = min(last, max(STEPS, -(-last // FRAMES_PER_STEP)))
     samples = [round(i * last / steps) for i in range(steps + 1)]
-    path = Path()
+    trail = Trail()
     velocity = np.zeros_like(IDENTITY)
     for i, j in pairwise(samples):
-        velocity = _link(reel, numbers[i : j + 1], velocity, path)
-    return path
+        velocity = _link(reel, numbers[i : j + 1], velocity, trail)
+    return Path(settle(trail.steps, reel[numbers[0]].gray.shape), trail.breaks)
 
 
-def _link(reel: Reel, numbers: Sequence[int], velocity: Transform, path: Path) -> Transform:
+def _link(reel: Reel, numbers: Sequence[int], velocity: Transform, trail: Trail) -> Transform:
     """Add the step over these frames, halving it while it fails; returns the motion of a frame."""
     first, last, length = numbers[0], numbers[-1], len(numbers) - 1
-    verdict = measure(reel[first], reel[last], IDENTITY + velocity * length)
-    if is_convincing(verdict, long=length > SHORT_STEP):
-        path.links.append((first, last, verdict))
-        return (verdict.transform - IDENTITY) / length
+    verdicts = measure(reel[first], reel[last], IDENTITY + velocity * length)
+    if is_convincing(verdicts[0], long=length > SHORT_STEP):
+        trail.steps.append(Step(first, last, verdicts))
+        return (verdicts[0].transform - IDENTITY) / length
     if length > 1:
         middle = length // 2
-        velocity = _link(reel, numbers[: middle + 1], velocity, path)
-        return _link(reel, numbers[middle:], velocity, path)
+        velocity = _link(reel, numbers[: middle + 1], velocity, trail)
+        return _link(reel, numbers[middle:], velocity, trail)
     likely, alike = last_resort(reel[first], reel[last])
     if likely is not None:
-        path.links.append((first, last, likely))
+        trail.steps.append(Step(first, last, [likely]))
     else:
-        path.breaks.append((first, last, Break.CUT if alike < UNLIKE else Break.INCONSISTENT))
+        trail.breaks.append((first, last, Break.CUT if alike < UNLIKE else Break.INCONSISTENT))
     return np.zeros_like(IDENTITY)
 
 
-def measure(a: Frame, b: Frame, guess: Transform) -> Verdict:
-    """The motion from ``a`` to ``b`` that the pictures support best."""
+def measure(a: Frame, b: Frame, guess: Transform) -> list[Verdict]:
+    """The motions that may have led from ``a`` to ``b``, the one that the pictures support best first."""
     candidates = [*propose(*follow(a, b, guess)), IDENTITY]
     return vote(a, b, distinct(candidates, a.gray.shape))
 
 
 def is_convincing(verdict: Verdict, *, long: bool) -> bool:
-    """Does enough of the picture support the verdict? Over a long step any doubt is worth halving it."""
-    support = MIN_SUPPORT_LONG if long else MIN_SUPPORT
-    rivalry = MAX_RIVALRY_LONG if long else MAX_RIVALRY
-    return verdict.support >= support and verdict.cells >= MIN_CELLS and verdict.rivalry < rivalry
+    """Are the pictures understood, and the verdict's part of them large enough? A long step is easily halved."""
+    understood = MIN_UNDERSTOOD_LONG if long else MIN_UNDERSTOOD
+    return (
+        verdict.understood >= understood
+        and verdict.support >= MIN_SUPPORT
+        and verdict.cells >= MIN_CELLS
+        and verdict.rivalry < MAX_RIVALRY
+    )
 
 
 def last_resort(a: Frame, b: Frame) -> tuple[Verdict | None, float]:
@@ -115,5 +127,5 @@ def last_resort(a: Frame, b: Frame) -> tuple[Verdict | None, float]:
     best = int(np.argmax(likenesses))
     if likenesses[best] < ALIKE:
         return None, likenesses[best]
-    verdict = vote(a, b, [candidates[best]])
+    (verdict,) = vote(a, b, [candidates[best]])
     return replace(verdict, support=max(verdict.support, likenesses[best] / 2)), likenesses[best]

@@ -24,22 +24,24 @@ IN_VIEW = 0.6
 MAX_GAIN = 12.0
 MIN_OVERLAP = 0.15
 DECISIVE = 1.3
-FAINT = 4.0
+FAINT = 2.0
 FAINT_SHARE = 0.25
 WIN = 1.12
-BORDER_WEIGHT = 1.5
+BORDER_WEIGHT = 2.0
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The hypothesis that the pictures support.
+    """What the pictures say of one hypothesis.
 
     ``support``: which share of the cells with texture, still in view, it explains; ``cells``: how many
-    those are; ``rivalry``: which share of the deciding votes went to another hypothesis.
+    those are; ``understood``: which share it or another hypothesis explains, the rest is neither camera
+    nor a thing that moves as a whole; ``rivalry``: which share of the deciding votes went to others.
     """
 
     transform: Transform
     support: float
+    understood: float
     rivalry: float
     cells: int
 
@@ -81,7 +83,7 @@ def distinct(transforms: Iterable[Transform], shape: tuple[int, int]) -> list[Tr
     return kept
 
 
-def vote(a: Frame, b: Frame, candidates: list[Transform]) -> Verdict:
+def vote(a: Frame, b: Frame, candidates: list[Transform]) -> list[Verdict]:
     """Let 12 x 8 cells of the picture decide which candidate moved them from ``a`` to ``b``.
 
     Each candidate brings ``b`` back onto ``a``; a cell votes for the candidates that explain it clearly
@@ -100,20 +102,27 @@ def vote(a: Frame, b: Frame, candidates: list[Transform]) -> Verdict:
     decides = explained & (gap > (DECISIVE - 1) * best + floor)
     say = border_weights() * strength(np.where(decides, gap, 0))
     scores = (say * (usable <= WIN * best + 0.25 * floor)).sum(axis=(1, 2))
-    winner = int(scores.argmax())
-    in_view = border_weights() * strength(np.where(textured & seen[winner], a.texture, 0))
-    fits = errors[winner] < EXPLAINED * a.texture + floor
-    return Verdict(
-        transform=candidates[winner],
-        support=float((in_view * fits).sum() / max(in_view.sum(), 1e-6)),
-        rivalry=1 - float(scores[winner] / say.sum()) if say.any() else 0.0,
-        cells=int(((in_view > 0) & fits).sum()),
-    )
+    deciding = float(say.sum())
+    verdicts = []
+    for number in np.argsort(-scores, kind="stable"):
+        in_view = border_weights() * strength(np.where(textured & seen[number], a.texture, 0))
+        fits = in_view * (errors[number] < EXPLAINED * a.texture + floor)
+        whole = max(float(in_view.sum()), 1e-6)
+        verdicts.append(
+            Verdict(
+                transform=candidates[number],
+                support=float(fits.sum()) / whole,
+                understood=float((in_view * explained).sum()) / whole,
+                rivalry=1 - float(scores[number]) / deciding if deciding else 0.0,
+                cells=int((fits > 0).sum()),
+            )
+        )
+    return verdicts
 
 
 def strength(contrast: NDArray[Any]) -> NDArray[Any]:
     """How much a cell counts, 0 to 1: all alike, except those which are faint next to the strongest."""
-    return np.minimum(contrast / max(min(FAINT, FAINT_SHARE * float(contrast.max())), 1e-6), 1)
+    return np.minimum(contrast / max(min(FAINT, FAINT_SHARE * float(contrast.max())), 1e-6), 1) ** 2
 
 
 def likeness(a: Frame, b: Frame, candidate: Transform) -> float:
