@@ -8,7 +8,10 @@ from vidcap_assets.assets.dataset import caption_gallery, category_distribution,
 from vidcap_assets.assets.merged import captioned_videos
 from vidcap_assets.assets.tags import tags
 from vidcap_assets.assets.videos import raw_meta, video_index
-from vidcap_assets.jobs import JOBS
+from vidcap_assets.automation import condition_sensor, with_conditions
+from vidcap_assets.jobs import JOBS, PARTITIONED, caption_videos, index_videos, publish_dataset
+from vidcap_assets.reaper import reaper_sensor
+from vidcap_assets.registered_executor import registered_multiprocess_executor
 from vidcap_assets.resources import (
     CameraResource,
     DecodeResource,
@@ -21,6 +24,8 @@ from vidcap_assets.resources import (
     TextResource,
     WarehouseResource,
 )
+from vidcap_assets.schedules import MERGED, gap_schedule, publish_schedule
+from vidcap_assets.sensors import new_clips_sensor
 
 ASSETS = [
     video_index,
@@ -49,4 +54,14 @@ RESOURCES = {
     "warehouse": WarehouseResource(),
 }
 
-defs = dg.Definitions(assets=ASSETS, jobs=JOBS, resources=RESOURCES, executor=dg.multiprocess_executor)
+SENSORS = [new_clips_sensor(index_videos, caption_videos), reaper_sensor, condition_sensor(ASSETS)]
+SCHEDULES = [gap_schedule(caption_videos, [*PARTITIONED, MERGED]), publish_schedule(publish_dataset)]
+
+defs = dg.Definitions(
+    assets=with_conditions(ASSETS),
+    jobs=JOBS,
+    sensors=SENSORS,
+    schedules=SCHEDULES,
+    resources=RESOURCES,
+    executor=registered_multiprocess_executor,
+)

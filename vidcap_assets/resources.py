@@ -13,13 +13,13 @@ from pydantic import Field
 
 from resources.lake import Lake
 from vidcap_assets import environment
+from vidcap_assets.registered_executor import note_step_process
 
 if TYPE_CHECKING:
-    from resources.captioners.llava import LlavaCaptioner
-    from resources.captioners.pllava import PllavaCaptioner
-
     from resources.camera_motion.annotator import CameraMotionAnnotator
+    from resources.captioners.llava import LlavaCaptioner
     from resources.captioners.openai import OpenAICaptioner
+    from resources.captioners.pllava import PllavaCaptioner
     from resources.source import Entry
     from resources.tagger import Tagger
     from resources.video import FrameReader, IsolatedWorkers
@@ -62,6 +62,10 @@ class LakeResource(dg.ConfigurableResource):
         default_factory=environment.home,
         description="Folder (or s3://… URI) of lake, journal, warehouse, reports and exports.",
     )
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Every step opens the lake: here its process is noted in the run's log, for the reaper."""
+        note_step_process(context)
 
     def open(self) -> Lake:
         """The lake below the root."""

@@ -1,0 +1,156 @@
+"""What is run by the clock and by conditions: only what is missing or failed, in ranges, and never a storm."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from resources.lake import Lake
+from vidcap_assets import schedules
+from vidcap_assets.automation import FILL, Automation, automation, with_conditions
+from vidcap_assets.definitions import ASSETS, defs
+from vidcap_assets.gaps import contiguous
+from vidcap_assets.partitions import SHARDS, shards
+
+NIGHT = datetime(2026, 1, 2, 2, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "at_most", "expected"),
+    [
+        ("", 3, []),
+        ("a", 3, ["a"]),
+        ("abdefg", 3, ["ab", "def", "g"]),
+        ("abcdefg", 3, ["abc", "def", "g"]),
+        ("g", 1, ["g"]),
+        ("fa", 9, ["a", "f"]),
+    ],
+)
+def test_ranges_are_contiguous_and_bounded(wanted, at_most, expected):
+    assert contiguous("abcdefg", set(wanted), at_most) == [list(some) for some in expected]
+
+
+def materialise(instance: dg.DagsterInstance, asset: str, *names: str) -> None:
+    for name in names:
+        instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=name))
+
+
+def requests(instance, assets=("raw_meta", "captioned_videos")):
+    schedule = schedules.gap_schedule(defs.resolve_job_def("caption_videos"), assets)
+    result = schedule(dg.build_schedule_context(instance, scheduled_execution_time=NIGHT))
+    if isinstance(result, dg.SkipReason):
+        return result.skip_message
+    return [
+        tuple(value for name, value in sorted(one.tags.items()) if name.startswith("dagster/"))[::-1]
+        for one in result
+    ]
+
+
+def test_the_night_fills_missing_and_failed_shards_but_none_in_progress(
+    instance, monkeypatch, tmp_path: Path
+):
+    monkeypatch.setenv("VIDCAP_HOME", str(tmp_path))
+    monkeypatch.setattr(schedules, "SHARDS_PER_RUN", 2)
+    names = [f"shard-{number:05}" for number in range(8)]
+    for name in names:
+        Lake(tmp_path).write_manifest(name, [])
+    assert requests(instance) == [
+        (names[0], names[1]),
+        (names[2], names[3]),
+        (names[4], names[5]),
+        (names[6], names[7]),
+    ]
+    materialise(instance, "raw_meta", *names)
+    materialise(instance, "captioned_videos", *names[:2], *names[3:5])
+    instance.create_run_for_job(
+        defs.resolve_job_def("publish_dataset"),
+        status=dg.DagsterRunStatus.STARTED,
+        tags={"dagster/asset_partition_range_start": names[5], "dagster/asset_partition_range_end": names[6]},
+    )
+    assert requests(instance) == [(names[2],), (names[7],)]
+    materialise(instance, "captioned_videos", names[2], names[7])
+    assert requests(instance) == "none of 8 shards is missing or failed, or a run has it already"
+
+
+def test_the_week_publishes_only_what_is_new(instance):
+    schedule = schedules.publish_schedule(defs.resolve_job_def("publish_dataset"))
+
+    def tick():
+        return schedule(dg.build_schedule_context(instance, scheduled_execution_time=NIGHT))
+
+    assert tick() == dg.SkipReason("nothing has been merged yet")
+    materialise(instance, "captioned_videos", "shard-00000")
+    assert tick().run_key == "2026-01-02"
+    instance.report_runless_asset_event(dg.AssetMaterialization("training_set"))
+    assert "nothing was merged since" in tick().skip_message
+
+
+@pytest.mark.parametrize(
+    ("setting", "running"),
+    [
+        (None, {"reaper"}),
+        ("off", {"reaper"}),
+        ("schedules", {"reaper", "new_clips", "nightly_gaps", "weekly_publish"}),
+        ("Declarative", {"reaper", "new_clips", "shards_by_condition", "weekly_publish"}),
+    ],
+)
+def test_one_switch_decides_what_runs_by_itself(setting, running, monkeypatch):
+    from vidcap_assets import jobs, sensors
+    from vidcap_assets.automation import condition_sensor
+    from vidcap_assets.reaper import reaper_sensor
+
+    if setting is not None:
+        monkeypatch.setenv("VIDCAP_AUTOMATION", setting)
+    made = [
+        sensors.new_clips_sensor(jobs.index_videos, jobs.caption_videos),
+        condition_sensor(ASSETS),
+        reaper_sensor,
+        schedules.gap_schedule(jobs.caption_videos, jobs.PARTITIONED),
+        schedules.publish_schedule(jobs.publish_dataset),
+    ]
+    assert {one.name for one in made if one.default_status.value == "RUNNING"} == running
+
+
+def test_a_wrong_switch_says_what_there_is(monkeypatch):
+    monkeypatch.setenv("VIDCAP_AUTOMATION", "on")
+    with pytest.raises(ValueError, match="VIDCAP_AUTOMATION=on: choose one of off, schedules, declarative"):
+        automation()
+    assert list(Automation) == ["off", "schedules", "declarative"]
+
+
+def test_conditions_fill_each_gap_once_and_wait_for_no_paid_captions():
+    paid_key = dg.AssetKey("captions_gpt4v")
+    conditioned = {
+        spec.key: spec.automation_condition for asset in with_conditions(ASSETS) for spec in asset.specs
+    }
+    assert conditioned[paid_key] is None
+    assert conditioned[dg.AssetKey("video_index")] is None
+    assert conditioned[dg.AssetKey("tags_objects")] == FILL
+
+    @dg.asset(partitions_def=shards)
+    def captions_gpt4v(): ...
+
+    @dg.asset(partitions_def=shards)
+    def raw_meta(): ...
+
+    @dg.asset(partitions_def=shards, deps=[raw_meta, captions_gpt4v])
+    def captioned_videos(): ...
+
+    small = dg.Definitions(with_conditions([captions_gpt4v, raw_meta, captioned_videos]))
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(SHARDS, ["a", "b"])
+        cursor, asked = None, []
+        for minute in (-1, 1, 2, 61):
+            result = dg.evaluate_automation_conditions(
+                small, instance, cursor=cursor, evaluation_time=NIGHT + timedelta(minutes=minute)
+            )
+            cursor = result.cursor
+            asked.append(
+                tuple(
+                    sorted(result.get_requested_partitions(dg.AssetKey(name)))
+                    for name in ("raw_meta", "captioned_videos")
+                )
+            )
+            assert not result.get_requested_partitions(paid_key)
+        assert asked == [([], []), (["a", "b"], ["a", "b"]), ([], []), (["a", "b"], ["a", "b"])]

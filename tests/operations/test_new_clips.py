@@ -1,0 +1,181 @@
+"""The sensor of new clips: what it asks for, when, and what it says when it asks for nothing."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from resources.lake import Lake
+from resources.listing import Listing, Watch, look
+from resources.meta import META_SCHEMA
+from resources.shards import update_index
+from resources.source import Entry, kind_of, read_source
+from vidcap_assets import sensors
+from vidcap_assets.definitions import defs
+from vidcap_assets.jobs import caption_videos, index_videos
+from vidcap_assets.partitions import SHARDS
+from vidcap_assets.resources import LakeResource, SourceResource
+
+EMPTY, ONE, TWO = Listing("", 0), Listing("a", 1), Listing("b", 2)
+
+
+@pytest.mark.parametrize(
+    ("watch", "now", "time_s", "index_now", "says"),
+    [
+        (Watch(ONE, ONE), ONE, 10, False, "nothing new among 1 files"),
+        (Watch(), ONE, 10, False, "+1 files"),
+        (Watch(EMPTY, ONE, 10), ONE, 20, True, "+1 files"),
+        (Watch(EMPTY, ONE, 10), TWO, 20, False, "in 90 s at the latest"),
+        (Watch(EMPTY, ONE, 10), TWO, 110, True, "+2 files"),
+        (Watch(TWO, TWO), ONE, 10, False, "-1 files"),
+    ],
+)
+def test_a_changed_source_is_indexed_when_it_holds_still(watch, now, time_s, index_now, says):
+    looked = look(watch, now, time_s, patience_s=100)
+    assert looked.index_now is index_now
+    assert says in looked.reason
+    assert Watch.from_json(looked.watch.to_json()) == looked.watch
+    if index_now:
+        assert not look(looked.watch, now, time_s + 1, 100).index_now
+
+
+def test_a_listing_changes_with_every_file_that_is_added_renamed_or_written_to(tmp_path: Path):
+    def listing() -> Listing:
+        return Listing.of(Entry(path, kind_of(path)) for path in sorted(tmp_path.iterdir()))
+
+    seen = [listing()]
+    (tmp_path / "a.mp4").write_bytes(b"1")
+    seen.append(listing())
+    (tmp_path / "a.mp4").write_bytes(b"12")
+    seen.append(listing())
+    (tmp_path / "a.mp4").rename(tmp_path / "b.mp4")
+    seen.append(listing())
+    assert len(set(seen)) == 4
+    assert listing() == seen[-1]
+
+
+class Watched:
+    """A source folder, a lake, and the sensor looking at both."""
+
+    def __init__(self, folder: Path, instance: dg.DagsterInstance) -> None:
+        self.source, self.lake, self.instance = folder / "source", Lake(folder / "home"), instance
+        self.source.mkdir()
+        self.cursor: str | None = None
+        self.sensor = sensors.new_clips_sensor(index_videos, caption_videos)
+
+    def add(self, *names: str) -> None:
+        for name in names:
+            (self.source / name).write_bytes(name.encode())
+
+    def index(self, shard_size: int = 1) -> None:
+        existing = {shard: self.lake.manifest(shard) for shard in self.lake.shards()}
+        update = update_index(read_source(self.source), existing, shard_size)
+        for shard, clips in {**update.rewritten, **update.new}.items():
+            self.lake.write_manifest(shard, clips)
+
+    def tick(self) -> dg.SensorResult:
+        context = dg.build_sensor_context(
+            self.instance,
+            cursor=self.cursor,
+            definitions=defs,
+            resources={
+                "source": SourceResource(uri=str(self.source)),
+                "lake": LakeResource(root=str(self.lake.root)),
+            },
+        )
+        result = self.sensor(context)
+        self.cursor = result.cursor
+        return result
+
+    def said(self) -> str:
+        result = self.tick()
+        assert not result.run_requests
+        return result.skip_reason.skip_message
+
+    def asked(self) -> list[tuple[str, str, str]]:
+        requests = self.tick().run_requests
+        return [
+            (request.job_name, tags.get("dagster/asset_partition_range_start") or tags.get("dagster/partition"),
+             tags.get("dagster/asset_partition_range_end") or tags.get("dagster/partition"))
+            for request in requests
+            if (tags := request.tags) is not None
+        ]  # fmt: skip
+
+
+@pytest.fixture
+def watched(tmp_path: Path, instance: dg.DagsterInstance) -> Watched:
+    return Watched(tmp_path, instance)
+
+
+def test_a_new_file_is_indexed_once_and_its_shard_captioned_once(watched: Watched):
+    assert "no videos or images in it" in watched.said()
+    watched.add("a.mp4")
+    assert "the source is changing (+1 files" in watched.said()
+    assert watched.asked() == [("index_videos", None, None)]
+    assert "nothing new among 1 files" in watched.said()
+    watched.index()
+    assert watched.asked() == [("caption_videos", "shard-00000", "shard-00000")]
+    assert list(watched.instance.get_dynamic_partitions(SHARDS)) == ["shard-00000"]
+    assert watched.said() == "nothing new among 1 files; no shard of 1 is new or changed"
+
+
+def test_many_new_shards_are_asked_for_in_ranges_of_at_most_k(watched: Watched, monkeypatch):
+    monkeypatch.setattr(sensors, "SHARDS_PER_RUN", 3)
+    monkeypatch.setattr(sensors, "RUNS_PER_TICK", 2)
+    watched.add(*(f"{number}.mp4" for number in range(8)))
+    watched.index()
+    assert watched.asked() == [
+        ("caption_videos", "shard-00000", "shard-00002"),
+        ("caption_videos", "shard-00003", "shard-00005"),
+    ]
+    # The source holds still by now.
+    assert watched.asked() == [("index_videos", None, None), ("caption_videos", "shard-00006", "shard-00007")]
+
+
+def test_a_changed_clip_has_its_shard_captioned_again_and_nothing_else(watched: Watched):
+    watched.add("a.mp4", "b.mp4")
+    watched.index()
+    watched.tick()
+    for shard in watched.lake.shards():
+        watched.lake.write_meta(shard, META_SCHEMA.empty_table())
+    watched.add("a.mp4")
+    (watched.source / "a.mp4").write_bytes(b"other")
+    watched.index()
+    assert ("caption_videos", "shard-00000", "shard-00000") in watched.asked()
+    fresh_memory, watched.cursor = watched.cursor, None
+    assert [name for name, *_ in watched.asked()] == ["caption_videos"], (
+        "probed shards are not asked for again"
+    )
+    watched.cursor = fresh_memory
+
+
+def test_the_same_state_gives_the_same_run_keys(watched: Watched):
+    watched.add("a.mp4", "b.mp4")
+    watched.index()
+    keys = [request.run_key for request in watched.tick().run_requests]
+    watched.cursor = None
+    assert [request.run_key for request in watched.tick().run_requests] == keys
+
+
+def test_nothing_is_indexed_while_indexing_is_under_way(watched: Watched):
+    watched.add("a.mp4")
+    watched.tick()
+    run = watched.instance.create_run_for_job(
+        defs.resolve_job_def("index_videos"), status=dg.DagsterRunStatus.STARTED
+    )
+    assert "index_videos is under way" in watched.said()
+    watched.instance.report_run_failed(run)
+    assert [name for name, *_ in watched.asked()] == ["index_videos"]
+
+
+def test_with_conditions_on_the_assets_only_changed_shards_are_asked_for(watched: Watched, monkeypatch):
+    monkeypatch.setenv("VIDCAP_AUTOMATION", "declarative")
+    watched.add("a.mp4", "b.mp4")
+    watched.index()
+    assert watched.tick().run_requests == []
+    assert len(watched.instance.get_dynamic_partitions(SHARDS)) == 2
+    watched.lake.write_meta("shard-00001", META_SCHEMA.empty_table())
+    later = os.stat(watched.lake.file("raw_meta", "shard-00001").path).st_mtime + 1
+    os.utime(watched.lake.file("video_index", "shard-00001").path, (later, later))
+    assert ("caption_videos", "shard-00001", "shard-00001") in watched.asked()

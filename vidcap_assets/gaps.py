@@ -1,0 +1,70 @@
+"""What is left to do, as ranges that one run can take: pure functions, and what an instance says of shards."""
+
+from collections.abc import Collection, Sequence
+
+import dagster as dg
+from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
+from dagster._core.storage.partition_status_cache import AssetPartitionStatus
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
+
+from vidcap_assets.partitions import SHARDS, shards
+
+
+def contiguous(order: Sequence[str], wanted: Collection[str], at_most: int) -> list[list[str]]:
+    """``wanted`` in runs of neighbours in ``order``, none longer than ``at_most``: what range tags can select."""
+    ranges: list[list[str]] = []
+    current: list[str] = []
+    for shard in order:
+        if current and (shard not in wanted or len(current) == at_most):
+            ranges.append(current)
+            current = []
+        if shard in wanted:
+            current.append(shard)
+    return [*ranges, current] if current else ranges
+
+
+def shards_named(run: dg.DagsterRun) -> tuple[str, str] | None:
+    """The first and the last shard that a run is for, ``None`` where it is for none in particular."""
+    tags = run.tags
+    if PARTITION_NAME_TAG in tags:
+        return tags[PARTITION_NAME_TAG], tags[PARTITION_NAME_TAG]
+    if ASSET_PARTITION_RANGE_START_TAG in tags and ASSET_PARTITION_RANGE_END_TAG in tags:
+        return tags[ASSET_PARTITION_RANGE_START_TAG], tags[ASSET_PARTITION_RANGE_END_TAG]
+    return None
+
+
+def shards_under_way(instance: dg.DagsterInstance) -> set[str]:
+    """The shards of all runs that are queued or running, whatever they make of them."""
+    order = list(instance.get_dynamic_partitions(SHARDS))
+    place = {shard: index for index, shard in enumerate(order)}
+    busy: set[str] = set()
+    for run in instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES)):
+        named = shards_named(run)
+        if named is not None and named[0] in place and named[1] in place:
+            busy.update(order[place[named[0]] : place[named[1]] + 1])
+    return busy
+
+
+def unfinished_shards(instance: dg.DagsterInstance, assets: Sequence[str]) -> dict[str, str]:
+    """The shards for which one of ``assets`` is missing or failed, with the reason (``captions_llava failed``).
+
+    Shards that a run is queued or running for are not among them.
+    """
+    order = list(instance.get_dynamic_partitions(SHARDS))
+    reasons: dict[str, str] = {}
+    busy = shards_under_way(instance)
+    for asset in assets:
+        statuses = instance.get_status_by_partition(dg.AssetKey(asset), order, shards) or {}
+        for shard in order:
+            status = statuses.get(shard)
+            if status is AssetPartitionStatus.IN_PROGRESS:
+                busy.add(shard)
+            elif status is None:
+                reasons.setdefault(shard, f"{asset} missing")
+            elif status is AssetPartitionStatus.FAILED:
+                reasons.setdefault(shard, f"{asset} failed")
+    return {shard: reasons[shard] for shard in order if shard in reasons and shard not in busy}

@@ -1,0 +1,85 @@
+"""What happens by the clock: gaps are filled at night, the dataset is published once a week."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from resources.lake import Lake
+from vidcap_assets import environment
+from vidcap_assets.automation import NIGHTLY, TIMEZONE, WEEKLY, Automation, schedule_status
+from vidcap_assets.gaps import contiguous, unfinished_shards
+from vidcap_assets.launch import shard_tags
+from vidcap_assets.partitions import SHARDS, register
+from vidcap_assets.policies import SHARDS_PER_RUN
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+RUNS_PER_NIGHT = 50
+MERGED = "captioned_videos"
+PUBLISHED = "training_set"
+
+
+def gap_schedule(
+    job: "UnresolvedAssetJobDefinition", assets: Sequence[str], cron: str = NIGHTLY
+) -> dg.ScheduleDefinition:
+    """The schedule that runs ``job`` for shards of which one of ``assets`` is missing or failed.
+
+    Neighbouring shards share a run, at most ``SHARDS_PER_RUN`` of them; shards that a run is queued or
+    running for are left alone; what does not fit into one night is left to the next.
+    """
+
+    @dg.schedule(
+        name="nightly_gaps",
+        job=job,
+        cron_schedule=cron,
+        execution_timezone=TIMEZONE,
+        default_status=schedule_status(Automation.SCHEDULES),
+        description=f"Runs {job.name} for shards that are missing or failed, at most {SHARDS_PER_RUN} in a run.",
+    )
+    def nightly_gaps(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+        register(context.instance, Lake(environment.home()).shards())
+        order = list(context.instance.get_dynamic_partitions(SHARDS))
+        reasons = unfinished_shards(context.instance, assets)
+        if not reasons:
+            return dg.SkipReason(f"none of {len(order)} shards is missing or failed, or a run has it already")
+        night = context.scheduled_execution_time.strftime("%Y-%m-%d %H:%M")
+        ranges = contiguous(order, reasons, SHARDS_PER_RUN)[:RUNS_PER_NIGHT]
+        return [
+            dg.RunRequest(
+                f"{night} {some[0]}..{some[-1]}",
+                tags={**shard_tags(some), "vidcap/gap": reasons[some[0]]},
+            )
+            for some in ranges
+        ]
+
+    return nightly_gaps
+
+
+def publish_schedule(job: "UnresolvedAssetJobDefinition", cron: str = WEEKLY) -> dg.ScheduleDefinition:
+    """The schedule that publishes the dataset where anything was merged since it was last published."""
+
+    @dg.schedule(
+        name="weekly_publish",
+        job=job,
+        cron_schedule=cron,
+        execution_timezone=TIMEZONE,
+        default_status=schedule_status(Automation.SCHEDULES, Automation.DECLARATIVE),
+        description=f"Runs {job.name} where anything was merged since it last did.",
+    )
+    def weekly_publish(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        merged, published = _last(context.instance, MERGED), _last(context.instance, PUBLISHED)
+        if merged is None:
+            return dg.SkipReason("nothing has been merged yet")
+        if published is not None and published > merged:
+            return dg.SkipReason("nothing was merged since the dataset was last published")
+        return dg.RunRequest(context.scheduled_execution_time.strftime("%Y-%m-%d"))
+
+    return weekly_publish
+
+
+def _last(instance: dg.DagsterInstance, asset: str) -> float | None:
+    """When this asset was last materialised, in seconds since 1970."""
+    event = instance.get_latest_materialization_event(dg.AssetKey(asset))
+    return event.timestamp if event is not None else None
