@@ -45,7 +45,7 @@ def sample_frames(
     """
     if kind is Kind.IMAGE:
         return read_image(path, rule, pixel_format, limit, budget)
-    shape = PictureShape(pixel_format, limit, budget, rule.count)
+    shape = PictureShape(pixel_format, limit, budget)
     with ffmpeg_complaints() as complaints:
         table, found = _by_table(path, rule, shape, backend)
         if isinstance(found, str):
@@ -70,12 +70,14 @@ def _by_table(
             why = why_not_decord(container, stream, table)
             try:
                 if why is None:
-                    taken = decode_with_decord(path, stream, table, indices, Picture(shape, stream))
+                    taken = decode_with_decord(
+                        path, stream, table, indices, Picture(shape, stream, len(indices))
+                    )
                     return table, _frames(indices, taken, len(table.shown), "decord", "sequential", None, [])
             except Doubt as doubt:
                 why = str(doubt)
         try:
-            taken = decode_by_seeking(container, stream, table, indices, Picture(shape, stream))
+            taken = decode_by_seeking(container, stream, table, indices, Picture(shape, stream, len(indices)))
             return table, _frames(indices, taken, len(table.shown), "pyav", "seek", why, [])
         except (Doubt, FFmpegError) as doubt:
             return table, str(doubt)

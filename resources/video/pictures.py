@@ -65,22 +65,23 @@ def square_pixel_size(width: int, height: int, sample_aspect: Fraction | None) -
 
 @dataclass(frozen=True, slots=True)
 class PictureShape:
-    """What pictures are wanted as: their format and size, what they may cost, and at most how many."""
+    """What pictures are wanted as: their format and size, and what they may cost."""
 
     pixel_format: PixelFormat
     limit: SizeLimit
     budget: Budget
-    count: int
 
 
 class Picture:
     """Turns the frames of one stream into arrays of one size, that of the first frame taken.
 
-    A stream may change its size on the way; later frames are scaled to the first one's.
+    ``count`` pictures are wanted in all. A stream may change its size on the way; later frames are scaled to the
+    first one's.
     """
 
-    def __init__(self, shape: PictureShape, stream: VideoStream) -> None:
+    def __init__(self, shape: PictureShape, stream: VideoStream, count: int) -> None:
         self._shape = shape
+        self._count = count
         self._format = shape.pixel_format
         self._sample_aspect = sample_aspect(stream)
         self._size: tuple[int, int] | None = None
@@ -90,7 +91,7 @@ class Picture:
         if self._size is None:
             square = square_pixel_size(frame.width, frame.height, self._sample_aspect)
             width, height = self._size = self._shape.limit.apply(*square)
-            self._shape.budget.check_bytes(self._shape.count, width, height, self._format.channels)
+            self._shape.budget.check_bytes(self._count, width, height, self._format.channels)
         return self._size
 
     def pixels(self, frame: VideoFrame) -> Pixels:

@@ -52,7 +52,7 @@ def decode_in_order(path: Path, wanted: Collection[int], shape: PictureShape) ->
     result = Pass()
     with open_media(path) as container:
         stream = picture_stream(container, shape.budget)
-        picture = Picture(shape, stream)
+        picture = Picture(shape, stream, len(wanted))
         first_pts: int | None = None
         frames = shown_frames(read_on(container, stream), stream, shape.budget, result.damage)
         for index, frame in enumerate(frames):

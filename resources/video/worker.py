@@ -20,6 +20,7 @@ from resources.video.worker_process import READY
 
 START_TIMEOUT_S = 120.0
 _ONE_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "MALLOC_ARENA_MAX")
+_SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIALS")
 
 
 class WorkerDied(Exception):
@@ -156,7 +157,11 @@ class _Deadline:
 
 
 def _child_environment() -> dict[str, str]:
-    """The parent's environment and import path, with single-threaded maths: the pool is the parallelism."""
+    """The parent's environment and import path, for maths in one thread (the pool is the parallelism).
+
+    Secrets stay here: the children read files that nobody vouches for.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.endswith(_SECRETS)}
     single_threaded = dict.fromkeys(_ONE_EACH, "1")
     import_path = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    return {**os.environ, **single_threaded, "PYTHONPATH": import_path}
+    return {**inherited, **single_threaded, "PYTHONPATH": import_path}

@@ -17,9 +17,11 @@ from PIL import Image
 from resources.annotation.clip import Kind
 from resources.annotation.outcome import ClipError, ErrorKind
 from resources.video import FrameReader, FrameRule, IsolatedWorkers, RuleKind
+from resources.video.decode import sample_frames
 from resources.video.probe import probe_many
+from resources.video.streams import Budget
 from tests.video.conftest import Maker
-from tests.video.media import Recipe, read_numbers, write_sound_only
+from tests.video.media import HEIGHT, WIDTH, Recipe, read_numbers, write_sound_only
 
 RULE = FrameRule(RuleKind.PLLAVA, 4)
 UNREADABLE = ErrorKind.DECODE_ERROR
@@ -170,3 +172,15 @@ def test_a_picture_over_the_budget_is_refused_before_it_is_decoded(reader: Frame
     with pytest.raises(ClipError, match="budget"):
         reader.read(path, Kind.VIDEO, RULE)
     assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("name", ["h264.mp4", "h264.avi"])
+def test_the_byte_budget_counts_the_frames_there_are(name: str, clip: Maker):
+    path = clip(name)
+    fits = Budget(max_bytes=40 * HEIGHT * WIDTH * 3)
+    assert len(sample_frames(path, FrameRule(RuleKind.LINSPACE, 64), budget=fits).images) == 40
+    tight = Budget(max_bytes=39 * HEIGHT * WIDTH * 3)
+    with pytest.raises(ClipError, match="budget"):
+        sample_frames(path, FrameRule(RuleKind.LINSPACE, 64), budget=tight)
+    with pytest.raises(ClipError, match="budget of 39 frames"):
+        sample_frames(path, RULE, budget=Budget(max_frames=39))

@@ -202,6 +202,14 @@ def test_children_import_no_model_library_and_no_dagster(workers: IsolatedWorker
     assert workers.call(imported, [*heavy, "av"]) == ["av"]
 
 
+def test_children_know_no_secrets(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    monkeypatch.setenv("VIDCAP_HOME", "here")
+    with IsolatedWorkers(1, preload=NOTHING) as pool:
+        assert pool.call(os.getenv, "OPENAI_API_KEY") is None
+        assert pool.call(os.getenv, "VIDCAP_HOME") == "here"
+
+
 def test_closing_ends_children_and_calls():
     pool = IsolatedWorkers(2, preload=NOTHING)
     idle = pool.call(process_id)
