@@ -12,10 +12,12 @@ import argparse
 import os
 import tempfile
 import time
+import zlib
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -24,8 +26,8 @@ import numpy as np
 from camera_motion_clips import GROUPS, Maker, Scene, write_mp4
 from numpy.typing import NDArray
 
-from resources.camera_motion.classify import Label, labels_of_transform
 from resources.camera_motion.analysis import analyse
+from resources.camera_motion.classify import Label, labels_of_transform
 from resources.camera_motion.motion import SHORT_SIDE, CameraMotion
 
 THRESHOLD = 0.25
@@ -65,7 +67,7 @@ def farneback(frames: NDArray[np.uint8], size: tuple[int, int]) -> tuple[Label, 
     height, width = frames.shape[1:]
     ys, xs = np.mgrid[:height, :width] - np.array([height / 2, width / 2])[:, None, None]
     total = np.eye(3)
-    for a, b in zip(frames, frames[1:], strict=False):
+    for a, b in pairwise(frames):
         flow = cv2.calcOpticalFlowFarneback(a, b, None, 0.5, 3, 15, 3, 5, 1.2, 0)
         dx, dy = np.median(flow[..., 0]), np.median(flow[..., 1])
         growth = np.median(((flow[..., 0] - dx) * xs + (flow[..., 1] - dy) * ys) / (xs**2 + ys**2 + 1))
@@ -94,8 +96,6 @@ def draw(seed: int, group: str, number: int) -> Scene:
 
 
 def hash_of(*parts: object) -> int:
-    import zlib
-
     return zlib.crc32(repr(parts).encode())
 
 

@@ -28,8 +28,8 @@ NO_CLASS = (Label.UNCLASSIFIED,)
 class Scene:
     """All that a clip is rendered from.
 
-    ``views``: (T, 3, 3), pixels of the photo to pixels of each frame. ``layers`` and ``effects`` are applied to each frame
-    in turn with the progress of the clip in [0, 1]. ``truth`` overrides what follows from the views.
+    ``views``: (T, 3, 3), pixels of the photo to pixels of each frame. ``layers`` are applied to each frame
+    in turn, with its number. ``truth`` overrides what follows from the views.
     """
 
     group: str
