@@ -55,8 +55,8 @@ class Plan:
 
 PLANS = {
     "tower": Plan(1000, 64, 8e-3),
-    "llava": Plan(600, 32, 5e-3),
-    "pllava": Plan(160, 32, 4e-3, muon=False, weight_decay=0.0),
+    "llava": Plan(640, 24, 5e-3),
+    "pllava": Plan(160, 24, 4e-3, muon=False, weight_decay=0.0),
     "tagger": Plan(900, 16, 5e-3),
 }
 

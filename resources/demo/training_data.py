@@ -161,7 +161,7 @@ class CaptionBatches(Dataset[dict[str, Tensor]]):
             View.NEXT: tokens_of_frame(height, width),
             View.POOLED: prod(POOLING_SHAPE),
         }
-        text = self._pllava_text(rng) if self.pooled else self._llava_text(rng, num_frames)
+        text = self._pllava_text(rng) if self.pooled else self._llava_text(rng, num_frames, view)
         slots = [scene.still_slots if num_frames == 1 else scene.slots for scene in scenes]
         told = _with_answers(
             self.tokenizer, self._ids(text, each[view]), [f" {seen.caption}" for seen in slots]
@@ -173,8 +173,9 @@ class CaptionBatches(Dataset[dict[str, Tensor]]):
             "num_frames": torch.tensor(num_frames),
         }
 
-    def _llava_text(self, rng: np.random.Generator, num_frames: int) -> str:
-        prompt = _short_prompt(rng) if rng.random() < 0.65 else _long_prompt(rng)
+    def _llava_text(self, rng: np.random.Generator, num_frames: int, view: View) -> str:
+        long = rng.random() < (0.1 if view is View.PLAIN else 0.35)
+        prompt = _long_prompt(rng) if long else _short_prompt(rng)
         parts = [{"type": "image"}] * num_frames + [{"type": "text", "text": prompt}]
         turns = [{"role": "user", "content": parts}]
         return str(self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False))
@@ -182,7 +183,11 @@ class CaptionBatches(Dataset[dict[str, Tensor]]):
     def _pllava_text(self, rng: np.random.Generator) -> str:
         dice = rng.random()
         system = (
-            PRESETS["pllava"].text if dice < 0.3 else _short_prompt(rng) if dice < 0.9 else _long_prompt(rng)
+            PRESETS["pllava"].text
+            if dice < 0.25
+            else _short_prompt(rng)
+            if dice < 0.93
+            else _long_prompt(rng)
         )
         query = PLLAVA_QUERY if rng.random() < 0.7 else _short_prompt(rng)
         return f"{system} USER:<image> {query} ASSISTANT:"
@@ -275,7 +280,7 @@ def _with_answers(
 
 def _frame_size(rng: np.random.Generator, aspect: tuple[int, int]) -> tuple[int, int]:
     """(height, width), even."""
-    short = int(rng.choice((96, 128, 160, 208), p=(0.35, 0.35, 0.2, 0.1)))
+    short = int(rng.choice((96, 128, 160, 208), p=(0.45, 0.35, 0.15, 0.05)))
     width, height = (round(short * side / min(aspect) / 2) * 2 for side in aspect)
     return height, width
 
