@@ -10,6 +10,9 @@ from upath import UPath
 
 TEMP_PREFIX = ".tmp-"
 
+# Arrow's own allocators keep what they once held; with thousands of small files read in a row that adds up.
+pa.set_memory_pool(pa.system_memory_pool())
+
 
 def storage_path(uri: str | Path) -> UPath:
     """The path of a folder or file, local or on any store fsspec knows (``s3://…``); local ones absolute."""
@@ -59,9 +62,9 @@ def write_table(path: UPath, table: pa.Table) -> None:
 def read_table(path: UPath, columns: list[str] | None = None) -> pa.Table:
     """Read one Parquet file whole."""
     if is_local(path):
-        return pq.ParquetFile(path.path).read(columns=columns)
+        return pq.ParquetFile(path.path).read(columns=columns, use_threads=False)
     with path.open("rb") as file:
-        return pq.ParquetFile(file).read(columns=columns)
+        return pq.ParquetFile(file).read(columns=columns, use_threads=False)
 
 
 def remove_stale_temps(folder: UPath) -> None:

@@ -221,12 +221,34 @@ class Gpt4vResource(dg.ConfigurableResource):
     api_key: str | None = Field(default=None, repr=False, description="The key, as an environment variable.")
     num_frames: int = Field(default=3, gt=0, description="Frames a clip, sent as JPEG in time order.")
     prompt: str = Field(
-        default="video-f3-detail-3ex", description="A preset's name, or the literal text to use."
+        default="auto",
+        description="A preset's name or the literal text to use; auto: one for videos and one for images.",
     )
     max_tokens: int = Field(default=300, gt=0, description="Longest caption, in tokens.")
     max_concurrency: int = Field(default=16, gt=0, description="Requests in flight at most.")
     max_cost_usd: float | None = Field(
         default=None, description="What a run may spend; the rest is left to do."
+    )
+    prices: dict[str, dict[str, float]] = Field(
+        default={},
+        description="Dollars for a million tokens, by model: input, output and optionally cached_input. "
+        "Adds to the built-in list, which may be out of date.",
+    )
+    detail: str = Field(
+        default="low", description="How closely the server looks at a frame: low, high or auto."
+    )
+    short_side: int = Field(
+        default=512, gt=0, description="Frames with a longer shorter side are resized to it."
+    )
+    image_format: str = Field(default="jpeg", description="How frames are sent: jpeg or png.")
+    jpeg_quality: int = Field(default=90, ge=1, le=100, description="Quality of the JPEGs.")
+    timeout_s: float = Field(default=60.0, gt=0, description="Seconds one request may take.")
+    max_attempts: int = Field(default=8, gt=0, description="Requests for one clip before it is given up.")
+    batch_api: bool = Field(
+        default=False, description="Submit shards as batch jobs at half the price and collect them later."
+    )
+    batch_wait_s: float = Field(
+        default=0.0, ge=0, description="Seconds to wait for a batch job before leaving it to a later run."
     )
 
     def captioner(self, frames: "FrameReader", lake: Lake, run_id: str) -> "OpenAICaptioner":
@@ -239,6 +261,7 @@ class Gpt4vResource(dg.ConfigurableResource):
             frames=frames,
             spend_file=Path(str(lake.folder("journal"))) / "spend" / f"{run_id}.json",
             batch_folder=Path(str(lake.folder("journal"))) / "openai_batches",
+            log=dg.get_dagster_logger().info,
         )
 
 

@@ -16,7 +16,7 @@ from resources.annotation.outcome_table import OUTCOME_SCHEMA, outcomes_to_table
 from resources.storage import read_table, remove_stale_temps, write_table
 
 _PART = re.compile(r"(\d{8})-[0-9a-f]{8}\.parquet")
-_MANY_PARTS = 256
+_MANY_PARTS = 128
 
 
 class Journal:
@@ -27,11 +27,12 @@ class Journal:
         remove_stale_temps(folder)
         parts = self._parts()
         self._next = 1 + max((seq for seq, _ in parts), default=0)
-        if len(parts) >= _MANY_PARTS:
-            self._compact(parts)
+        self._count = len(parts)
 
     def append(self, outcomes: Sequence[Outcome]) -> None:
         """Make a batch durable; it survives a kill from the moment this returns."""
+        if self._count >= _MANY_PARTS:
+            self._compact()
         self._write(outcomes_to_table(outcomes))
 
     def read(self) -> pa.Table:
@@ -42,6 +43,7 @@ class Journal:
         """Forget everything; call it only once the lake holds these outcomes."""
         for _, path in self._parts():
             path.unlink()
+        self._count = 0
 
     def _parts(self) -> list[tuple[int, UPath]]:
         if not self._folder.exists():
@@ -54,12 +56,15 @@ class Journal:
     def _write(self, table: pa.Table) -> None:
         write_table(self._folder / f"{self._next:08d}-{uuid.uuid4().hex[:8]}.parquet", table)
         self._next += 1
+        self._count += 1
 
-    def _compact(self, parts: list[tuple[int, UPath]]) -> None:
+    def _compact(self) -> None:
+        parts = self._parts()
         # A kill between the write and the last unlink leaves rows twice; the later part wins on reading.
         self._write(_last_per_id([read_table(path) for _, path in parts]))
         for _, path in parts:
             path.unlink()
+        self._count = 1
 
 
 def _last_per_id(tables: list[pa.Table]) -> pa.Table:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
+from typing import Any
 
 import pyarrow as pa
 
@@ -18,7 +19,7 @@ from resources.annotation.annotator import Annotator, StreamingAnnotator
 from resources.annotation.clip import Clip
 from resources.annotation.journal import Journal
 from resources.annotation.ladder import Ladder, Result
-from resources.annotation.outcome import Answer, ClipError, Outcome, Status
+from resources.annotation.outcome import AnsweredError, Answer, ClipError, Outcome, Status
 from resources.annotation.outcome_table import outcomes_to_table
 from resources.annotation.prefetch import Prepared, prepare_ahead
 from resources.annotation.progress import Progress
@@ -170,15 +171,16 @@ def _annotate(
             while (chunk := next(chunks, None)) is not None:
                 seconds, answered = chunk
                 model_seconds += seconds
-                record([(item.clip, result) for item, result in answered] + unreadable)
+                record([*answered, *unreadable])
                 unreadable.clear()
             record(unreadable)
         finally:
+            chunks.close()
             ahead.close()
     return model_seconds
 
 
-Chunk = tuple[float, Sequence[tuple[Prepared, Result]]]
+Chunk = tuple[float, Sequence[tuple[Clip, Result]]]
 
 
 def _stream(annotator: Annotator, items: Iterator[Prepared]) -> Iterator[Chunk]:
@@ -186,14 +188,18 @@ def _stream(annotator: Annotator, items: Iterator[Prepared]) -> Iterator[Chunk]:
     if isinstance(annotator, StreamingAnnotator):
         started = time.monotonic()
         for answered in annotator.stream(items):
-            yield time.monotonic() - started, answered
+            yield time.monotonic() - started, [(item.clip, result) for item, result in answered]
             started = time.monotonic()
         return
     ladder = Ladder(annotator.annotate, annotator.batch_size)
     while batch := list(islice(items, ladder.batch_size)):
+        # Frames are large: what this batch was given must be gone before the next one is put together.
+        clips, payloads = [item.clip for item in batch], [item.payload for item in batch]
+        del batch
         started = time.monotonic()
-        results = ladder.run([item.payload for item in batch])
-        yield time.monotonic() - started, list(zip(batch, results, strict=True))
+        results = ladder.run(payloads)
+        del payloads
+        yield time.monotonic() - started, list(zip(clips, results, strict=True))
 
 
 def _outcome(
@@ -222,9 +228,23 @@ def _outcome(
         key,
         error_kind=result.kind,
         error=f"clip '{clip.id}' ({clip.path}): {result.message}",
+        **_spent(result),
         attempt=attempt,
         run_id=options.run_id,
     )
+
+
+def _spent(error: ClipError) -> dict[str, Any]:
+    if not isinstance(error, AnsweredError):
+        return {}
+    return {
+        "finish_reason": error.finish_reason,
+        "tokens_in": error.tokens_in,
+        "tokens_out": error.tokens_out,
+        "seconds": error.seconds,
+        "cost_usd": error.cost_usd,
+        "details": error.details,
+    }
 
 
 def _in_shard_order(clips: Sequence[Clip], outcomes: pa.Table, skipped: pa.Table) -> pa.Table:

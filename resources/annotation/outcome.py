@@ -1,5 +1,6 @@
 """What an annotator says of one clip: a value, or why there is none."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -73,6 +74,29 @@ class ClipError(Exception):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.message}"
+
+
+class AnsweredError(ClipError):
+    """A clip that failed although there was an answer for it, which took time and tokens, and may have cost money."""
+
+    def __init__(
+        self,
+        kind: ErrorKind,
+        message: str,
+        finish_reason: str | None = None,
+        tokens_in: int | None = None,
+        tokens_out: int | None = None,
+        seconds: float | None = None,
+        cost_usd: float | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(kind, message)
+        self.finish_reason = finish_reason
+        self.tokens_in = tokens_in
+        self.tokens_out = tokens_out
+        self.seconds = seconds
+        self.cost_usd = cost_usd
+        self.details = dict(details or {})
 
 
 class AnnotatorError(Exception):

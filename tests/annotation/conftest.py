@@ -12,7 +12,9 @@ SHARD = "shard-00000"
 
 
 def make_clips(count: int, **fields) -> list[Clip]:
-    return [Clip(f"clip-{i}", Path(f"/videos/{i}.mp4"), content_id=f"content-{i}", **fields) for i in range(count)]
+    return [
+        Clip(f"clip-{i}", Path(f"/videos/{i}.mp4"), content_id=f"content-{i}", **fields) for i in range(count)
+    ]
 
 
 @pytest.fixture

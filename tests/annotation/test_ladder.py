@@ -83,7 +83,10 @@ def test_an_unusable_annotator_stops_at_once():
 
 
 @given(
-    fits=st.integers(0, 20), batch=st.integers(1, 20), poison=st.sets(st.integers(0, 60)), count=st.integers(0, 60)
+    fits=st.integers(0, 20),
+    batch=st.integers(1, 20),
+    poison=st.sets(st.integers(0, 60)),
+    count=st.integers(0, 60),
 )
 def test_no_failure_moves_an_answer_to_another_item(fits, batch, poison, count):
     def annotate(items):

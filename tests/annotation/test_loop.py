@@ -88,7 +88,9 @@ def test_only_failures_that_may_pass_are_tried_again(run):
     assert rows["clip-1"]["status"] == "failed"
 
 
-@pytest.mark.parametrize(("redo", "expected"), [(Redo.FAILED, {"clip-1"}), (Redo.ALL, {f"clip-{i}" for i in range(4)})])
+@pytest.mark.parametrize(
+    ("redo", "expected"), [(Redo.FAILED, {"clip-1"}), (Redo.ALL, {f"clip-{i}" for i in range(4)})]
+)
 def test_redo_reopens_failed_or_all_rows_once_a_run(run, redo, expected):
     clips = make_clips(4)
     run(UnreadableEcho({"clip-1": ClipError(ErrorKind.DECODE_ERROR, "broken")}), clips, run_id="one")
@@ -287,5 +289,3 @@ def test_a_slow_clip_holds_up_nobody():
     release.set()
     assert next(ready).clip.id == "clip-0"
     assert not list(ready)
-
-

@@ -7,9 +7,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
+
+from resources.lake import Lake
+from resources.meta import probe_clips
+from resources.shards import update_index
+from resources.source import read_source
+from resources.video import IsolatedWorkers
 
 ECHO = "tests.e2e.echo_definitions"
 PRODUCT = "vidcap_assets.definitions"
@@ -26,6 +33,9 @@ class Workplace:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.source.mkdir()
+
     @property
     def home(self) -> Path:
         return self.folder / "home"
@@ -38,7 +48,27 @@ class Workplace:
     def calls(self) -> Path:
         return self.folder / "calls.txt"
 
-    def start(self, job: str, shard: str | None = None, *, module: str = ECHO, **environment: str) -> subprocess.Popen:
+    @property
+    def lake(self) -> Lake:
+        return Lake(self.home)
+
+    def index_and_probe(self, shard_size: int = 500) -> None:
+        """What the first two assets do, by plain Python: a process for each would only cost time here."""
+        update = update_index(read_source(self.source), {}, shard_size)
+        with IsolatedWorkers(1) as workers:
+            for shard, clips in update.new.items():
+                self.lake.write_manifest(shard, clips)
+                self.lake.write_meta(shard, probe_clips(clips, workers))
+
+    def start(
+        self,
+        job: str,
+        shard: str | None = None,
+        *,
+        module: str = ECHO,
+        config: Path | None = None,
+        **environment: str,
+    ) -> subprocess.Popen:
         command = [sys.executable, "-W", "ignore", "-m", "dagster", "job", "execute", "-m", module, "-j", job]
         if shard is not None and ".." in shard:
             start, end = shard.split("..")
@@ -46,6 +76,8 @@ class Workplace:
             command += ["--tags", json.dumps(tags)]
         elif shard is not None:
             command += ["--tags", json.dumps({"dagster/partition": shard})]
+        if config is not None:
+            command += ["-c", str(config)]
         base = {
             name: value
             for name, value in os.environ.items()
@@ -68,7 +100,7 @@ class Workplace:
             start_new_session=True,
         )
 
-    def run(self, job: str, shard: str | None = None, **options: str) -> tuple[int, str]:
+    def run(self, job: str, shard: str | None = None, **options: Any) -> tuple[int, str]:
         process = self.start(job, shard, **options)
         try:
             output, _ = process.communicate(timeout=240)
@@ -76,7 +108,7 @@ class Workplace:
             kill_group(process)
         return process.returncode, output
 
-    def succeed(self, job: str, shard: str | None = None, **options: str) -> str:
+    def succeed(self, job: str, shard: str | None = None, **options: Any) -> str:
         code, output = self.run(job, shard, **options)
         assert code == 0, output[-6000:]
         return output
@@ -110,6 +142,4 @@ def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 120)
 
 @pytest.fixture
 def workplace(tmp_path: Path) -> Workplace:
-    place = Workplace(tmp_path)
-    place.source.mkdir()
-    return place
+    return Workplace(tmp_path)

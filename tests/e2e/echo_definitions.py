@@ -40,7 +40,7 @@ defs = dg.Definitions(
     assets=ASSETS,
     jobs=[
         dg.define_asset_job("captions_only", selection=["captions_llava"]),
-        dg.define_asset_job("echo_videos", selection=["raw_meta", "captions_llava", "captioned_videos"]),
+        dg.define_asset_job("captions_and_merge", selection=["captions_llava", "captioned_videos"]),
         dg.define_asset_job("index_videos", selection=["video_index"]),
     ],
     resources=RESOURCES

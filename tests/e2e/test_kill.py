@@ -17,9 +17,7 @@ CLIPS, BATCH, KILLS = 60, 4, 10
 def test_killed_steps_recaption_only_the_batch_in_flight(workplace: Workplace, write_video):
     for seed in range(CLIPS):
         write_video(workplace.source / f"{seed:03}.mp4", seed)
-    workplace.succeed("index_videos")
-    workplace.succeed("echo_videos", "shard-00000", ECHO_PROMPT="an earlier recipe ")
-    workplace.calls.unlink()
+    workplace.index_and_probe()
     pace = random.Random(0)
     for _ in range(KILLS):
         before = len(workplace.batches())
@@ -31,7 +29,7 @@ def test_killed_steps_recaption_only_the_batch_in_flight(workplace: Workplace, w
             os.kill(step, signal.SIGKILL)
         finally:
             kill_group(process)
-    output = workplace.succeed("echo_videos", "shard-00000")
+    output = workplace.succeed("captions_and_merge", "shard-00000")
 
     rows = workplace.query("SELECT id, caption_llava, captions_llava_status FROM captioned_videos")
     assert len(rows) == len({clip_id for clip_id, *_ in rows}) == CLIPS
@@ -48,8 +46,8 @@ def test_killed_steps_recaption_only_the_batch_in_flight(workplace: Workplace, w
 def test_a_killed_step_is_retried_within_its_run(workplace: Workplace, write_video):
     for seed in range(12):
         write_video(workplace.source / f"{seed:03}.mp4", seed)
-    workplace.succeed("index_videos")
-    process = workplace.start("echo_videos", "shard-00000", ECHO_BATCH_SECONDS="0.5")
+    workplace.index_and_probe()
+    process = workplace.start("captions_and_merge", "shard-00000", ECHO_BATCH_SECONDS="0.5")
     try:
         wait_until(lambda: len(workplace.batches()) == 2, "the second batch")
         os.kill(workplace.batches()[-1][0], signal.SIGKILL)
@@ -60,4 +58,3 @@ def test_a_killed_step_is_retried_within_its_run(workplace: Workplace, write_vid
     assert "STEP_UP_FOR_RETRY" in output
     assert workplace.query("SELECT count(*) FROM captioned_videos WHERE caption_llava = id") == [(12,)]
     assert sum(len(ids) for _, ids in workplace.batches()) == 12 + BATCH
-

@@ -1,21 +1,20 @@
 """Two runs at the same time, and a reader in the way of a merge."""
 
+import dagster as dg
 import duckdb
 
+from resources.warehouse import Warehouse
 from tests.e2e.conftest import Workplace, kill_group, wait_until
 
 
 def test_two_runs_on_different_shards_and_an_open_reader_lose_nothing(workplace: Workplace, write_video):
     for seed in range(8):
         write_video(workplace.source / f"{seed}.mp4", seed)
-    workplace.environment["VIDCAP_SHARD_SIZE"] = "4"
-    workplace.succeed("index_videos")
-    workplace.succeed("echo_videos", "shard-00000")
-    workplace.environment["ECHO_PROMPT"] = "again "
-
+    workplace.index_and_probe(shard_size=4)
     database = workplace.home / "vidcap.duckdb"
+    Warehouse(str(database)).merge(workplace.lake, "shard-00000", ["captions_llava"])
     reader = duckdb.connect(str(database), read_only=True)
-    runs = [workplace.start("echo_videos", shard) for shard in ("shard-00000", "shard-00001")]
+    runs = [workplace.start("captions_and_merge", shard) for shard in ("shard-00000", "shard-00001")]
     try:
         waiting = "waiting for the warehouse, another process has it open"
         output = ""
@@ -32,17 +31,15 @@ def test_two_runs_on_different_shards_and_an_open_reader_lose_nothing(workplace:
         reader.close()
         for run in runs:
             kill_group(run)
-    rows = workplace.query("SELECT shard, count(*) FROM captioned_videos WHERE caption_llava = 'again ' || id GROUP BY 1")
+    rows = workplace.query("SELECT shard, count(*) FROM captioned_videos WHERE caption_llava = id GROUP BY 1")
     assert sorted(rows) == [("shard-00000", 4), ("shard-00001", 4)]
 
 
 def test_a_second_run_of_the_same_shard_waits_and_does_nothing_twice(workplace: Workplace, write_video):
     for seed in range(8):
         write_video(workplace.source / f"{seed}.mp4", seed)
-    workplace.succeed("index_videos")
-    workplace.succeed("echo_videos", "shard-00000")
-    workplace.calls.unlink()
-    workplace.environment |= {"ECHO_PROMPT": "again ", "ECHO_BATCH_SECONDS": "1"}
+    workplace.index_and_probe()
+    workplace.environment["ECHO_BATCH_SECONDS"] = "1"
     first = workplace.start("captions_only", "shard-00000")
     try:
         wait_until(lambda: len(workplace.batches()) == 1, "the first batch")
@@ -61,14 +58,12 @@ def test_an_unknown_shard_exits_1_with_one_sentence_and_no_partition(workplace: 
     dagster_home = workplace.folder / "dagster"
     dagster_home.mkdir()
     workplace.environment["DAGSTER_HOME"] = str(dagster_home)
-    workplace.succeed("index_videos")
-    code, output = workplace.run("echo_videos", "shard-99999")
+    workplace.index_and_probe()
+    code, output = workplace.run("captions_and_merge", "shard-99999")
     assert code == 1
     assert "there is no shard 'shard-99999'" in output
-    import dagster as dg
-
     with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
-        assert list(instance.get_dynamic_partitions("shards")) == ["shard-00000"]
+        assert list(instance.get_dynamic_partitions("shards")) == []
 
 
 def test_a_source_that_is_wrong_exits_1_with_one_sentence(workplace: Workplace):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from resources.annotation.outcome import Answer, ClipError, ErrorKind
+from resources.annotation.outcome import Answer, AnsweredError, ErrorKind
 from resources.captioners.openai.pricing import Usage
 
 _REFUSAL_LENGTH = 300
@@ -24,29 +24,6 @@ class MalformedReply(Exception):
     def __init__(self, message: str, usage: Usage | None = None) -> None:
         super().__init__(message)
         self.usage = usage
-
-
-class AnsweredError(ClipError):
-    """A clip that failed although the server answered for it, so that the answer was paid."""
-
-    def __init__(
-        self,
-        kind: ErrorKind,
-        message: str,
-        finish_reason: str | None = None,
-        tokens_in: int | None = None,
-        tokens_out: int | None = None,
-        seconds: float | None = None,
-        cost_usd: float | None = None,
-        details: Mapping[str, Any] | None = None,
-    ) -> None:
-        super().__init__(kind, message)
-        self.finish_reason = finish_reason
-        self.tokens_in = tokens_in
-        self.tokens_out = tokens_out
-        self.seconds = seconds
-        self.cost_usd = cost_usd
-        self.details = dict(details or {})
 
 
 @dataclass(frozen=True, slots=True)
