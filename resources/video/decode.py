@@ -117,7 +117,13 @@ def _frames(
     why: str | None,
     warnings: list[str],
 ) -> Frames:
-    details: dict[str, Any] = {"backend": backend, "access": access, "why": why, "decode_warnings": warnings}
+    details: dict[str, Any] = {
+        "backend": backend,
+        "access": access,
+        "why": why,
+        "num_frames": num_frames,
+        "decode_warnings": warnings,
+    }
     return Frames(
         images=np.stack([taken[index].pixels for index in indices]),
         indices=indices,

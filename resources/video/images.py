@@ -58,7 +58,7 @@ def read_image(
         indices=indices,
         num_frames=1,
         times_s=[0.0] * len(indices),
-        details={"backend": "pillow", "access": "image", "why": None, "decode_warnings": []},
+        details={"backend": "pillow", "access": "image", "why": None, "num_frames": 1, "decode_warnings": []},
     )
 
 
