@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from resources.camera_motion.chain import Break, trace
 from resources.camera_motion.classify import labels_of_transform
 from resources.camera_motion.describe import describe
+from resources.camera_motion.dissolves import find_dissolve
 from resources.camera_motion.motion import CameraMotion, Reason, unclassified
 from resources.camera_motion.tracking import Reel, Transform
 
@@ -41,6 +42,9 @@ def analyse(
     if path.breaks:
         return unclassified(Reason.CUT if cuts else Reason.INCONSISTENT, cuts=cuts)
     numbers, steps = path.positions
+    melted = find_dissolve(reel, numbers, steps)
+    if melted is not None:
+        return unclassified(Reason.CUT, cuts=(float(clock[melted]),))
     transforms = [_rescale(transform, reel[0].gray.shape, size) for transform in steps]
     labels = labels_of_transform(transforms[-1], size, threshold)
     return describe(labels, numbers, transforms, size, path.confidence)

@@ -73,6 +73,15 @@ def test_cuts_are_found_with_their_times():
     assert motion.cuts == (1.2, 2.1)
 
 
+@pytest.mark.parametrize("length", [4, 8, 16])
+def test_a_dissolve_is_a_cut_although_no_frame_differs_much_from_the_next(length):
+    share = np.clip((np.arange(40) - 12) / length, 0, 1)[:, None, None]
+    frames = np.rint(shot(frames=1) * (1 - share) + shot(frames=1, seed=1) * share).astype(np.uint8)
+    motion = analyse(frames, SIZE)
+    assert (motion.label, motion.reason) == ("unclassified", Reason.CUT)
+    assert motion.cuts[0] == pytest.approx(12 + length / 2, abs=5)
+
+
 def test_an_object_crossing_the_picture_is_not_the_camera():
     frames = shot(frames=FRAMES)
     thing = shot(frames=1, seed=5)[0][:70, :90]
