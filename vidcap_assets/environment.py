@@ -29,3 +29,8 @@ def warehouse() -> str:
 def setting(name: str) -> str | None:
     """An optional variable; empty counts as unset."""
     return os.environ.get(name) or None
+
+
+def definitions() -> str:
+    """``VIDCAP_DEFINITIONS``: the module that `vidcap` runs; by default the one of this package."""
+    return os.environ.get("VIDCAP_DEFINITIONS") or "vidcap_assets.definitions"

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from resources.dataset.differences import own_words
@@ -22,6 +22,7 @@ def test_words_that_only_one_caption_has(captions: list[str], pieces: list[list[
     assert own_words(captions) == pieces
 
 
-@given(st.lists(st.text(), max_size=4))
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text(max_size=30), max_size=3))
 def test_pieces_put_together_are_the_caption(captions: list[str]) -> None:
     assert ["".join(pieces) for pieces in own_words(captions)] == captions

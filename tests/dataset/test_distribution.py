@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -57,7 +58,7 @@ def test_spellings_are_one_tag_and_a_clip_counts_once(collection: Collection) ->
 
 
 def test_classes_leave_no_gap() -> None:
-    for before, after in zip(BINS, BINS[1:], strict=False):
+    for before, after in itertools.pairwise(BINS):
         assert (before.high == after.low) == (before.facet == after.facet)
         assert (before.high is None) == (before.facet != after.facet)
 

@@ -15,7 +15,6 @@ from vidcap_assets import environment
 from vidcap_assets.cli.run_log import RunLog
 from vidcap_assets.launch import QUIET
 
-DEFINITIONS = "vidcap_assets.definitions"
 _INSTANCE = """\
 # Made by vidcap for runs outside a project folder; a DAGSTER_HOME of your own takes its place.
 telemetry: {enabled: false}
@@ -52,7 +51,6 @@ def run_job(
     steps: Sequence[str] = (),
     config: Mapping[str, Any] | None = None,
     watch: Callable[[RunLog], None] = lambda log: None,
-    module: str = DEFINITIONS,
 ) -> JobResult:
     """Run a job by ``dagster job execute``; ``watch`` is called whenever its log says something.
 
@@ -60,7 +58,6 @@ def run_job(
         tags: run tags, such as the shards.
         steps: run only these steps of the job; by default all.
         config: run config, in addition to a quiet console.
-        module: where the definitions are.
     """
     logs = Path(environment.home()) / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -70,7 +67,7 @@ def run_job(
         run_config = Path(folder, "run.yaml")
         run_config.write_text(json.dumps({**QUIET, **(config or {})}))
         command = [sys.executable, "-W", "ignore", "-m", "dagster", "job", "execute"]
-        command += ["-m", module, "-j", job, "-c", str(run_config)]
+        command += ["-m", environment.definitions(), "-j", job, "-c", str(run_config)]
         if tags:
             command += ["--tags", json.dumps(tags)]
         if steps:
@@ -94,7 +91,8 @@ def run_job(
                 # The run got the same signal; it ends by itself once the batch in flight is down.
                 process.wait()
                 raise
-    return JobResult(job, process.returncode == 0, told.run_id, told.failures, path)
+    success = process.returncode == 0
+    return JobResult(job, success, told.run_id, {} if success else told.failures, path)
 
 
 def dagster_environment() -> dict[str, str]:

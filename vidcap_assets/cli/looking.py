@@ -35,9 +35,9 @@ FROM costs WHERE cost_usd IS NOT NULL OR tokens_out > 0
 _COMPARISON = """
 SELECT comparison.*, clip.cmotion, clip.objects, clip.actions, clip.probe_error
 FROM caption_comparison AS comparison JOIN captioned_videos AS clip USING (id)
-WHERE id = $wanted OR path = $wanted
-   OR (length($wanted) >= 3 AND (starts_with(id, $wanted) OR ends_with(path, '/' || $wanted)))
-ORDER BY id <> $wanted, path <> $wanted, id
+WHERE clip.id = $wanted OR clip.path = $wanted
+   OR (length($wanted) >= 3 AND (starts_with(clip.id, $wanted) OR ends_with(clip.path, '/' || $wanted)))
+ORDER BY clip.id <> $wanted, clip.path <> $wanted, clip.id
 LIMIT 6
 """
 

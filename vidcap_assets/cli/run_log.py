@@ -14,8 +14,11 @@ _MOVED = re.compile(
     r"(?P<annotator>\w+) (?P<shard>\S+): (?P<done>\d+)/(?P<todo>\d+) clips, (?P<rate>[\d.]+)/s, "
     r"ETA \S+(?: s)?, (?P<failed>\d+) failed$"
 )
-_STEP_FAILED = re.compile(r"(?P<step>\S+) - STEP_FAILURE - ")
-_EXCEPTION = re.compile(r"^(?:[\w.]+\.)?(?P<name>[A-Z]\w*): (?P<message>.+)$")
+_RUN_FAILED = re.compile(r"RUN_FAILURE - .*Steps failed: \[(?P<steps>[^\]]*)\]")
+_EXCEPTION = re.compile(
+    r"^(?:[\w.]+\.)?(?P<name>(?:[A-Z]\w*)?(?:Error|Failure|Exception|Interrupt)): (?P<message>.+)$"
+)
+_SAID_BY_VIDCAP = "Failure"
 
 
 @dataclass
@@ -36,15 +39,16 @@ class RunLog:
     run_id: str | None = None
     shards: dict[str, dict[str, ShardProgress]] = field(default_factory=dict)
     rates: dict[str, float] = field(default_factory=dict)
-    failures: dict[str, str] = field(default_factory=dict)
+    failed_steps: list[str] = field(default_factory=list)
     messages: list[str] = field(default_factory=list)
     """Everything the steps said, for where no bars can be drawn."""
-    _failing: str | None = None
+    _exceptions: list[tuple[str, str]] = field(default_factory=list)
 
     def feed(self, line: str) -> None:
         """Take in one line of the log, without its line end."""
         if (match := _LINE.match(line)) is None:
-            self._explain(line)
+            if exception := _EXCEPTION.match(line.strip()):
+                self._exceptions.append((exception["name"], exception["message"]))
             return
         self.run_id, text = match["run"], match["text"]
         if opened := _OPENED.search(text):
@@ -56,8 +60,8 @@ class RunLog:
             if shard is not None:
                 shard.done, shard.failed = int(moved["done"]), int(moved["failed"])
                 self.rates[moved["annotator"]] = float(moved["rate"])
-        elif failed := _STEP_FAILED.search(text):
-            self._failing = failed["step"]
+        elif failed := _RUN_FAILED.search(text):
+            self.failed_steps = [step.strip(" '\"") for step in failed["steps"].split(",")]
         if match["level"] in ("INFO", "WARNING"):
             self.messages.append(text)
 
@@ -69,11 +73,17 @@ class RunLog:
         """Clips that failed in this run."""
         return sum(shard.failed for shard in self.shards.get(annotator, {}).values())
 
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why the run failed, by step: what vidcap itself says of it, else the exception at the root."""
+        said = list(dict.fromkeys(text for name, text in self._exceptions if name == _SAID_BY_VIDCAP))
+        root = self._exceptions[-1:]
+        reasons = {}
+        for step in self.failed_steps or ["run"] * bool(root):
+            own = [text for text in said if text.startswith(f"{step}:")]
+            rest = own or said or [f"{name}: {text}" for name, text in root] or ["see the log"]
+            reasons[step] = rest[0].removeprefix(f"{step}: ")
+        return reasons
+
     def _of(self, annotator: str) -> dict[str, ShardProgress]:
         return self.shards.setdefault(annotator, {})
-
-    def _explain(self, line: str) -> None:
-        """The first exception below a failed step is its reason."""
-        if self._failing and (match := _EXCEPTION.match(line.strip())):
-            self.failures[self._failing] = match["message"]
-            self._failing = None

@@ -18,7 +18,7 @@ from resources.annotation.outcome import ErrorKind
 from resources.lake import META, Lake
 from vidcap_assets import environment
 from vidcap_assets.cli.bars import Bars
-from vidcap_assets.cli.job_run import DEFINITIONS, JobResult, dagster_environment, run_job
+from vidcap_assets.cli.job_run import JobResult, dagster_environment, run_job
 from vidcap_assets.cli.output import Json, console, fail, print_json
 from vidcap_assets.launch import shard_tags
 
@@ -138,7 +138,7 @@ def ui(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
 ) -> None:
     """Open Dagster's web interface: asset graph, partitions, runs, logs. Ctrl-C ends it."""
-    command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-m", DEFINITIONS]
+    command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-m", environment.definitions()]
     command += ["-p", str(port), "-h", host]
     console.print(f"http://{host}:{port}")
     try:
@@ -272,11 +272,12 @@ def _conclude(results: Sequence[JobResult], as_json: bool) -> None:
     else:
         from vidcap_assets.cli.looking import show_coverage
 
-        show_coverage()
-        console.print(
-            "[green]✓[/green] done. Next: vidcap report, vidcap export, vidcap status"
-            if success
-            else "[red]✗[/red] not everything is done; what is there is kept. See: vidcap status"
-        )
+        if success:
+            show_coverage()
+            console.print("[green]✓[/green] done. Next: vidcap report, vidcap export, vidcap status")
+        else:
+            console.print(
+                "[red]✗[/red] not everything is done; what is there is kept, the same command goes on from there"
+            )
     if not success:
         raise typer.Exit(1)

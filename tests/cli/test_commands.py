@@ -1,0 +1,213 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from resources.annotation.outcome import ErrorKind
+from tests.dataset.collection import Collection
+from vidcap_assets.cli import app
+from vidcap_assets.cli.bars import duration
+from vidcap_assets.cli.running import Stage, _retry_stages, _stages, contiguous
+
+
+@pytest.fixture
+def vidcap(monkeypatch: pytest.MonkeyPatch):
+    """Runs a command in this process; gives exit code and output."""
+    monkeypatch.setenv("COLUMNS", "160")
+    for name in ("VIDCAP_HOME", "VIDCAP_WAREHOUSE", "VIDCAP_SOURCE", "OPENAI_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def run(home: Path, *arguments: str) -> tuple[int, str]:
+        monkeypatch.setenv("VIDCAP_HOME", str(home))
+        result = CliRunner().invoke(app, list(arguments))
+        return result.exit_code, result.output
+
+    return run
+
+
+def process(home: Path, *arguments: str) -> tuple[int, dict]:
+    """Runs a command as users do; gives exit code and its JSON."""
+    environment = {
+        **os.environ,
+        "VIDCAP_HOME": str(home),
+        "DAGSTER_HOME": str(home / "dagster"),
+        "VIDCAP_DEFINITIONS": "tests.cli.one_process",
+    }
+    (home / "dagster").mkdir(parents=True, exist_ok=True)
+    (home / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    command = [sys.executable, "-W", "ignore", "-m", "vidcap_assets.cli", *arguments, "--json"]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=False, timeout=300)
+    return done.returncode, json.loads(done.stdout)
+
+
+def test_status(vidcap, captioned_once: Collection) -> None:
+    code, output = vidcap(captioned_once.root, "status")
+    assert code == 0
+    assert "vidcap retry --failed --kind rate_limited --annotator captions_gpt4v" in output
+    assert "captions_pllava" in output
+    code, output = vidcap(captioned_once.root, "status", "--json")
+    content = json.loads(output)
+    [pllava] = [row for row in content["coverage"] if row["annotator"] == "captions_pllava"]
+    assert (pllava["ok"], pllava["failed"], pllava["skipped"], pllava["missing"]) == (4, 1, 1, 0)
+    assert [row["cost_usd"] for row in content["costs"] if row["annotator"] == "captions_gpt4v"] == [0.01]
+
+
+def test_compare(vidcap, captioned_once: Collection) -> None:
+    code, output = vidcap(captioned_once.root, "compare", "a3")
+    assert code == 0
+    assert "An old caption from the list." in output
+    assert "captions_pllava · the text" in output
+    code, output = vidcap(captioned_once.root, "compare", "a2.mp4", "--json")
+    assert {said["captioner"] for said in json.loads(output)["captions"]} >= {
+        "captions_pllava",
+        "captions_llava",
+    }
+
+
+def test_compare_of_an_unknown_clip_fails(vidcap, captioned_once: Collection) -> None:
+    code, output = vidcap(captioned_once.root, "compare", "nobody", "--json")
+    assert code == 1
+    assert "there is no clip 'nobody'" in json.loads(output)["error"]
+
+
+@pytest.mark.parametrize("command", [["status"], ["compare", "x"], ["retry", "--failed"]])
+def test_before_the_first_run_the_next_step_is_named(vidcap, tmp_path: Path, command: list[str]) -> None:
+    code, output = vidcap(tmp_path, *command, "--json")
+    assert code == 1
+    assert "start with: vidcap run SOURCE" in json.loads(output)["error"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["run", "--captioners", "blip"], ["retry"], ["retry", "--failed", "--kind", "tired"], ["nonsense"]],
+)
+def test_wrong_usage_is_exit_code_2(vidcap, tmp_path: Path, command: list[str]) -> None:
+    assert vidcap(tmp_path, *command)[0] == 2
+
+
+def test_retry_with_nothing_of_that_kind(vidcap, captioned_once: Collection) -> None:
+    code, output = vidcap(captioned_once.root, "retry", "--failed", "--kind", "refused", "--json")
+    assert (code, json.loads(output)) == (0, {"success": True, "runs": []})
+
+
+def test_doctor_names_what_is_wrong(vidcap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIDCAP_SOURCE", str(tmp_path / "nowhere"))
+    monkeypatch.setenv("VIDCAP_LLAVA_MODEL", str(tmp_path / "no-model"))
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    code, output = vidcap(tmp_path, "doctor", "--json")
+    found = {finding["what"]: finding for finding in json.loads(output)["findings"]}
+    assert code == 1
+    assert (found["source"]["level"], found["model llava"]["level"]) == ("bad", "bad")
+    assert (found["decoder"]["level"], found["key"]["level"], found["home"]["level"]) == (
+        "ok",
+        "ok",
+        found["home"]["level"],
+    )
+    assert "sk-very-secret" not in output
+
+
+def test_doctor_tells_of_a_damaged_database(vidcap, tmp_path: Path) -> None:
+    (tmp_path / "vidcap.duckdb").write_bytes(b"this is no database" * 1000)
+    code, output = vidcap(tmp_path, "doctor", "--json")
+    [found] = [one for one in json.loads(output)["findings"] if one["what"] == "warehouse"]
+    assert (code, found["level"]) == (1, "bad")
+    assert "the lake has everything" in found["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ranges"),
+    [
+        ("", []),
+        ("a", ["a"]),
+        ("abcd", ["abc", "d"]),
+        ("acd", ["a", "cd"]),
+        ("fab", ["ab", "f"]),
+    ],
+)
+def test_ranges_of_neighbours(wanted: str, ranges: list[str]) -> None:
+    assert contiguous(list("abcdef"), list(wanted), 3) == [list(one) for one in ranges]
+
+
+@pytest.mark.parametrize(
+    ("annotators", "kinds", "stages"),
+    [
+        (
+            ["camera_motion"], [ErrorKind.MISSING_FILE],
+            [("caption_videos", ("camera_motion", "captioned_videos"), False)],
+        ),
+        (
+            ["captions_llava"], [],
+            [("caption_videos", ("captions_llava", "tags", "captioned_videos"), True)],
+        ),
+        (
+            ["captions_gpt4v"], [ErrorKind.RATE_LIMITED],
+            [("caption_videos_gpt4v", ("captions_gpt4v", "captioned_videos"), False),
+             ("caption_videos", ("tags", "captioned_videos"), False)],
+        ),
+        (
+            ["raw_meta"], [ErrorKind.DECODE_ERROR],
+            [("caption_videos", ("raw_meta", "captions_pllava", "captions_llava", "camera_motion", "tags",
+                                 "captioned_videos"), True)],
+        ),
+    ],
+)  # fmt: skip
+def test_a_retry_runs_what_failed_and_what_reads_it(annotators, kinds, stages) -> None:
+    found = [(stage.job, stage.steps, bool(stage.config)) for stage in _retry_stages(annotators, kinds)]
+    assert found == stages
+
+
+def test_paid_captioner_runs_last_and_tags_once() -> None:
+    assert _stages("llava,gpt4v") == [
+        Stage(
+            "caption_videos",
+            ("captions_llava", "camera_motion"),
+            ("raw_meta", "captions_llava", "camera_motion"),
+        ),
+        Stage("caption_videos_gpt4v", ("captions_gpt4v", "tags_objects", "tags_actions")),
+    ]
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(42, "42 s"), (200, "3 min"), (7800, "2 h 10 min")])
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_export_by_its_job(captioned: Collection) -> None:
+    code, result = process(captioned.root, "export", "--fmax", "47", "--format", "csv")
+    assert code == 0, result
+    assert (result["rows"], result["clips"], result["filters"]) == (2, 6, {"fmax": 47})
+    lines = (captioned.root / "exports" / "training_set" / "training_set.csv").read_text().splitlines()
+    assert len(lines) == 3
+
+
+def test_run_of_a_folder_is_merged_and_found_again(tmp_path: Path, write_video, vidcap) -> None:
+    for seed in range(3):
+        write_video(tmp_path / "clips" / f"{seed}.mp4", seed)
+    (tmp_path / "clips" / "broken.mp4").write_bytes(b"no video")
+    code, result = process(
+        tmp_path / "home", "run", str(tmp_path / "clips"), "--captioners", "", "--shard-size", "3"
+    )
+    assert code == 0, result
+    assert [(run["job"], run["success"]) for run in result["runs"]] == [
+        ("index_videos", True),
+        ("caption_videos", True),
+    ]
+    assert all(Path(run["log"]).is_file() and run["run_id"] for run in result["runs"])
+    status = json.loads(vidcap(tmp_path / "home", "status", "--json")[1])
+    [camera] = [row for row in status["coverage"] if row["annotator"] == "camera_motion"]
+    assert (camera["clips"], camera["ok"] + camera["failed"], camera["skipped"], camera["shards"]) == (
+        4,
+        3,
+        1,
+        2,
+    )
+
+
+def test_run_of_a_source_that_is_not_there_fails_with_the_reason(tmp_path: Path) -> None:
+    code, result = process(tmp_path / "home", "run", str(tmp_path / "nowhere"))
+    assert code == 1
+    assert "nowhere: neither a folder nor" in result["error"]
