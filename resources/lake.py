@@ -126,7 +126,7 @@ class Lake:
         """
         self.require_shard(shard)
         file = self.meta_file(shard)
-        names = [name for name in Clip.__dataclass_fields__]
+        names = list(Clip.__dataclass_fields__)
         rows = read_table(file, columns=names).to_pylist()
         return [Clip(**{**row, "path": Path(row["path"]), "kind": Kind(row["kind"])}) for row in rows]
 

@@ -55,7 +55,9 @@ def test_indexing_again_changes_nothing(collection):
     collection.write(a="1", b="2")
     collection.index()
     update = collection.index()
-    assert not (update.new or update.rewritten or update.added or update.moved or update.changed or update.gone)
+    assert not (
+        update.new or update.rewritten or update.added or update.moved or update.changed or update.gone
+    )
 
 
 def test_a_moved_clip_keeps_its_id_and_place(collection):

@@ -48,7 +48,12 @@ def test_a_list_keeps_its_order_ids_and_texts_as_they_are(tmp_path, suffix):
     frame.to_csv(listing, index=False) if suffix == ".csv" else frame.to_parquet(listing)
     first, second = read_source(listing)
     assert (first.path, first.id, first.text) == (tmp_path / "z.mp4", "007", "None, they said")
-    assert (second.path, second.id, second.text, second.kind) == (Path("/elsewhere/a.png"), "NA", None, Kind.IMAGE)
+    assert (second.path, second.id, second.text, second.kind) == (
+        Path("/elsewhere/a.png"),
+        "NA",
+        None,
+        Kind.IMAGE,
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,7 +62,7 @@ def test_a_list_keeps_its_order_ids_and_texts_as_they_are(tmp_path, suffix):
         (b"file,text\na.mp4,x\n", "has no column 'path' .its columns: file, text."),
         (b"path,id\na.mp4,1\nb.mp4,1\n", r"1 ids stand more than once \(1\)"),
         (b"path,id\na.mp4,1\nb.mp4,\n", r"row 2 \(.*\) has no id"),
-        (b"path\na.mp4\n\"\"\n", "row 2 has no path"),
+        (b'path\na.mp4\n""\n', "row 2 has no path"),
         (b'path\n"a.mp4\n', "cannot be read as csv"),
         (b"\xff\xfe\x00\x01\x02", "cannot be read as csv"),
         (b"", "cannot be read as csv"),
@@ -74,7 +79,11 @@ def test_a_list_that_cannot_be_used_says_why_in_one_sentence(tmp_path, content, 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("nowhere.csv", "there is no such list"), ("nowhere", "neither a folder nor"), ("bad.parquet", "cannot be read")],
+    [
+        ("nowhere.csv", "there is no such list"),
+        ("nowhere", "neither a folder nor"),
+        ("bad.parquet", "cannot be read"),
+    ],
 )
 def test_a_source_that_is_not_there_is_named(tmp_path, name, message):
     if name.startswith("bad"):

@@ -6,7 +6,7 @@ Nothing is loaded here: models load on the first batch, child processes start wi
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
@@ -298,7 +298,7 @@ class TaggerResource(LocalModelResource):
         return Tagger(**_fields(self), cache=_cache(lake))
 
 
-def _fields(resource: dg.ConfigurableResource) -> dict[str, object]:
+def _fields(resource: dg.ConfigurableResource) -> dict[str, Any]:
     return {name: getattr(resource, name) for name in type(resource).model_fields}
 
 

@@ -6,7 +6,7 @@ status, and an answer can only become the outcome of the clip it was given for.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -19,7 +19,7 @@ from resources.annotation.annotator import Annotator, StreamingAnnotator
 from resources.annotation.clip import Clip
 from resources.annotation.journal import Journal
 from resources.annotation.ladder import Ladder, Result
-from resources.annotation.outcome import AnsweredError, Answer, ClipError, Outcome, Status
+from resources.annotation.outcome import Answer, AnsweredError, ClipError, Outcome, Status
 from resources.annotation.outcome_table import outcomes_to_table
 from resources.annotation.prefetch import Prepared, prepare_ahead
 from resources.annotation.progress import Progress
@@ -98,7 +98,8 @@ def annotate_shard(
         ]
         annotator.check(todo)
         options.log(
-            f"{annotator.recipe.annotator} {store.shard}: {len(clips)} clips, {len(todo)} to do, {len(reasons)} skipped, "
+            f"{annotator.recipe.annotator} {store.shard}: {len(clips)} clips, "
+            f"{len(todo)} to do, {len(reasons)} skipped, "
             f"{len(clips) - len(todo) - len(reasons)} done before"
         )
         model_seconds = _annotate(annotator, todo, recorded, journal, options, store.shard) if todo else 0.0
@@ -183,7 +184,7 @@ def _annotate(
 Chunk = tuple[float, Sequence[tuple[Clip, Result]]]
 
 
-def _stream(annotator: Annotator, items: Iterator[Prepared]) -> Iterator[Chunk]:
+def _stream(annotator: Annotator, items: Iterator[Prepared]) -> Generator[Chunk, None, None]:
     """The answers in chunks, each with the seconds that the model took for it."""
     if isinstance(annotator, StreamingAnnotator):
         started = time.monotonic()

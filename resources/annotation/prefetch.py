@@ -1,6 +1,6 @@
 """Preparing clips ahead of the model, bounded, so that the model never waits and memory stays flat."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ class Prepared:
 
 def prepare_ahead(
     prepare: Callable[[Clip], Any], clips: Sequence[Clip], *, workers: int, lookahead: int
-) -> Iterator[Prepared | tuple[Clip, ClipError]]:
+) -> Generator[Prepared | tuple[Clip, ClipError], None, None]:
     """Yield every clip once, prepared or failed, as soon as it is ready.
 
     At most ``lookahead`` clips are being prepared or waiting to be taken at any time. The order is that

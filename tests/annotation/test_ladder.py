@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.annotation.ladder import Ladder
-from resources.annotation.outcome import Answer, AnnotatorError, ErrorKind
+from resources.annotation.outcome import AnnotatorError, Answer, ErrorKind
 
 
 def echo(items):
@@ -66,7 +66,7 @@ def test_eight_unexpected_errors_in_a_row_blame_the_annotator():
     def annotate(items):
         raise RuntimeError("device lost")
 
-    with pytest.raises(AnnotatorError, match="8 clips in a row failed.*device lost"):
+    with pytest.raises(AnnotatorError, match=r"8 clips in a row failed.*device lost"):
         Ladder(annotate, 16).run(range(16))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from resources.annotation.annotator import StreamingAnnotator
 from resources.annotation.clip import Clip
 from resources.annotation.loop import LoopOptions, Redo, annotate_shard
-from resources.annotation.outcome import Answer, AnnotatorError, ClipError, ErrorKind
+from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind
 from resources.annotation.prefetch import prepare_ahead
 from resources.annotation.recipe import Recipe
 from resources.annotation.store import ShardBusyError

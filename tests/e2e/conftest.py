@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import signal
@@ -126,10 +127,8 @@ class Workplace:
 
 
 def kill_group(process: subprocess.Popen) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 

@@ -38,14 +38,14 @@ def video_index(
             store.write_manifest(shard, clips)
         names = store.shards()
     registered = register(context.instance, names)
-    clips = sum(map(len, {**existing, **update.new}.values()))
+    count = sum(map(len, {**existing, **update.new}.values()))
     context.log.info(
-        f"{clips} clips in {len(names)} shards: {len(update.added)} new, {len(update.moved)} moved, "
+        f"{count} clips in {len(names)} shards: {len(update.added)} new, {len(update.moved)} moved, "
         f"{len(update.changed)} changed, {len(update.gone)} no longer listed, {len(update.duplicates)} duplicates"
     )
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": clips,
+            "dagster/row_count": count,
             "shards": len(names),
             "new_partitions": dg.MetadataValue.json(registered),
             **{
