@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -21,7 +21,9 @@ from resources.annotation.recipe import Recipe
 from resources.annotation.store import ShardBusyError
 from resources.lake import Lake, NotMaterialisedError
 from resources.storage import read_table
+from vidcap_assets.checks import QualityCheck, QualityConfig, judge, quality_specs
 from vidcap_assets.partitions import shards, shards_of_run
+from vidcap_assets.preview import Preview
 
 ACCOUNTING = "accounting"
 FAILED_SHARE = "failed_share"
@@ -30,7 +32,7 @@ _PREVIEW_ROWS = 5
 Events = Iterator[dg.MaterializeResult | dg.AssetCheckEvaluation | dg.Output]
 
 
-class AnnotateConfig(dg.Config):
+class AnnotateConfig(QualityConfig):
     """How an annotation asset treats what is there already, and what it accepts."""
 
     redo: Redo = Field(
@@ -55,8 +57,8 @@ class ShardTask:
     clips: list[Clip]
 
 
-def check_specs(asset: str) -> list[dg.AssetCheckSpec]:
-    """The blocking checks that every annotation asset evaluates for each shard it finishes."""
+def check_specs(asset: str, quality: Sequence[QualityCheck] = ()) -> list[dg.AssetCheckSpec]:
+    """What an annotation asset evaluates for each shard it finishes: two blocking checks, and its own."""
     return [
         dg.AssetCheckSpec(
             ACCOUNTING,
@@ -72,6 +74,7 @@ def check_specs(asset: str) -> list[dg.AssetCheckSpec]:
             blocking=True,
             description="Not more than the accepted share of the readable clips failed.",
         ),
+        *quality_specs(asset, quality),
     ]
 
 
@@ -93,12 +96,14 @@ def annotate_shards(
     lake: Lake,
     task: Callable[[str], ShardTask],
     prepare_workers: int,
+    quality: Sequence[QualityCheck] = (),
+    preview: Preview | None = None,
 ) -> Events:
     """Annotate the shards of this run, one after the other with one annotator.
 
     A shard is logged as materialised the moment it is finished, so that a later failure or kill leaves it
     green. One that could not be finished (another process holds it, rows left by a passing fault) does not
-    stop the others; all such are raised at the end.
+    stop the others; all such are raised at the end. ``preview`` shows some of what was annotated just now.
     """
     keys = shards_of_run(context, lake)
     unfinished: dict[str, str] = {}
@@ -128,14 +133,17 @@ def annotate_shards(
         if left := _left_to_do(report.outcomes):
             unfinished[shard] = left
             continue
+        yield from judge(asset, quality, shard, todo.clips, report.outcomes, todo.annotator.recipe, config)
         finished[shard] = _metadata(report, todo.annotator.recipe, lake)
+        if preview is not None and report.annotated:
+            finished[shard]["contact_sheet"] = dg.MetadataValue.md(preview(todo.clips, report.outcomes))
         versions[shard] = rows_version(report.outcomes, ["id", "value", "status", "error_kind"])
         _log_materialised(context, asset, shard, finished[shard], versions[shard])
     if unfinished:
         reasons = "; ".join(f"{shard}: {reason}" for shard, reason in unfinished.items())
         raise dg.Failure(f"{asset}: {len(unfinished)} of {len(keys)} shards are unfinished: {reasons}")
     yield from materialised(context, asset, finished, versions)
-    for check in (ACCOUNTING, FAILED_SHARE):
+    for check in (ACCOUNTING, FAILED_SHARE, *(check.name for check in quality)):
         # The evaluations above are one a shard; the step's own output for the check is one a step.
         yield dg.Output(None, output_name=f"{asset}_{check}")
 
@@ -224,7 +232,7 @@ def _check_failed_share(asset: str, shard: str, report: ShardReport, limit: floa
 
 
 def _evaluation(
-    asset: str, check: str, shard: str, passed: bool, metadata: dict[str, float], description: str
+    asset: str, check: str, shard: str, passed: bool, metadata: Mapping[str, float], description: str
 ) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
         asset_key=dg.AssetKey(asset),

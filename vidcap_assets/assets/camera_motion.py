@@ -4,9 +4,11 @@ import dagster as dg
 
 from resources.lake import META
 from vidcap_assets.annotate import AnnotateConfig, ShardTask, annotate_shards, check_specs, failing_clearly
+from vidcap_assets.checks import LABEL_CHECKS
 from vidcap_assets.columns import ANNOTATION
 from vidcap_assets.partitions import shards
 from vidcap_assets.policies import RETRY, SEVERAL_SHARDS
+from vidcap_assets.preview import contact_sheet
 from vidcap_assets.resources import CameraResource, DecodeResource, LakeResource
 
 
@@ -18,7 +20,7 @@ from vidcap_assets.resources import CameraResource, DecodeResource, LakeResource
     output_required=False,
     retry_policy=RETRY,
     backfill_policy=SEVERAL_SHARDS,
-    check_specs=check_specs("camera_motion"),
+    check_specs=check_specs("camera_motion", LABEL_CHECKS),
     metadata={"dagster/column_schema": ANNOTATION},
 )
 def camera_motion(
@@ -32,6 +34,8 @@ def camera_motion(
 
     Runs on the CPU, in the decoding processes, one pass over each clip.
     """
+    from resources.video import FrameReader
+
     store = lake.open()
     with failing_clearly("camera_motion"), decode.open() as workers:
         annotator = camera.annotator(workers)
@@ -42,4 +46,6 @@ def camera_motion(
             store,
             lambda shard: ShardTask(annotator, store.clips(shard)),
             decode.worker_count,
+            LABEL_CHECKS,
+            lambda clips, outcomes: contact_sheet(clips, outcomes, FrameReader(workers, decode.backend)),
         )

@@ -1,17 +1,16 @@
 """Captions: one asset a captioner, all built alike."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from contextlib import closing
 
 import dagster as dg
 
-from resources.annotation.annotator import Annotator
-from resources.lake import META, Lake
+from resources.lake import META
 from vidcap_assets.annotate import AnnotateConfig, ShardTask, annotate_shards, check_specs, failing_clearly
+from vidcap_assets.checks import CAPTION_CHECKS
 from vidcap_assets.columns import ANNOTATION
 from vidcap_assets.partitions import shards
 from vidcap_assets.policies import GPU_POOL, OPENAI_POOL, RETRY, SEVERAL_SHARDS
+from vidcap_assets.preview import contact_sheet
 from vidcap_assets.resources import DecodeResource, LakeResource
 
 _DESCRIPTION = """\
@@ -38,7 +37,7 @@ def captions_asset(resource: str, *, summary: str, kinds: set[str], pool: str) -
         output_required=False,
         retry_policy=RETRY,
         backfill_policy=SEVERAL_SHARDS,
-        check_specs=check_specs(name),
+        check_specs=check_specs(name, CAPTION_CHECKS),
         metadata={"dagster/column_schema": ANNOTATION},
     )
     def captions(context: dg.AssetExecutionContext, config: AnnotateConfig):
@@ -47,7 +46,10 @@ def captions_asset(resource: str, *, summary: str, kinds: set[str], pool: str) -
         store = lake.open()
         with (
             failing_clearly(name),
-            _captioner(getattr(context.resources, resource), decode, store, context.run_id) as captioner,
+            decode.frames() as frames,
+            closing(
+                getattr(context.resources, resource).captioner(frames, store, context.run_id)
+            ) as captioner,
         ):
             yield from annotate_shards(
                 context,
@@ -56,19 +58,11 @@ def captions_asset(resource: str, *, summary: str, kinds: set[str], pool: str) -
                 store,
                 lambda shard: ShardTask(captioner, store.clips(shard)),
                 decode.worker_count,
+                CAPTION_CHECKS,
+                lambda clips, outcomes: contact_sheet(clips, outcomes, frames),
             )
 
     return captions
-
-
-@contextmanager
-def _captioner(resource: Any, decode: DecodeResource, lake: Lake, run_id: str) -> Iterator[Annotator]:
-    with decode.frames() as frames:
-        captioner = resource.captioner(frames, lake, run_id)
-        try:
-            yield captioner
-        finally:
-            captioner.close()
 
 
 captions_pllava = captions_asset(

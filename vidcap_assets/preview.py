@@ -1,0 +1,76 @@
+"""A look at what was said: frames of a few clips of a shard with their answers, as Markdown with pictures in it."""
+
+import base64
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from resources.annotation.clip import Clip
+from resources.annotation.outcome import ClipError, Status
+from resources.video.sampling import FrameRule, RuleKind
+
+if TYPE_CHECKING:
+    from resources.video import FrameReader
+
+CLIPS = 4
+FRAMES = 4
+SHORT_SIDE = 72
+# The Markdown is kept in the instance's database with every materialisation.
+MAX_BYTES = 32 * 1024
+_MAX_TEXT = 400
+_ESCAPES = str.maketrans(
+    {"<": "&lt;", ">": "&gt;", "&": "&amp;", **{sign: f"\\{sign}" for sign in "\\`*_[]|!#"}}
+)
+
+Preview = Callable[[Sequence[Clip], pa.Table], str]
+
+
+def contact_sheet(clips: Sequence[Clip], outcomes: pa.Table, frames: "FrameReader") -> str:
+    """Markdown of at most :data:`CLIPS` answered clips, spread over the shard: frames in a row, the answer below.
+
+    Reads few small frames, and never more than :data:`MAX_BYTES` of Markdown come of it: a clip whose picture
+    does not fit, or cannot be read any more, is shown by its words alone.
+
+    Args:
+        clips: the shard's clips.
+        outcomes: their outcomes (columns of OUTCOME_SCHEMA).
+        frames: reads the frames.
+    """
+    by_id = {clip.id: clip for clip in clips}
+    rows = zip(*(outcomes[name].to_pylist() for name in ("id", "value", "status")), strict=True)
+    answered = [(by_id[clip_id], value) for clip_id, value, status in rows if status == Status.OK]
+    parts: list[str] = []
+    room = MAX_BYTES
+    for clip, value in _spread(answered, CLIPS):
+        words = f"**{_plain(clip.id)}** {_plain(value)}"
+        part = f"{_picture(clip, frames)}\n\n{words}"
+        if len(part.encode()) + 2 > room:
+            part = words
+        parts.append(part)
+        room -= len(part.encode()) + 2
+    return "\n\n".join(parts)
+
+
+def _spread(rows: list[tuple[Clip, str]], count: int) -> list[tuple[Clip, str]]:
+    if len(rows) <= count:
+        return rows
+    return [rows[place * (len(rows) - 1) // (count - 1)] for place in range(count)]
+
+
+def _picture(clip: Clip, frames: "FrameReader") -> str:
+    from resources.dataset.gallery.sheets import contact_sheet as sheet
+
+    try:
+        read = frames.read(clip.path, clip.kind, FrameRule(RuleKind.LINSPACE, FRAMES), short_side=SHORT_SIDE)
+    except ClipError as error:
+        return f"*no picture: {_plain(str(error))}*"
+    return f"![{_plain(clip.id)}](data:image/webp;base64,{base64.b64encode(sheet(read.images)).decode()})"
+
+
+def _plain(text: str) -> str:
+    """The text with nothing left that Markdown would read as markup."""
+    text = " ".join(text.split())
+    if len(text) > _MAX_TEXT:
+        text = f"{text[:_MAX_TEXT]}…"
+    return text.translate(_ESCAPES)
