@@ -37,7 +37,8 @@ class Frames:
         num_frames: how many frames the clip has.
         times_s: seconds from the first frame to each image, ``None`` where the file has no times.
         details: JSON-able: ``backend``, ``access`` (``seek``, ``sequential`` or ``image``), ``why`` (why
-            not the faster or the wanted way), ``num_frames``, ``decode_warnings`` (list of sentences: damaged but decodable).
+            not the faster or the wanted way), ``num_frames``, ``decode_warnings`` (list of sentences: damaged
+            but decodable).
     """
 
     images: np.ndarray

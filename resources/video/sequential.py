@@ -92,8 +92,6 @@ def _until_error(packets: Iterator[Packet], damage: Damage) -> Iterator[Packet |
 def _decode(packet: Packet | None, stream: VideoStream, damage: Damage) -> list[VideoFrame]:
     try:
         return stream.codec_context.decode(packet)
-    except FFmpegError as error:
-        if isinstance(error, MemoryError):
-            raise
+    except FFmpegError:
         damage.undecodable_packets += 1
         return []

@@ -106,8 +106,6 @@ def open_media(path: Path, *, headers_only: bool = False) -> Iterator[InputConta
             if container.format.name in INDIRECT_FORMATS:
                 raise ClipError(ErrorKind.DECODE_ERROR, f"a {container.format.name} playlist, not a video")
             yield container
-    except MemoryError:
-        raise
     except FFmpegError as error:
         raise ClipError(ErrorKind.DECODE_ERROR, f"FFmpeg cannot read the file: {error.strerror}") from None
     except (ValueError, OverflowError) as error:

@@ -197,9 +197,10 @@ def test_a_child_outlives_the_thread_that_first_needed_it(pool: IsolatedWorkers)
     assert pool.call(process_id) == found[0]
 
 
-def test_children_import_no_model_library_and_no_dagster(workers: IsolatedWorkers):
+def test_children_import_no_model_library_and_no_dagster():
     heavy = ["torch", "dagster", "transformers", "pyarrow", "duckdb", "matplotlib", "decord"]
-    assert workers.call(imported, [*heavy, "av"]) == ["av"]
+    with IsolatedWorkers(1) as pool:
+        assert pool.call(imported, [*heavy, "av"]) == ["av"]
 
 
 def test_children_know_no_secrets(monkeypatch: pytest.MonkeyPatch):
