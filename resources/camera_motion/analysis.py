@@ -12,6 +12,9 @@ from resources.camera_motion.dissolves import find_dissolve
 from resources.camera_motion.motion import CameraMotion, Reason, unclassified
 from resources.camera_motion.tracking import Reel, Transform
 
+ONE_THING_MOVES = 0.6
+"""Below this confidence, on average over the steps, several things move, and the first picture and the last need not agree."""
+
 
 def analyse(
     frames_gray: NDArray[np.uint8],
@@ -42,7 +45,7 @@ def analyse(
     if path.breaks:
         return unclassified(Reason.CUT if cuts else Reason.INCONSISTENT, cuts=cuts)
     numbers, steps = path.positions
-    melted = find_dissolve(reel, numbers, steps)
+    melted = find_dissolve(reel, numbers, steps) if path.usual_confidence > ONE_THING_MOVES else None
     if melted is not None:
         return unclassified(Reason.CUT, cuts=(float(clock[melted]),))
     transforms = [_rescale(transform, reel[0].gray.shape, size) for transform in steps]

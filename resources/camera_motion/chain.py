@@ -64,7 +64,15 @@ class Path:
     @property
     def confidence(self) -> float:
         """Which share of the picture supports the path, at its weakest step."""
-        return min(verdict.support * (1 - verdict.rivalry) for _, _, verdict in self.links)
+        return min(self._supports())
+
+    @property
+    def usual_confidence(self) -> float:
+        """The same, on average."""
+        return sum(self._supports()) / len(self.links)
+
+    def _supports(self) -> list[float]:
+        return [verdict.support * (1 - verdict.rivalry) for _, _, verdict in self.links]
 
 
 def trace(reel: Reel, numbers: Sequence[int]) -> Path:
