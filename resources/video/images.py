@@ -1,5 +1,6 @@
 """Still images as clips of one frame. Runs inside an isolated worker."""
 
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,18 @@ from resources.video.streams import Budget, require_regular_file
 # Sizes are checked against our own budget, before any pixel is decoded.
 Image.MAX_IMAGE_PIXELS = None
 
+# What Pillow's plugins raise on damaged data, by experience with flipped bytes.
+_PILLOW_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    OverflowError,
+    RuntimeError,
+    IndexError,
+    KeyError,
+    struct.error,
+)
 EXIF_ORIENTATION = 0x0112
 WHITE = (255, 255, 255, 255)
 
@@ -32,7 +45,7 @@ def open_image(path: Path, budget: Budget) -> Iterator[Image.Image]:
         with Image.open(path) as image:
             budget.check_size(*image.size)
             yield image
-    except (OSError, ValueError, SyntaxError, EOFError, OverflowError) as error:
+    except _PILLOW_ERRORS as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ClipError(ErrorKind.DECODE_ERROR, f"Pillow cannot read the image: {reason}") from None
 

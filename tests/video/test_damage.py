@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from resources.annotation.clip import Kind
 from resources.annotation.outcome import ClipError, ErrorKind
@@ -15,7 +16,7 @@ from resources.video import FrameReader, FrameRule, Frames, IsolatedWorkers, Rul
 from resources.video.probe import Probe, probe_many
 from tests.video.conftest import Maker
 from tests.video.kinds import KINDS
-from tests.video.media import read_number
+from tests.video.media import Recipe, picture, read_number
 
 RULE = FrameRule(RuleKind.PLLAVA, 4)
 DAMAGED_KINDS = [
@@ -37,6 +38,8 @@ DAMAGED_KINDS = [
 ]
 FLIPPED, CUT_OFF = 16, 6
 CLIP_ERRORS = {ErrorKind.DECODE_ERROR, ErrorKind.NO_VIDEO_STREAM}
+# A damaged size can make Pillow ask for more memory than a worker has.
+IMAGE_ERRORS = {ErrorKind.DECODE_ERROR, ErrorKind.DECODE_CRASH}
 
 
 def damaged_copies(name: str, content: bytes, folder: Path, sweep: int = 1) -> Iterator[Path]:
@@ -53,9 +56,9 @@ def damaged_copies(name: str, content: bytes, folder: Path, sweep: int = 1) -> I
         yield path
 
 
-def try_to_read(reader: FrameReader, path: Path) -> Frames | ClipError:
+def try_to_read(reader: FrameReader, path: Path, kind: Kind = Kind.VIDEO) -> Frames | ClipError:
     try:
-        return reader.read(path, Kind.VIDEO, RULE)
+        return reader.read(path, kind, RULE)
     except ClipError as error:
         return error
 
@@ -109,10 +112,20 @@ def shows(frames: Frames, numbers: list[int]) -> bool:
         return False
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff", "gif", "avif"])
+def test_damaged_images_are_errors_or_images(suffix: str, workers: IsolatedWorkers, tmp_path: Path):
+    whole = tmp_path / f"whole.{suffix}"
+    Image.fromarray(picture(3)).save(whole)
+    paths = list(damaged_copies(f"image.{suffix}", whole.read_bytes(), tmp_path))
+    reader = FrameReader(workers)
+    for path, found in zip(paths, probe_many([(path, Kind.IMAGE) for path in paths], workers), strict=True):
+        assert isinstance(found, Probe) or found.kind in IMAGE_ERRORS, found
+        answer = try_to_read(reader, path, Kind.IMAGE)
+        assert isinstance(answer, Frames) or answer.kind in IMAGE_ERRORS, answer
+
+
 def test_a_lost_end_leaves_the_frames_before_it(clip: Maker, reader: FrameReader, tmp_path: Path):
     """An mp4 with its header in front promises all frames; those that are there are used, and it is said."""
-    from tests.video.media import Recipe
-
     whole = clip("faststart.mp4", Recipe(container_options={"movflags": "faststart"})).read_bytes()
     path = tmp_path / "lost_end.mp4"
     path.write_bytes(whole[: len(whole) // 2])
