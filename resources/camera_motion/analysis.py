@@ -13,7 +13,7 @@ from resources.camera_motion.motion import CameraMotion, Reason, unclassified
 from resources.camera_motion.tracking import Reel, Transform
 
 ONE_THING_MOVES = 0.6
-"""Below this confidence, on average over the steps, several things move, and the first picture and the last need not agree."""
+"""Below this usual confidence several things move: the first picture and the last need not agree."""
 
 
 def analyse(
