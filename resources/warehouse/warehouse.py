@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from resources.annotation.store import ANNOTATION_SCHEMA
 from resources.lake import META, Lake
+from resources.meta import META_SCHEMA
 
 ANNOTATORS = (
     "captions_pllava",
@@ -25,6 +27,7 @@ ANNOTATORS = (
 )
 _DUCKLAKE = "ducklake:"
 _REBUILT_AT_A_TIME = 50
+_MEMORY = "1GiB"
 
 
 @dataclass(frozen=True)
@@ -200,9 +203,22 @@ class _ShardFiles:
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Tables, views and what a merge needs of its own; outside of any transaction.
+
+    DuckDB 1.5.6 loses what is inserted into a table that ``CREATE TABLE AS`` made without rows in the same
+    transaction, once it is more than a row group (122,880 rows). Hence the shapes are made here.
+    """
+    connection.execute(f"SET memory_limit = '{_MEMORY}'")
     _run(connection, _sql("schema.sql"), {})
     _create_views(connection)
     _run(connection, _sql("text_rule.sql"), {})
+    for name, schema in (
+        ("meta", META_SCHEMA.append(pa.field("shard", pa.string()))),
+        ("fresh", ANNOTATION_SCHEMA),
+    ):
+        connection.register("shape", schema.empty_table())
+        connection.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM shape")
+        connection.unregister("shape")
 
 
 def _fill(
@@ -219,15 +235,14 @@ def _fill(
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, files: _ShardFiles, parameters: Mapping[str, Any]) -> None:
-    # Without an annotation yet, an empty Arrow table gives the shape.
-    connection.register("empty", ANNOTATION_SCHEMA.empty_table())
     _run(
         connection,
         """
-        CREATE OR REPLACE TEMP TABLE meta AS
+        DELETE FROM meta;
+        INSERT INTO meta BY NAME
         SELECT * EXCLUDE (filename), parse_filename(filename, true) AS shard
         FROM read_parquet($meta, filename = true);
-        CREATE OR REPLACE TEMP TABLE fresh AS SELECT * FROM empty;
+        DELETE FROM fresh;
         """,
         {"meta": files.meta},
     )

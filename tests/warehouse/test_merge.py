@@ -1,12 +1,16 @@
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resources.annotation.outcome import ClipError, ErrorKind
+from resources.annotation.store import ANNOTATION_SCHEMA
 from resources.lake import NotMaterialisedError
+from resources.meta import META_SCHEMA
+from resources.storage import write_table
 from resources.warehouse import Warehouse
 from tests.dataset.collection import ORDER, Collection, clip
 
@@ -171,3 +175,34 @@ def test_rebuild_gives_the_same_tables_as_the_merges(captioned: Collection) -> N
     assert captioned.warehouse.rebuild(captioned.lake, ORDER) == 6
     assert tables(captioned.warehouse) == before
     assert len(one(captioned, "SELECT * FROM coverage")) == 12
+
+
+def test_no_row_of_a_large_shard_is_lost(collection: Collection) -> None:
+    """More rows than DuckDB puts into one row group, in one transaction."""
+    count = 130_000
+    ids = pa.array([f"{number:06d}" for number in range(count)])
+    known = {"id": ids, "path": ids, "kind": pa.repeat("video", count)}
+    meta = [
+        known[field.name] if field.name in known else pa.nulls(count, field.type) for field in META_SCHEMA
+    ]
+    collection.lake.write_meta("shard-00000", pa.table(meta, schema=META_SCHEMA))
+    constant = {"shard": "shard-00000", "annotator": "captions_llava", "fingerprint": "f", "status": "ok"}
+    answers = {
+        "id": ids,
+        "value": ids,
+        "current": pa.repeat(pa.scalar(True), count),
+        **{name: pa.repeat(value, count) for name, value in constant.items()},
+    }
+    columns = [
+        answers[field.name] if field.name in answers else pa.nulls(count, field.type)
+        for field in ANNOTATION_SCHEMA
+    ]
+    write_table(
+        collection.lake.file("captions_llava", "shard-00000"), pa.table(columns, schema=ANNOTATION_SCHEMA)
+    )
+    merge = collection.warehouse.merge(collection.lake, "shard-00000", ORDER)
+    assert (merge.clips, merge.annotations) == (count, count)
+    counted = "SELECT count(*) FILTER (caption_llava = id), (SELECT count(*) FROM annotations) FROM captioned_videos"
+    assert one(collection, counted) == [(count, count)]
+    assert collection.warehouse.rebuild(collection.lake, ORDER) == count
+    assert one(collection, counted) == [(count, count)]
