@@ -96,6 +96,12 @@ class TextResource(dg.ConfigurableResource):
         default=["captions_gpt4v", "captions_pllava", "captions_llava"],
         description="Captioners, the preferred one first; after them comes the text of the source list.",
     )
+    strip_prefix: bool = Field(
+        default=False, description='Take "The video shows" and the like off a caption that becomes the text.'
+    )
+    camera_sentence: bool = Field(
+        default=False, description='Add "Camera motion: pan left." to a caption that becomes the text.'
+    )
 
 
 class DecodeResource(dg.ConfigurableResource):

@@ -47,7 +47,13 @@ def captioned_videos(
     versions: dict[str, str] = {}
     for shard in shards_of_run(context, store):
         try:
-            merge = tables.merge(store, shard, text.order)
+            merge = tables.merge(
+                store,
+                shard,
+                text.order,
+                strip_prefix=text.strip_prefix,
+                camera_sentence=text.camera_sentence,
+            )
         except NotMaterialisedError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         except WarehouseBusyError as error:
