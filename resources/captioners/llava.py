@@ -11,12 +11,12 @@ import numpy as np
 from PIL import Image
 
 from resources.annotation.clip import Clip, Kind
-from resources.annotation.outcome import AnnotatorError
+from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
 from resources.annotation.recipe import Recipe
 from resources.captioners.frames import FrameReader
-from resources.captioners.prompts import check_frames, input_key, prompts_of, resolve_prompt
+from resources.captioners.prompts import check_frames, input_key, missing_text, prompts_of, resolve_prompt
 from resources.engine.checkpoint import Checkpoint
-from resources.engine.model_annotator import LazyEngine, ModelAnnotator, check_context, model_identity
+from resources.engine.model_annotator import LazyEngine, ModelAnnotator, context_problem, model_identity
 from resources.engine.placement import Placement
 from resources.video.sampling import FrameRule
 
@@ -124,6 +124,9 @@ class LlavaCaptioner(ModelAnnotator):
     def input_key(self, clip: Clip) -> str | None:  # noqa: D102
         return input_key(self._prompt, clip)
 
+    def skip_reason(self, clip: Clip) -> str | None:  # noqa: D102
+        return missing_text(self._prompt, clip)
+
     def check(self, clips: Sequence[Clip]) -> None:
         """Every clip must be of the kind that the prompt is written for."""
         for clip in clips:
@@ -152,8 +155,9 @@ class LlavaCaptioner(ModelAnnotator):
             {**frames.details, "frame_indices": [int(i) for i in frames.indices], "prompt": prompt.name},
         )
         shown = f"{len(images)} frame(s) of {images[0].width}x{images[0].height}"
-        what = f"clip '{clip.id}' ({shown}) with its prompt"
-        check_context(row.length, self.engine.max_new_tokens, processing.context, what)
+        if problem := context_problem(row.length, self.engine.max_new_tokens, processing.context):
+            # The sizes of its frames and its text are the clip's own: others may fit.
+            raise ClipError(ErrorKind.REFUSED, f"clip '{clip.id}' ({shown}) with its prompt {problem}")
         return row
 
     @property

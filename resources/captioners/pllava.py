@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.annotation.clip import Clip
-from resources.annotation.outcome import AnnotatorError
+from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
 from resources.annotation.recipe import Recipe
 from resources.captioners.frames import FrameReader
-from resources.captioners.prompts import input_key, prompts_of, resolve_prompt
+from resources.captioners.prompts import input_key, missing_text, prompts_of, reads_text, resolve_prompt
 from resources.engine.checkpoint import Checkpoint
-from resources.engine.model_annotator import LazyEngine, ModelAnnotator, check_context, model_identity
+from resources.engine.model_annotator import LazyEngine, ModelAnnotator, context_problem, model_identity
 from resources.engine.placement import Placement
 from resources.video.sampling import FrameRule, RuleKind
 
@@ -161,6 +161,9 @@ class PllavaCaptioner(ModelAnnotator):
     def input_key(self, clip: Clip) -> str | None:  # noqa: D102
         return input_key(self._prompt, clip)
 
+    def skip_reason(self, clip: Clip) -> str | None:  # noqa: D102
+        return missing_text(self._prompt, clip)
+
     def check(self, clips: Sequence[Clip]) -> None:
         """Every clip must be of the kind that the prompt is written for."""
         for clip in clips:
@@ -176,9 +179,8 @@ class PllavaCaptioner(ModelAnnotator):
         prompt = resolve_prompt(self._prompt, clip)
         tokenizer, processor = self._processors
         ids = self._token_ids(conversation(prompt.text, self._query), tokenizer)
-        check_context(
-            len(ids), self.engine.max_new_tokens, self._context, f"clip '{clip.id}' with its prompt"
-        )
+        if problem := context_problem(len(ids), self.engine.max_new_tokens, self._context):
+            raise self._too_long(clip, problem)
         frames = self._frames.read(clip.path, clip.kind, self._rule)
         pixels = preprocess(frames.images, processor)
         details = {
@@ -187,6 +189,12 @@ class PllavaCaptioner(ModelAnnotator):
             "prompt": prompt.name,
         }
         return Row({"input_ids": torch.tensor([ids]), "pixel_values": pixels}, details)
+
+    def _too_long(self, clip: Clip, problem: str) -> Exception:
+        """Blame the clip only where its own text makes the difference."""
+        if reads_text(self._prompt):
+            return ClipError(ErrorKind.REFUSED, f"clip '{clip.id}' with its text {problem}")
+        return AnnotatorError(f"the prompt with the frames {problem}")
 
     def _token_ids(self, text: str, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
         """The ids of ``text`` with its ``<image>`` repeated once for every visual token."""

@@ -229,9 +229,22 @@ def check_frames(name_or_literal: str, num_frames: int) -> None:
             )
 
 
+def reads_text(name_or_literal: str) -> bool:
+    """Can the existing text of a clip come into its prompt?"""
+    return any(prompt.takes_text for prompt in prompts_of(name_or_literal))
+
+
+def missing_text(name_or_literal: str, clip: Clip) -> str | None:
+    """Why a literal prompt with the slot ``{text}`` has nothing to ask of a clip without text, if so."""
+    if (clip.text or "").strip() or name_or_literal in _AUTO_CHOICES:
+        return None
+    prompt = prompts_of(name_or_literal)[0]
+    return f"no text for the prompt's {TEXT_SLOT}" if prompt.takes_text and not prompt.without_text else None
+
+
 def input_key(name_or_literal: str, clip: Clip) -> str | None:
     """What of a clip a captioner with this prompt reads: its content and, where the prompt takes "
     "it, its text."""
-    if clip.content_id is None or not any(prompt.takes_text for prompt in prompts_of(name_or_literal)):
+    if clip.content_id is None or not reads_text(name_or_literal):
         return clip.content_id
     return f"{clip.content_id}+{hashlib.sha256((clip.text or '').encode()).hexdigest()[:16]}"

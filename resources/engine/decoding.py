@@ -27,7 +27,7 @@ def decode_greedily(
     the length and end tokens of ``generation_config`` and is not consulted.
     """
     batch, length = input_ids.shape
-    ends = torch.tensor(end_tokens(generation_config), device=input_ids.device)
+    ends = torch.tensor(end_tokens(generation_config), dtype=input_ids.dtype, device=input_ids.device)
     steps = generation_config.max_length - length
     generated = torch.full((batch, steps), _filler(generation_config), device=input_ids.device)
     rows = torch.arange(batch, device=input_ids.device)

@@ -121,17 +121,14 @@ class ModelAnnotator(Annotator):
         self.engine.close()
 
 
-def check_context(length: int, max_new_tokens: int, context: int | None, what: str) -> None:
-    """Refuse a prompt that leaves no room for the answer in the model's context (``None``: unlimited).
-
-    Raises:
-        AnnotatorError: naming the tokens needed and the tokens there are.
-    """
-    if context and length + max_new_tokens > context:
-        raise AnnotatorError(
-            f"{what} takes {length} tokens and the answer up to {max_new_tokens}, but the model's context "
-            f"holds {context}: show fewer or smaller frames, shorten the prompt, or lower max_new_tokens"
-        )
+def context_problem(length: int, max_new_tokens: int, context: int | None) -> str | None:
+    """Why a prompt leaves no room for the answer in the model's context (``None``: unlimited), if so."""
+    if not context or length + max_new_tokens <= context:
+        return None
+    return (
+        f"takes {length} tokens and the answer up to {max_new_tokens}, but the model's context holds {context}: "
+        "show fewer or smaller frames, shorten the prompt, or lower max_new_tokens"
+    )
 
 
 def model_identity(checkpoint: Checkpoint, placement: Placement, cache: Path | None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from resources.annotation.outcome import AnnotatorError
 from resources.engine.engine import Engine
 from resources.engine.generation import Generation
 from resources.engine.model_spec import ModelSpec
-from resources.engine.rank_process import Failed, Job
+from resources.engine.rank_messages import Failed, Job
 from resources.engine.rows import Row
 from resources.engine.throughput import Throughput
 

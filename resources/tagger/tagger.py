@@ -13,7 +13,7 @@ from resources.annotation.clip import Clip
 from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
 from resources.annotation.recipe import Recipe
 from resources.engine.checkpoint import Checkpoint
-from resources.engine.model_annotator import LazyEngine, ModelAnnotator, check_context, model_identity
+from resources.engine.model_annotator import LazyEngine, ModelAnnotator, context_problem, model_identity
 from resources.engine.placement import Placement
 from resources.tagger.parsing import UnreadableTags, normalise_tags, parse_tags
 from resources.tagger.prompts import TAG_PROMPTS
@@ -87,7 +87,8 @@ class Tagger:
         """The tokens of one question.
 
         Raises:
-            AnnotatorError: there is no chat template, or no room for the answer.
+            AnnotatorError: there is no chat template.
+            ClipError: the text leaves no room for the answer.
         """
         import torch
 
@@ -106,7 +107,8 @@ class Tagger:
             message = {"role": "user", "content": f"{system}\n\n{user}"}
             text = render(processing.tokenizer, processing.template, [message])
         ids = processing.tokenizer(text, add_special_tokens=False)["input_ids"]
-        check_context(len(ids), self.engine.max_new_tokens, processing.context, what)
+        if problem := context_problem(len(ids), self.engine.max_new_tokens, processing.context):
+            raise ClipError(ErrorKind.REFUSED, f"{what} {problem}")
         return Row({"input_ids": torch.tensor([ids])})
 
     @property

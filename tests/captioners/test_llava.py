@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from resources.annotation.clip import Clip, Kind
-from resources.annotation.outcome import AnnotatorError
+from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
 from resources.captioners.llava import LlavaCaptioner, fit_short_side
 from tests.golden import MODELS, PngReader, golden_clip
 
@@ -106,8 +106,19 @@ def test_a_prompt_about_other_frames_is_refused_when_building(llava: Build) -> N
 
 def test_frames_that_cannot_fit_the_context_are_refused_before_the_model(llava: Build) -> None:
     captioner = llava(num_frames=3, max_new_tokens=30_000)
-    with pytest.raises(AnnotatorError, match=r"clip 'd_1280x720' \(3 frame\(s\) of 597x336\).*holds 32768"):
+    with pytest.raises(
+        ClipError, match=r"clip 'd_1280x720' \(3 frame\(s\) of 597x336\).*holds 32768"
+    ) as refused:
         captioner.prepare(golden_clip("d_1280x720"))
+    assert refused.value.kind is ErrorKind.REFUSED
+    assert captioner.engine.throughput is None, "no model was started"
+
+
+def test_a_clip_without_the_text_that_a_literal_prompt_wants_is_skipped(picture: Clip, llava: Build) -> None:
+    captioner = llava(prompt="Improve this: {text}")
+    assert captioner.skip_reason(picture) is None
+    assert captioner.skip_reason(golden_clip("a_96x64")) == "no text for the prompt's {text}"
+    assert llava(prompt="video-text").skip_reason(golden_clip("a_96x64")) is None
 
 
 def test_a_checkpoint_without_chat_template_is_refused(llava: Build) -> None:

@@ -63,7 +63,9 @@ def test_what_cannot_fit_the_context_is_refused_before_decoding(cache: Path) -> 
         device="cpu",
         cache=cache,
     )
-    with pytest.raises(AnnotatorError, match=r"clip 'a_96x64'.* takes 4\d\d\d tokens .*context holds 4096"):
+    with pytest.raises(
+        AnnotatorError, match=r"the prompt with the frames takes 4\d\d\d tokens .*context holds 4096"
+    ):
         captioner.prepare(golden_clip("a_96x64"))
     assert reader.reads == 0
 

@@ -62,7 +62,9 @@ def chat(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def gone(pids: list[int]) -> bool:
     deadline = time.monotonic() + 90
-    while any(psutil.pid_exists(pid) for pid in pids):
+    while any(
+        psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE for pid in pids
+    ):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.1)

@@ -139,7 +139,7 @@ def test_a_template_without_system_role_still_gets_the_task(tmp_path: Path) -> N
 
 def test_a_caption_longer_than_the_context_is_refused(tmp_path: Path) -> None:
     model = Tagger(model=write_chat_model(tmp_path / "model", context=256), device="cpu", cache=tmp_path)
-    with pytest.raises(AnnotatorError, match=r"the text of clip 'c' takes \d+ tokens .* holds 256"):
+    with pytest.raises(ClipError, match=r"refused: the text of clip 'c' takes \d+ tokens .* holds 256"):
         TagAnnotator("objects", model).prepare(clip("A dog."))
 
 
