@@ -5,11 +5,12 @@ filled every night, the dataset is published every week. ``declarative``: the sa
 is said by the condition on each asset, so that Dagster's automation decides and shows why.
 """
 
-import os
 from collections.abc import Iterable
 from enum import StrEnum
 
 import dagster as dg
+
+from vidcap_assets import environment
 
 VARIABLE = "VIDCAP_AUTOMATION"
 NIGHTLY = "0 2 * * *"
@@ -35,7 +36,7 @@ def automation() -> Automation:
     Raises:
         ValueError: something else than off, schedules or declarative.
     """
-    setting = os.environ.get(VARIABLE, "").strip().lower() or Automation.OFF
+    setting = (environment.setting(VARIABLE) or Automation.OFF).strip().lower()
     try:
         return Automation(setting)
     except ValueError:

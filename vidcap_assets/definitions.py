@@ -11,7 +11,7 @@ from vidcap_assets.assets.videos import raw_meta, video_index
 from vidcap_assets.automation import condition_sensor, with_conditions
 from vidcap_assets.jobs import JOBS, PARTITIONED, caption_videos, index_videos, publish_dataset
 from vidcap_assets.reaper import reaper_sensor
-from vidcap_assets.registered_executor import registered_multiprocess_executor
+from vidcap_assets.registered_executor import registered
 from vidcap_assets.resources import (
     CameraResource,
     DecodeResource,
@@ -63,5 +63,5 @@ defs = dg.Definitions(
     sensors=SENSORS,
     schedules=SCHEDULES,
     resources=RESOURCES,
-    executor=registered_multiprocess_executor,
+    executor=registered(dg.multiprocess_executor),
 )

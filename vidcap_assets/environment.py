@@ -21,6 +21,11 @@ def shard_size() -> int:
     return int(os.environ.get("VIDCAP_SHARD_SIZE") or 500)
 
 
+def shards_per_run() -> int:
+    """``VIDCAP_SHARDS_PER_RUN``: shards at most that share a run, and so one loading of a model; by default 8."""
+    return int(os.environ.get("VIDCAP_SHARDS_PER_RUN") or 8)
+
+
 def warehouse() -> str:
     """``VIDCAP_WAREHOUSE``: DuckDB file or ``ducklake:`` URI; by default ``vidcap.duckdb`` in the home."""
     return os.environ.get("VIDCAP_WAREHOUSE") or f"{home()}/vidcap.duckdb"

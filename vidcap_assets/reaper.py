@@ -112,7 +112,7 @@ def _shards(run: dg.DagsterRun) -> str:
 
 @dg.sensor(
     name="reaper",
-    minimum_interval_seconds=60,
+    minimum_interval_seconds=30,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Ends runs whose processes are gone, so that they hold no place in a pool. Starts nothing, "
     "so it is always on.",

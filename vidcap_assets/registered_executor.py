@@ -55,16 +55,18 @@ class RegisteredExecutor(dg.Executor):
         yield from self._inner.execute(plan_context, execution_plan)
 
 
-def _registered(context: dg.InitExecutorContext) -> RegisteredExecutor:
-    create = dg.multiprocess_executor.executor_creation_fn
-    assert create is not None
-    return RegisteredExecutor(create(context))
+def registered(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
+    """The same executor, whose runs note the process that watches over them."""
 
+    def create(context: dg.InitExecutorContext) -> RegisteredExecutor:
+        inner = executor.executor_creation_fn
+        assert inner is not None
+        return RegisteredExecutor(inner(context))
 
-registered_multiprocess_executor = dg.ExecutorDefinition(
-    name=dg.multiprocess_executor.name,
-    config_schema=dg.multiprocess_executor.config_schema,
-    requirements=dg.multiprocess_executor.get_requirements,
-    executor_creation_fn=_registered,
-    description="Each step in a process of its own; the processes are noted in the run's log for the reaper.",
-)
+    return dg.ExecutorDefinition(
+        name=executor.name,
+        config_schema=executor.config_schema,
+        requirements=executor.get_requirements,
+        executor_creation_fn=create,
+        description=executor.description,
+    )

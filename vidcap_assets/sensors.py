@@ -31,7 +31,7 @@ PATIENCE_S = 900.0
 
 def look_every_s() -> int:
     """``VIDCAP_LOOK_EVERY_S``: seconds between two looks at the source; by default 60."""
-    return int(os.environ.get("VIDCAP_LOOK_EVERY_S") or 60)
+    return int(environment.setting("VIDCAP_LOOK_EVERY_S") or 60)
 
 
 def new_clips_sensor(
