@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vidcap_assets.cli import doctor, looking, publishing, running
+from vidcap_assets.cli import doctor, looking, operating, publishing, running
 
 app = typer.Typer(
     name="vidcap",
@@ -39,5 +39,7 @@ app.command()(running.retry)
 app.command()(looking.compare)
 app.command()(publishing.export)
 app.command()(publishing.report)
+app.command()(operating.reap)
 app.command()(doctor.doctor)
+app.command()(operating.reap)
 app.command()(running.ui)
