@@ -89,6 +89,14 @@ def test_wrong_usage_is_exit_code_2(vidcap, tmp_path: Path, command: list[str]) 
     assert vidcap(tmp_path, *command)[0] == 2
 
 
+def test_reap_with_nothing_to_end(vidcap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dagster").mkdir()
+    (tmp_path / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
+    code, output = vidcap(tmp_path, "reap", "--json")
+    assert (code, json.loads(output)) == (0, [])
+
+
 def test_retry_with_nothing_of_that_kind(vidcap, captioned_once: Collection) -> None:
     code, output = vidcap(captioned_once.root, "retry", "--failed", "--kind", "refused", "--json")
     assert (code, json.loads(output)) == (0, {"success": True, "runs": []})

@@ -1,0 +1,112 @@
+import json
+import subprocess
+import sys
+import tarfile
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from upath import UPath
+
+from resources.dataset.export import ExportOptions, export_training_set
+from resources.dataset.filters import ClipFilters
+from resources.dataset.publication import LATEST, publication, tree_version
+from resources.dataset.webdataset import sample_key
+from tests.dataset.collection import Collection
+
+
+def publish(parent: UPath, text: str) -> None:
+    with publication(parent, "set") as draft:
+        for name in ("one", "two"):
+            (draft.built / name).write_text(text)
+        draft.publish(tree_version(draft.built))
+
+
+def test_reader_sees_the_old_version_or_the_new_one(tmp_path: Path) -> None:
+    """A reader that resolves the name once finds both files, and both of the same version, all the time."""
+    parent, stop, seen = UPath(tmp_path), threading.Event(), set()
+    publish(parent, "0")
+
+    def read() -> None:
+        while not stop.is_set():
+            folder = (tmp_path / "set").resolve()
+            try:
+                seen.add(((folder / "one").read_text(), (folder / "two").read_text()))
+            except FileNotFoundError:  # two versions younger than what was resolved: taken away
+                assert not folder.exists()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for number in range(1, 40):
+        publish(parent, str(number))
+    stop.set()
+    reader.join()
+    assert seen
+    assert all(one == two for one, two in seen)
+    assert (tmp_path / "set" / "one").read_text() == "39"
+
+
+def test_killed_export_leaves_the_old_version_and_the_next_one_cleans_up(tmp_path: Path) -> None:
+    parent = UPath(tmp_path)
+    publish(parent, "old")
+    script = (
+        "import os, signal, sys; from upath import UPath; from resources.dataset.filters import ClipFilters
+from resources.dataset.publication import publication\n"
+        "with publication(UPath(sys.argv[1]), 'set') as draft:\n"
+        "    (draft.built / 'one').write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False).returncode == -9
+    assert (tmp_path / "set" / "one").read_text() == "old"
+    publish(parent, "new")
+    assert (tmp_path / "set" / "one").read_text() == "new"
+    assert [path for path in (tmp_path / ".versions" / "set").iterdir() if path.name.startswith(".tmp")] == []
+
+
+def test_export_to_an_object_store(captioned: Collection) -> None:
+    exports = UPath("memory://bucket/exports")
+    first = export_training_set(captioned.warehouse, exports, log=lambda line: None)
+    name = exports / "training_set"
+    assert (name / LATEST).read_text() == first.published.version
+    record = json.loads((name / first.published.version / "export.json").read_text())
+    assert record["rows"] == 5
+    assert not export_training_set(captioned.warehouse, exports, log=lambda line: None).published.changed
+
+
+@pytest.mark.parametrize(
+    ("clip_id", "key"),
+    [("3f00-2", "3f00-2"), ("a.b/c", "a%2Eb%2Fc"), ("ü", "ü"), ("100%", "100%25"), ("", "")],
+)
+def test_keys_of_samples_hold_no_dot_and_no_slash(clip_id: str, key: str) -> None:
+    assert sample_key(clip_id) == key
+
+
+def test_tars_with_media_hold_the_files(captioned: Collection, tmp_path: Path) -> None:
+    clips = captioned.lake.clips("shard-00000")
+    moved = []
+    for one in clips:
+        file = tmp_path / f"{one.id}.MP4"
+        file.write_bytes(f"video {one.id}".encode())
+        moved.append(replace(one, path=file))
+    captioned.add_shard("shard-00000", moved)
+    captioned.merge()
+    filters = ClipFilters(
+        captioners=["captions_pllava", "captions_gpt4v"], kinds=["video"], drop_duplicates=True
+    )
+    made = export_training_set(
+        captioned.warehouse,
+        captioned.lake.folder("exports"),
+        ExportOptions(filters, samples_per_tar=2, media=True),
+        log=lambda line: None,
+    )
+    folder = Path(made.published.name.path) / "webdataset"
+    index = json.loads((folder / "index.json").read_text())
+    assert [(shard["url"], shard["nsamples"]) for shard in index["shardlist"]] == [
+        ("shard-000000.tar", 2),
+        ("shard-000001.tar", 1),
+    ]
+    with tarfile.open(folder / "shard-000000.tar") as tar:
+        assert tar.getnames() == ["a1.json", "a1.txt", "a1.mp4", "a2.json", "a2.txt", "a2.mp4"]
+        assert tar.extractfile("a2.mp4").read() == b"video a2"
+        assert json.load(tar.extractfile("a2.json"))["num_frames"] == 10
+        assert {member.mtime for member in tar} == {0}
