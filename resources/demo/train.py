@@ -1,11 +1,12 @@
 """Train the three embedded checkpoints from nothing: ``python -m resources.demo.train``.
 
-Four stages, each resumable, each on scenes that are drawn fresh and never seen twice:
+Five stages, each resumable, each on scenes that are drawn fresh and never seen twice:
 
 1. ``tower``: the CLIP tower learns to see single frames, by dense labels on throw-away heads;
 2. ``llava``: projector and language model learn to say what 1 to 3 frames show (the tower is frozen);
-3. ``pllava``: LoRA and projector learn to read 4 frames pooled over space, as PLLaVA does to a LLaVA;
-4. ``tagger``: a small Llama learns to list the objects or actions of a caption.
+3. ``polish``: the same with the tower, in LLaVA-NeXT's view of frames only;
+4. ``pllava``: LoRA and projector learn to read 4 frames pooled over space, as PLLaVA does to a LLaVA;
+5. ``tagger``: a small Llama learns to list the objects or actions of a caption.
 
 ``exact`` in the printed learning curve is the share of fresh samples on which greedy decoding would give
 exactly the right text.
@@ -56,6 +57,7 @@ class Plan:
 PLANS = {
     "tower": Plan(1000, 64, 8e-3),
     "llava": Plan(640, 24, 5e-3),
+    "polish": Plan(220, 24, 2e-3),
     "pllava": Plan(160, 24, 4e-3, muon=False, weight_decay=0.0),
     "tagger": Plan(900, 16, 5e-3),
 }
@@ -202,8 +204,7 @@ def train_tower(trainer: Trainer, tower: Any) -> None:
 
 
 def train_llava(trainer: Trainer, model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Stage 2. Captions of 1 to 3 frames in the product's prompts; the action also from a throw-away head."""
-    model.model.vision_tower.requires_grad_(False)
+    """Stages 2 and 3. Captions of 1 to 3 frames; the action also from a throw-away head at first."""
     action_head = nn.Linear(layout.WIDTH, len(ACTIONS))
 
     def loss_of(batch: dict[str, Tensor]) -> tuple[Tensor, Metrics]:
@@ -222,14 +223,16 @@ def train_llava(trainer: Trainer, model: Any, tokenizer: PreTrainedTokenizerFast
         return loss, {f"{name}_{int(batch['num_frames'])}f": value for name, value in metrics.items()}
 
     trained = nn.ModuleDict({"model": model, "action_head": action_head})
-    plan = PLANS["llava"]
-    plain_steps = int(plan.steps * trainer.scale * PLAIN_SHARE)
-    data = CaptionBatches(trainer.seed, plan.batch, tokenizer, pooled=False, plain_steps=plain_steps)
-    trainer.run("llava", trained, data, loss_of)
+    for stage in ("llava", "polish"):
+        model.model.vision_tower.requires_grad_(stage == "polish")
+        plan = PLANS[stage]
+        plain_steps = int(plan.steps * trainer.scale * PLAIN_SHARE) if stage == "llava" else 0
+        data = CaptionBatches(trainer.seed, stage, plan.batch, tokenizer, plain_steps)
+        trainer.run(stage, trained, data, loss_of)
 
 
 def train_pllava(trainer: Trainer, model: Any, tokenizer: PreTrainedTokenizerFast) -> tuple[Any, nn.Module]:
-    """Stage 3. Returns the adapted language model and the tuned projector."""
+    """Stage 4. Returns the adapted language model and the tuned projector."""
     model.requires_grad_(False)
     tower, projector = model.model.vision_tower, model.model.multi_modal_projector.requires_grad_(True)
     lora = LoraConfig(r=layout.LORA_RANK, lora_alpha=LORA_TRAINING_ALPHA, target_modules=["q_proj", "v_proj"])
@@ -245,13 +248,13 @@ def train_pllava(trainer: Trainer, model: Any, tokenizer: PreTrainedTokenizerFas
         return _caption_loss(model.lm_head, states, batch)
 
     trained = nn.ModuleDict({"adapted": adapted, "projector": projector})
-    data = CaptionBatches(trainer.seed, PLANS["pllava"].batch, tokenizer, pooled=True)
+    data = CaptionBatches(trainer.seed, "pllava", PLANS["pllava"].batch, tokenizer)
     trainer.run("pllava", trained, data, loss_of)
     return adapted, projector
 
 
 def train_tagger(trainer: Trainer, model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Stage 4. Lists in square brackets, by the product's two instructions and many other wordings."""
+    """Stage 5. Lists in square brackets, by the product's two instructions and many other wordings."""
 
     def loss_of(batch: dict[str, Tensor]) -> tuple[Tensor, Metrics]:
         states = model.model(

@@ -34,7 +34,7 @@ _GRID = IMAGE_SIDE // PATCH_SIDE
 _ASPECTS = ((16, 9), (9, 16), (1, 1), (4, 3))
 _MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 _STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
-_STAGES = {"tower": 1, "llava": 2, "pllava": 3, "tagger": 4}
+_STAGES = {"tower": 1, "llava": 2, "pllava": 3, "tagger": 4, "polish": 5}
 _WORDS = (
     "the a of in this that shows video image picture what who where how describe tell write say list "
     "name please give me us short long detailed caption clip frame frames scene object objects action "
@@ -138,13 +138,18 @@ class CaptionBatches(Dataset[dict[str, Tensor]]):
     """Clips of one aspect ratio under one prompt; `plain_steps` batches in the plain view come first."""
 
     seed: int
+    stage: str
     count: int
     tokenizer: PreTrainedTokenizerFast
-    pooled: bool
     plain_steps: int = 0
 
+    @property
+    def pooled(self) -> bool:
+        """Is this PLLaVA's way of seeing?"""
+        return self.stage == "pllava"
+
     def __getitem__(self, step: int) -> dict[str, Tensor]:
-        rng = np.random.default_rng((self.seed, _STAGES["pllava" if self.pooled else "llava"], step))
+        rng = np.random.default_rng((self.seed, _STAGES[self.stage], step))
         view = View.POOLED if self.pooled else View.PLAIN if step < self.plain_steps else View.NEXT
         num_frames = POOLING_SHAPE[0] if self.pooled else int(rng.choice((1, 2, 3), p=(0.15, 0.1, 0.75)))
         aspect = _ASPECTS[rng.choice(len(_ASPECTS), p=(0.3, 0.3, 0.3, 0.1))]

@@ -49,8 +49,8 @@ def test_views_are_those_of_the_image_processors(size: tuple[int, int], tokenize
 def test_a_batch_is_decided_by_seed_and_step(stage: str, tokenizer) -> None:  # type: ignore[no-untyped-def]
     data = {
         "tower": lambda seed: FrameBatches(seed, 2),
-        "llava": lambda seed: CaptionBatches(seed, 2, tokenizer, pooled=False),
-        "pllava": lambda seed: CaptionBatches(seed, 2, tokenizer, pooled=True),
+        "llava": lambda seed: CaptionBatches(seed, "llava", 2, tokenizer),
+        "pllava": lambda seed: CaptionBatches(seed, "pllava", 2, tokenizer),
         "tagger": lambda seed: TagBatches(seed, 2, layout.tagger_tokenizer(tag_corpus(0), 1024)),
     }[stage]
     same, again, other = data(1)[7], data(1)[7], data(1)[8]
