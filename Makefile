@@ -46,8 +46,8 @@ train-embedded: $(INSTALLED) ## Train the embedded checkpoints again (half an ho
 bench: $(INSTALLED) ## Run the benchmark of the annotation loop (others: see benchmarks/)
 	$(BIN) -m benchmarks.overlap
 
-clean: ## Remove caches and the demo's results; keeps the environment
-	rm -rf data .dagster .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
+clean: ## Remove caches and build files; keeps the environment, your results and the run history
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the environment too

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from upath import UPath
 
 from resources.annotation.clip import Clip, Kind
@@ -19,6 +19,13 @@ from resources.storage import is_local, read_table, storage_path, write_atomic, 
 
 INDEX = "video_index"
 META = "raw_meta"
+
+
+_INDEX_LOCK_TIMEOUT_S = 3600
+
+
+class IndexBusyError(Exception):
+    """Another process is indexing."""
 
 
 class UnknownShardError(Exception):
@@ -99,8 +106,18 @@ class Lake:
             return
         folder = Path((self.root / "journal" / INDEX).path)
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "lock"):
+        lock = FileLock(folder / "lock")
+        try:
+            lock.acquire(timeout=_INDEX_LOCK_TIMEOUT_S)
+        except Timeout as busy:
+            raise IndexBusyError(
+                f"another process has been indexing for {_INDEX_LOCK_TIMEOUT_S} s (lock {folder / 'lock'}); "
+                "wait for it, or stop it"
+            ) from busy
+        try:
             yield
+        finally:
+            lock.release()
 
     def meta_file(self, shard: str) -> UPath:
         """The raw metadata of a shard.

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -100,92 +100,151 @@ def update_index(
 ) -> IndexUpdate:
     """Match the source against the shards that exist and put what is new into new shards.
 
-    A clip is recognised by the id its list gives, else by its path, else by its content where the file that
-    had this content is no longer listed (it was moved). Only what is new, or changed in size or time, is
-    read. A duplicate of another clip stays a clip of its own and is reported.
+    A clip is recognised by the id its list gives; else by its path where the file is as it was; else by its
+    content where the file that had it is no longer there as it was (it was moved); else by its path (its
+    content changed). Only what is new, or changed in size or time, is read. A file that is away keeps what is
+    known of it. A duplicate of another clip stays a clip of its own and is reported.
     """
-    files = {entry.path: _stat(entry.path) for entry in entries}
-    place = {clip.id: (shard, row) for shard, clips in shards.items() for row, clip in enumerate(clips)}
     known = [clip for clips in shards.values() for clip in clips]
-    by_id, by_path = {clip.id: clip for clip in known}, {clip.path: clip for clip in known}
-    matches = [by_id.get(e.id) if e.id is not None else by_path.get(str(e.path)) for e in entries]
-
-    def is_as_recorded(entry: Entry, clip: IndexedClip | None) -> bool:
-        file = files[entry.path]
-        return (
-            clip is not None
-            and clip.path == str(entry.path)
-            and (clip.file_size, clip.mtime_ns) == (file.size, file.mtime_ns)
-        )
-
+    files = {entry.path: _stat(entry.path) for entry in entries}
+    matches = _match_unchanged(entries, known, files)
     content = _hash(
         entry.path
-        for entry, clip in zip(entries, matches, strict=True)
-        if files[entry.path].size is not None and not is_as_recorded(entry, clip)
+        for row, entry in enumerate(entries)
+        if files[entry.path].size is not None
+        and not _is_as_recorded(matches.get(row), entry, files[entry.path])
     )
-    listed = {clip.id for clip in matches if clip is not None}
-    movable: dict[str, list[IndexedClip]] = defaultdict(list)
-    first_with: dict[str, str] = {}
-    for clip in known:
-        if clip.content_id is not None:
-            first_with.setdefault(clip.content_id, clip.id)
-            if clip.id not in listed:
-                movable[clip.content_id].append(clip)
+    _match_moved(entries, known, content, matches)
+    _match_paths(entries, known, matches)
 
+    place = {clip.id: (shard, row) for shard, clips in shards.items() for row, clip in enumerate(clips)}
     rows = {shard: list(clips) for shard, clips in shards.items()}
     fresh: list[IndexedClip] = []
     moved: list[str] = []
     changed: list[str] = []
-    taken = set(by_id) | {entry.id for entry in entries if entry.id is not None}
-    for entry, match in zip(entries, matches, strict=True):
-        file = files[entry.path]
-        digest = match.content_id if match and is_as_recorded(entry, match) else content.get(entry.path)
-        if match is None and entry.id is None and digest is not None and movable[digest]:
-            match = movable[digest].pop(0)
-            listed.add(match.id)
-            moved.append(match.id)
-        elif match is not None and match.content_id != digest:
-            changed.append(match.id)
-        elif match is not None and match.path != str(entry.path):
-            moved.append(match.id)
-        if match is not None:
-            shard, row = place[match.id]
-            rows[shard][row] = replace(
-                match,
-                path=str(entry.path),
-                kind=entry.kind,
-                text=entry.text,
-                content_id=digest,
-                file_size=file.size,
-                mtime_ns=file.mtime_ns,
+    taken = {clip.id for clip in known} | {entry.id for entry in entries if entry.id is not None}
+    for row, entry in enumerate(entries):
+        match, file = matches.get(row), files[entry.path]
+        if match is None:
+            digest = content.get(entry.path)
+            clip_id = entry.id or _new_id(entry.path, digest, taken)
+            taken.add(clip_id)
+            fresh.append(
+                IndexedClip(
+                    clip_id, str(entry.path), entry.kind, entry.text, digest, file.size, file.mtime_ns
+                )
             )
             continue
-        clip_id = entry.id or _new_id(entry.path, digest, taken)
-        taken.add(clip_id)
-        original = first_with.setdefault(digest, clip_id) if digest else clip_id
-        fresh.append(
-            IndexedClip(
-                clip_id,
-                str(entry.path),
-                entry.kind,
-                entry.text,
-                digest,
-                file.size,
-                file.mtime_ns,
-                duplicate_of=original if original != clip_id else None,
+        now = replace(match, path=str(entry.path), kind=entry.kind, text=entry.text)
+        if file.size is not None and not _is_as_recorded(match, entry, file):
+            now = replace(
+                now, content_id=content.get(entry.path), file_size=file.size, mtime_ns=file.mtime_ns
             )
-        )
+        if now.content_id != match.content_id:
+            changed.append(match.id)
+        elif now.path != match.path:
+            moved.append(match.id)
+        shard, position = place[match.id]
+        rows[shard][position] = now
     next_number = 1 + max((int(shard.rpartition("-")[2]) for shard in shards), default=-1)
-    chunks = [fresh[start : start + shard_size] for start in range(0, len(fresh), shard_size)]
+    for start in range(0, len(fresh), shard_size):
+        rows[shard_name(next_number + start // shard_size)] = fresh[start : start + shard_size]
+    rows = _with_duplicates_marked(rows)
+    listed = {clip.id for clip in matches.values()}
     return IndexUpdate(
-        new={shard_name(next_number + i): chunk for i, chunk in enumerate(chunks)},
-        rewritten={shard: clips for shard, clips in rows.items() if clips != shards[shard]},
+        new={shard: clips for shard, clips in rows.items() if shard not in shards},
+        rewritten={
+            shard: clips for shard, clips in rows.items() if shard in shards and clips != shards[shard]
+        },
         added=[clip.id for clip in fresh],
         moved=moved,
         changed=changed,
         gone=[clip.id for clip in known if clip.id not in listed],
-        duplicates=[clip.id for clip in [*known, *fresh] if clip.duplicate_of],
+        duplicates=[clip.id for clips in rows.values() for clip in clips if clip.duplicate_of],
     )
+
+
+def _is_as_recorded(clip: IndexedClip | None, entry: Entry, file: _File) -> bool:
+    """Is this the file that was hashed, judged by its path, size and time?"""
+    return (
+        clip is not None
+        and clip.content_id is not None
+        and clip.path == str(entry.path)
+        and (clip.file_size, clip.mtime_ns) == (file.size, file.mtime_ns)
+    )
+
+
+def _match_unchanged(
+    entries: Sequence[Entry], known: Sequence[IndexedClip], files: dict[Path, _File]
+) -> dict[int, IndexedClip]:
+    """Entries whose id is known, and those whose file is where and what it was, by row."""
+    by_id = {clip.id: clip for clip in known}
+    at_path = _queues(known, lambda clip: clip.path)
+    matches: dict[int, IndexedClip] = {}
+    for row, entry in enumerate(entries):
+        if entry.id is not None:
+            if entry.id in by_id:
+                matches[row] = by_id[entry.id]
+            continue
+        candidates = at_path[str(entry.path)]
+        file = files[entry.path]
+        if candidates and (file.size is None or _is_as_recorded(candidates[0], entry, file)):
+            matches[row] = candidates.pop(0)
+    return matches
+
+
+def _match_moved(
+    entries: Sequence[Entry],
+    known: Sequence[IndexedClip],
+    content: dict[Path, str],
+    matches: dict[int, IndexedClip],
+) -> None:
+    """Of the entries without an id that are left, those whose content is known from a clip that is left."""
+    matched = {clip.id for clip in matches.values()}
+    with_content = _queues(
+        [clip for clip in known if clip.id not in matched], lambda clip: clip.content_id or ""
+    )
+    for row, entry in enumerate(entries):
+        digest = content.get(entry.path)
+        if row in matches or entry.id is not None or digest is None:
+            continue
+        candidates = with_content[digest]
+        if candidates:
+            same_path = next((clip for clip in candidates if clip.path == str(entry.path)), candidates[0])
+            candidates.remove(same_path)
+            matches[row] = same_path
+
+
+def _match_paths(
+    entries: Sequence[Entry], known: Sequence[IndexedClip], matches: dict[int, IndexedClip]
+) -> None:
+    """Of what is left, entries at the path of a clip that is left: its content changed."""
+    matched = {clip.id for clip in matches.values()}
+    at_path = _queues([clip for clip in known if clip.id not in matched], lambda clip: clip.path)
+    for row, entry in enumerate(entries):
+        if row not in matches and entry.id is None and at_path[str(entry.path)]:
+            matches[row] = at_path[str(entry.path)].pop(0)
+
+
+def _queues(
+    clips: Sequence[IndexedClip], key: Callable[[IndexedClip], str]
+) -> defaultdict[str, list[IndexedClip]]:
+    queues: defaultdict[str, list[IndexedClip]] = defaultdict(list)
+    for clip in clips:
+        queues[key(clip)].append(clip)
+    return queues
+
+
+def _with_duplicates_marked(shards: dict[str, list[IndexedClip]]) -> dict[str, list[IndexedClip]]:
+    """Every clip whose content an earlier one has names that one; nobody else names anybody."""
+    first_with: dict[str, str] = {}
+
+    def marked(clip: IndexedClip) -> IndexedClip:
+        first = first_with.setdefault(clip.content_id, clip.id) if clip.content_id else clip.id
+        original = None if first == clip.id else first
+        return clip if clip.duplicate_of == original else replace(clip, duplicate_of=original)
+
+    return {shard: [marked(clip) for clip in clips] for shard, clips in shards.items()}
 
 
 def _stat(path: Path) -> _File:

@@ -35,7 +35,7 @@ def write_atomic(path: UPath, content: bytes) -> None:
         return
     folder = Path(path.path).parent
     folder.mkdir(parents=True, exist_ok=True)
-    temp = folder / f"{TEMP_PREFIX}{uuid.uuid4().hex}"
+    temp = folder / f"{TEMP_PREFIX}{Path(path.path).name}-{uuid.uuid4().hex}"
     try:
         with open(temp, "xb") as file:
             file.write(content)
@@ -67,8 +67,8 @@ def read_table(path: UPath, columns: list[str] | None = None) -> pa.Table:
         return pq.ParquetFile(file).read(columns=columns, use_threads=False)
 
 
-def remove_stale_temps(folder: UPath) -> None:
-    """Delete temp files that killed writers left; call it only while holding the folder's lock."""
+def remove_stale_temps(folder: UPath, name: str = "") -> None:
+    """Delete temp files that killed writers of ``name`` (of any file) left; call it only under their lock."""
     if is_local(folder) and folder.exists():
-        for leftover in Path(folder.path).glob(f"{TEMP_PREFIX}*"):
+        for leftover in Path(folder.path).glob(f"{TEMP_PREFIX}{name}*"):
             leftover.unlink(missing_ok=True)

@@ -71,6 +71,47 @@ def test_a_moved_clip_keeps_its_id_and_place(collection):
     assert collection.clip("renamed").id == clip.id
 
 
+def test_files_that_take_each_others_names_keep_their_ids(collection):
+    collection.write(h1="1", h2="2")
+    collection.index()
+    first, second = collection.clip("h1"), collection.clip("h2")
+    os.rename(collection.folder / "h2.mp4", collection.folder / "h3.mp4")
+    os.rename(collection.folder / "h1.mp4", collection.folder / "h2.mp4")
+    update = collection.index()
+    assert sorted(update.moved) == sorted([first.id, second.id])
+    assert not (update.added or update.changed or update.gone)
+    assert (collection.clip("h2").id, collection.clip("h3").id) == (first.id, second.id)
+
+
+def test_a_path_that_is_listed_twice_is_two_clips_and_stays_so(collection, tmp_path):
+    collection.write(a="1")
+    path = tmp_path / "a.mp4"
+    entries = [Entry(path, kind_of(path), text="one"), Entry(path, kind_of(path), text="two")]
+    assert len(collection.index(entries).added) == 2
+    update = collection.index([entries[0], Entry(path, kind_of(path), text="another")])
+    assert not (update.added or update.gone or update.moved or update.changed)
+    assert [clip.text for clip in collection.shards["shard-00000"]] == ["one", "another"]
+
+
+def test_a_file_that_is_away_keeps_what_is_known_of_it(collection, tmp_path):
+    collection.write(a="1")
+    path = tmp_path / "a.mp4"
+    collection.index([Entry(path, kind_of(path))])
+    before = collection.clip("a")
+    path.unlink()
+    update = collection.index([Entry(path, kind_of(path))])
+    assert not (update.changed or update.gone)
+    assert collection.clip("a") == before
+
+
+def test_a_duplicate_that_becomes_something_else_is_none_any_more(collection):
+    collection.write(a="same", b="same")
+    collection.index()
+    collection.write(b="something else entirely")
+    assert not collection.index().duplicates
+    assert collection.clip("b").duplicate_of is None
+
+
 def test_changed_content_keeps_the_id_and_changes_the_content_id(collection):
     collection.write(a="1", b="2")
     collection.index()

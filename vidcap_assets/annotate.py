@@ -29,6 +29,9 @@ ACCOUNTING = "accounting"
 FAILED_SHARE = "failed_share"
 _PREVIEW_ROWS = 5
 
+_ATTEMPTS = 3
+_MAY_BE_THE_CLIP = frozenset({ErrorKind.INTERNAL, ErrorKind.OUT_OF_MEMORY})
+
 Events = Iterator[dg.MaterializeResult | dg.AssetCheckEvaluation | dg.Output]
 
 
@@ -112,6 +115,7 @@ def annotate_shards(
     for shard in keys:
         try:
             todo = task(shard)
+            lake.remember(todo.annotator.recipe)
             report = annotate_shard(
                 todo.annotator,
                 todo.clips,
@@ -127,11 +131,16 @@ def annotate_shards(
         except (ShardBusyError, AccountingError) as error:
             unfinished[shard] = str(error)
             continue
-        lake.remember(todo.annotator.recipe)
-        yield _check_accounting(asset, lake, todo.annotator.recipe, shard)
-        yield _check_failed_share(asset, shard, report, config.max_failed_share)
+        checks = (
+            _check_accounting(asset, lake, todo.annotator.recipe, shard),
+            _check_failed_share(asset, shard, report, config.max_failed_share),
+        )
+        yield from checks
+        faults = [f"{check.check_name}: {check.description}" for check in checks if not check.passed]
         if left := _left_to_do(report.outcomes):
-            unfinished[shard] = left
+            faults.append(left)
+        if faults:
+            unfinished[shard] = ", ".join(faults)
             continue
         yield from judge(asset, quality, shard, todo.clips, report.outcomes, todo.annotator.recipe, config)
         finished[shard] = _metadata(report, todo.annotator.recipe, lake)
@@ -192,18 +201,19 @@ def _log_materialised(
 
 
 def _left_to_do(outcomes: pa.Table) -> str:
-    kinds = Counter(
-        kind for kind in outcomes["error_kind"].to_pylist() if kind and ErrorKind(kind).fails_shard
-    )
-    if not kinds:
+    """What may still come right if it is tried again; a fault of the clip that repeats is let go as failed."""
+    rows = zip(*(outcomes[name].to_pylist() for name in ("error_kind", "attempt", "error")), strict=True)
+    left = [
+        (kind, error)
+        for kind, attempt, error in rows
+        if kind
+        and ErrorKind(kind).fails_shard
+        and (attempt < _ATTEMPTS or ErrorKind(kind) not in _MAY_BE_THE_CLIP)
+    ]
+    if not left:
         return ""
-    message = next(
-        error
-        for kind, error in zip(outcomes["error_kind"].to_pylist(), outcomes["error"].to_pylist(), strict=True)
-        if kind in kinds
-    )
-    counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-    return f"{kinds.total()} clips left to do ({counts}), the first: {message}"
+    counts = ", ".join(f"{count} {kind}" for kind, count in Counter(kind for kind, _ in left).most_common())
+    return f"{len(left)} clips left to do ({counts}), the first: {left[0][1]}"
 
 
 def _check_accounting(asset: str, lake: Lake, recipe: Recipe, shard: str) -> dg.AssetCheckEvaluation:

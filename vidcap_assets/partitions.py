@@ -1,6 +1,7 @@
 """The shards as Dagster partitions, and which of them a run is for."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import dagster as dg
 from dagster._core.definitions.partitions.context import partition_loading_context
@@ -24,15 +25,21 @@ class ShardPartitions(dg.DynamicPartitionsDefinition):
     ``VIDCAP_HOME`` at that moment.
     """
 
+    def get_partition_keys(
+        self,
+        current_time: datetime | None = None,
+        dynamic_partitions_store: dg.DagsterInstance | None = None,
+    ) -> Sequence[str]:
+        """The registered shards by name: a range means the same whatever order they were registered in."""
+        return sorted(super().get_partition_keys(current_time, dynamic_partitions_store))
+
     def get_partition_keys_in_range(self, partition_key_range: dg.PartitionKeyRange) -> Sequence[str]:
-        """See the base class; registers the lake's shards first where an end of the range is unknown."""
+        """See the base class; the lake's shards of the range are registered first."""
         with partition_loading_context() as loading:
             instance = loading.dynamic_partitions_store
-        if isinstance(instance, dg.DagsterInstance) and not all(
-            instance.has_dynamic_partition(SHARDS, end)
-            for end in (partition_key_range.start, partition_key_range.end)
-        ):
-            register(instance, Lake(environment.home()).shards())
+        if isinstance(instance, dg.DagsterInstance):
+            start, end = partition_key_range.start, partition_key_range.end
+            register(instance, [name for name in Lake(environment.home()).shards() if start <= name <= end])
         return super().get_partition_keys_in_range(partition_key_range)
 
 

@@ -26,16 +26,24 @@ class Ladder:
     * out of memory: the batch is halved; the largest size that fitted becomes :attr:`batch_size`, which
       doubles again after a run of batches that all fitted, so one huge clip does not slow the rest of a shard;
     * any other error: clip by clip, so that a poison clip fails alone;
-    * eight clips in a row with an unexpected error: the annotator itself is broken, and saying so beats
-      marking a whole shard as failed.
+    * an unexpected error for each of the first eight clips: the annotator itself is broken, and saying so
+      beats marking a whole shard as failed. Not so where ``may_be_broken`` is false, because all that is left
+      of a shard are clips that failed before.
     """
 
-    def __init__(self, annotate: Callable[[Sequence[Any]], Sequence[Result]], batch_size: int) -> None:
+    def __init__(
+        self,
+        annotate: Callable[[Sequence[Any]], Sequence[Result]],
+        batch_size: int,
+        *,
+        may_be_broken: bool = True,
+    ) -> None:
         self._annotate = annotate
         self._largest = batch_size
         self.batch_size = batch_size
         self._fitted_in_a_row = 0
-        self._errors_in_a_row = 0
+        self._first_errors = 0
+        self._may_be_broken = may_be_broken
         self._squeezed = False
 
     def run(self, items: Sequence[Any]) -> list[Result]:
@@ -57,7 +65,7 @@ class Ladder:
         """The results, and the largest batch that fitted on the way."""
         outcome = self._attempt(items)
         if not isinstance(outcome, Exception):
-            self._errors_in_a_row = 0
+            self._may_be_broken = False
             return outcome, len(items)
         if is_out_of_memory(outcome):
             self._squeezed = True
@@ -90,9 +98,9 @@ class Ladder:
             self.batch_size = min(self._largest, 2 * self.batch_size)
 
     def _unexpected(self, error: Exception) -> ClipError:
-        self._errors_in_a_row += 1
-        if self._errors_in_a_row >= _BROKEN_AFTER:
+        self._first_errors += 1
+        if self._may_be_broken and self._first_errors >= _BROKEN_AFTER:
             raise AnnotatorError(
-                f"{self._errors_in_a_row} clips in a row failed, the last with {type(error).__name__}: {error}"
+                f"the first {self._first_errors} clips failed, the last with {type(error).__name__}: {error}"
             ) from error
         return ClipError(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}")

@@ -5,6 +5,7 @@ every annotator: a kill at any instant costs at most the batch in flight, every 
 status, and an answer can only become the outcome of the clip it was given for.
 """
 
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from resources.annotation.outcome_table import outcomes_to_table
 from resources.annotation.prefetch import Prepared, prepare_ahead
 from resources.annotation.progress import Progress
 from resources.annotation.store import Known, ShardStore, known
+
+_UNREADABLE_AT_ONCE = 16
 
 
 class Redo(StrEnum):
@@ -84,7 +87,12 @@ def annotate_shard(
     started = time.monotonic()
     with store.locked(options.lock_timeout_s) as journal:
         recorded = known(store.outcomes(journal))
-        reasons = {clip.id: reason for clip in clips if (reason := _skip_reason(annotator, clip))}
+        reasons = {
+            clip.id: reason
+            for clip in clips
+            if (reason := _skip_reason(annotator, clip))
+            and not _is_answered(annotator, clip, recorded.get(clip.id))
+        }
         skipped = [
             Outcome(clip_id, Status.SKIPPED, error=reason, run_id=options.run_id)
             for clip_id, reason in reasons.items()
@@ -94,8 +102,12 @@ def annotate_shard(
         todo = [
             clip
             for clip in clips
-            if clip.id not in reasons and _is_todo(annotator, clip, recorded.get(clip.id), options)
+            if clip.id not in reasons
+            and clip.probe_error is None
+            and _is_todo(annotator, clip, recorded.get(clip.id), options)
         ]
+        # Clips that were never tried come first: what they do says whether the annotator works at all.
+        todo.sort(key=lambda clip: clip.id in recorded)
         annotator.check(todo)
         options.log(
             f"{annotator.recipe.annotator} {store.shard}: {len(clips)} clips, "
@@ -114,6 +126,11 @@ def annotate_shard(
 
 def _skip_reason(annotator: Annotator, clip: Clip) -> str | None:
     return f"not readable: {clip.probe_error}" if clip.probe_error else annotator.skip_reason(clip)
+
+
+def _is_answered(annotator: Annotator, clip: Clip, before: Known | None) -> bool:
+    """Is there an answer for this very content? It stays, even while the file itself is away."""
+    return before is not None and before.status is Status.OK and before.input_key == annotator.input_key(clip)
 
 
 def _is_todo(annotator: Annotator, clip: Clip, before: Known | None, options: LoopOptions) -> bool:
@@ -138,8 +155,13 @@ def _annotate(
     unreadable: list[tuple[Clip, ClipError]] = []
     expected = {clip.id for clip in todo}
     model_seconds = 0.0
+    recording = threading.Lock()  # an annotator that streams may take clips from a thread of its own
 
     def record(results: Sequence[tuple[Clip, Result]]) -> None:
+        with recording:
+            write(results)
+
+    def write(results: Sequence[tuple[Clip, Result]]) -> None:
         for clip, _ in results:
             if clip.id not in expected:
                 raise RuntimeError(
@@ -157,6 +179,9 @@ def _annotate(
                 yield item
             else:
                 unreadable.append(item)
+            if len(unreadable) >= _UNREADABLE_AT_ONCE:
+                record(unreadable)
+                unreadable.clear()
 
     ahead = prepare_ahead(
         annotator.prepare,
@@ -164,7 +189,7 @@ def _annotate(
         workers=options.prepare_workers,
         lookahead=2 * annotator.batch_size + options.prepare_workers,
     )
-    chunks = _stream(annotator, readable(ahead))
+    chunks = _stream(annotator, readable(ahead), untried=any(clip.id not in recorded for clip in todo))
     with Progress(
         f"{annotator.recipe.annotator} {shard}", len(todo), options.log, options.show_bar
     ) as progress:
@@ -184,7 +209,9 @@ def _annotate(
 Chunk = tuple[float, Sequence[tuple[Clip, Result]]]
 
 
-def _stream(annotator: Annotator, items: Iterator[Prepared]) -> Generator[Chunk, None, None]:
+def _stream(
+    annotator: Annotator, items: Iterator[Prepared], *, untried: bool
+) -> Generator[Chunk, None, None]:
     """The answers in chunks, each with the seconds that the model took for it."""
     if isinstance(annotator, StreamingAnnotator):
         started = time.monotonic()
@@ -192,7 +219,7 @@ def _stream(annotator: Annotator, items: Iterator[Prepared]) -> Generator[Chunk,
             yield time.monotonic() - started, [(item.clip, result) for item, result in answered]
             started = time.monotonic()
         return
-    ladder = Ladder(annotator.annotate, annotator.batch_size)
+    ladder = Ladder(annotator.annotate, annotator.batch_size, may_be_broken=untried)
     while batch := list(islice(items, ladder.batch_size)):
         # Frames are large: what this batch was given must be gone before the next one is put together.
         clips, payloads = [item.clip for item in batch], [item.payload for item in batch]

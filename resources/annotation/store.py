@@ -18,7 +18,7 @@ from resources.annotation.journal import Journal
 from resources.annotation.outcome import ErrorKind, Status
 from resources.annotation.outcome_table import OUTCOME_SCHEMA
 from resources.annotation.recipe import Recipe
-from resources.storage import is_local, read_table, write_table
+from resources.storage import is_local, read_table, remove_stale_temps, write_table
 
 ANNOTATION_SCHEMA = pa.schema(
     [
@@ -76,14 +76,19 @@ class ShardStore:
             return
         folder = Path(self._journals.path)
         folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "lock")
         try:
-            with FileLock(folder / "lock", timeout=timeout_s):
-                yield Journal(self._journals / self.recipe.fingerprint)
+            lock.acquire(timeout=timeout_s)
         except Timeout as busy:
             raise ShardBusyError(
                 f"{self.recipe.annotator} of {self.shard} is being annotated by another process "
                 f"(lock {folder / 'lock'}); wait for it, or stop it"
             ) from busy
+        try:
+            remove_stale_temps(self.file.parent, self.file.name)
+            yield Journal(self._journals / self.recipe.fingerprint)
+        finally:
+            lock.release()
 
     def outcomes(self, journal: Journal) -> pa.Table:
         """This recipe's outcomes so far, one row a clip; the journal's are newer than the lake's."""

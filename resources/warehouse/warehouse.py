@@ -45,7 +45,7 @@ class WarehouseBusyError(Exception):
 
 def is_lock_conflict(error: BaseException) -> bool:
     """Does another process hold the database file?"""
-    return isinstance(error, duckdb.IOException) and "lock" in str(error).lower()
+    return isinstance(error, duckdb.IOException) and "Could not set lock on file" in str(error)
 
 
 class Warehouse:
@@ -241,14 +241,15 @@ def _insert(connection: duckdb.DuckDBPyConnection, files: _ShardFiles, parameter
         DELETE FROM meta;
         INSERT INTO meta BY NAME
         SELECT * EXCLUDE (filename), parse_filename(filename, true) AS shard
-        FROM read_parquet($meta, filename = true);
+        FROM read_parquet($meta, filename = true, hive_partitioning = false);
         DELETE FROM fresh;
         """,
         {"meta": files.meta},
     )
     if files.annotations:
         connection.execute(
-            "INSERT INTO fresh BY NAME SELECT * FROM read_parquet($files)", {"files": files.annotations}
+            "INSERT INTO fresh BY NAME SELECT * FROM read_parquet($files, hive_partitioning = false)",
+            {"files": files.annotations},
         )
     _run(connection, _sql("insert_shards.sql"), parameters)
 

@@ -62,12 +62,25 @@ def test_a_wrong_number_of_answers_is_never_zipped():
     assert values(results) == ["a", "b"]
 
 
-def test_eight_unexpected_errors_in_a_row_blame_the_annotator():
+def test_unexpected_errors_from_the_start_blame_the_annotator():
     def annotate(items):
         raise RuntimeError("device lost")
 
-    with pytest.raises(AnnotatorError, match=r"8 clips in a row failed.*device lost"):
+    with pytest.raises(AnnotatorError, match=r"the first 8 clips failed.*device lost"):
         Ladder(annotate, 16).run(range(16))
+    results = Ladder(annotate, 16, may_be_broken=False).run(range(16))
+    assert {result.kind for result in results} == {ErrorKind.INTERNAL}
+
+
+def test_many_poison_clips_after_a_success_blame_nobody_else():
+    def annotate(items):
+        if items[0] > 3:
+            raise ValueError("poison")
+        return echo(items)
+
+    ladder = Ladder(annotate, 1)
+    results = [ladder.run([item])[0] for item in range(20)]
+    assert values(results) == ["0", "1", "2", "3", *[ErrorKind.INTERNAL] * 16]
 
 
 def test_an_unusable_annotator_stops_at_once():

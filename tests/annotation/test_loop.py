@@ -62,6 +62,48 @@ def test_unreadable_clips_keep_their_rows_and_shift_nobody(run):
     assert all(row["value"] == row["id"] for row in rows.values() if row["status"] == "ok")
 
 
+def test_answers_outlive_a_storage_that_is_away(run):
+    clips = make_clips(4)
+    run(CountingEcho(), clips, run_id="one")
+    away = [replace(clip, probe_error="missing_file: no such file") for clip in clips]
+    assert run(CountingEcho(), away, run_id="two").tally.ok == 4
+    back = CountingEcho()
+    assert run(back, clips, run_id="three").tally.ok == 4
+    assert not back.seen
+
+
+def test_clips_that_fail_every_time_never_look_like_a_broken_model(run):
+    clips = make_clips(30)
+    poison = {f"clip-{i}" for i in range(10)}
+
+    def misbehave(ids):
+        if poison & set(ids):
+            raise ValueError("cannot digest")
+
+    for attempt in (1, 2, 3):
+        report = run(EchoAnnotator(misbehave=misbehave), clips, run_id=f"run {attempt}")
+        assert (report.tally.ok, report.tally.failed) == (20, 10)
+        assert {row["attempt"] for row in report.outcomes.to_pylist() if row["status"] == "failed"} == {
+            attempt
+        }
+
+
+def test_unreadable_clips_are_journaled_though_the_model_has_nothing_to_say(run, lake):
+    class Interrupted(BaseException):
+        pass
+
+    class Unreadable(EchoAnnotator):
+        def prepare(self, clip):
+            if clip.id == "clip-39":
+                raise Interrupted
+            raise ClipError(ErrorKind.DECODE_TIMEOUT, "took too long")
+
+    with pytest.raises(Interrupted):
+        run(Unreadable(), make_clips(40), prepare_workers=1)
+    again = CountingEcho()
+    assert run(again, make_clips(40)).tally.failed >= 32
+
+
 def test_a_finished_shard_is_not_annotated_again(run, lake):
     clips = make_clips(10)
     first = run(CountingEcho(), clips, run_id="one")

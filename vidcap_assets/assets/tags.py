@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from resources.caption_text import CaptionText, caption_texts
+from resources.caption_text import SOURCE, CaptionText, caption_texts
 from resources.lake import META, Lake
 from vidcap_assets.annotate import (
     AnnotateConfig,
@@ -87,12 +87,20 @@ def _tag(
             replace(clip, text=texts[clip.id].text if clip.id in texts else None)
             for clip in lake.clips(shard)
         ]
-        annotator = TagAnnotator(key=name.removeprefix("tags_"), tagger=model, text_from=_provenance(texts))
+        annotator = TagAnnotator(
+            key=name.removeprefix("tags_"), tagger=model, text_from=_provenance(texts, order)
+        )
         return ShardTask(annotator, clips)
 
     yield from annotate_shards(context, name, config, lake, task, _PREPARE_WORKERS)
 
 
-def _provenance(texts: dict[str, CaptionText]) -> dict[str, str | None]:
-    """The captioners whose words are read in this shard, with the fingerprints of their recipes."""
-    return {text.source: text.fingerprint for text in sorted(texts.values(), key=lambda text: text.source)}
+def _provenance(texts: dict[str, CaptionText], order: Sequence[str]) -> dict[str, str | None]:
+    """The captioner whose words are read in this shard, with the fingerprint of its recipe.
+
+    Where some clips fall back to another captioner, the most preferred one stands for the shard: a clip that
+    changes from one to the other is read again because its words changed, and no other clip is.
+    """
+    sources = {text.source: text.fingerprint for text in texts.values()}
+    best = next((name for name in (*order, SOURCE) if name in sources), None)
+    return {best: sources[best]} if best else {}

@@ -4,6 +4,7 @@ from collections import Counter
 
 import dagster as dg
 
+from resources.annotation.outcome import ErrorKind
 from resources.lake import META
 from resources.meta import META_SCHEMA, probe_clips
 from resources.shards import update_index
@@ -86,8 +87,12 @@ def raw_meta(context: dg.AssetExecutionContext, lake: LakeResource, decode: Deco
         for shard in shards_of_run(context, store):
             clips = store.manifest(shard)
             table = probe_clips(clips, workers)
-            store.write_meta(shard, table)
             kinds = Counter(error.partition(":")[0] for error in table["probe_error"].to_pylist() if error)
+            if kinds[ErrorKind.MISSING_FILE] == table.num_rows > 0:
+                raise dg.Failure(
+                    f"{shard}: none of its {table.num_rows} files is there; is the storage mounted?"
+                )
+            store.write_meta(shard, table)
             context.log.info(
                 f"{shard}: {table.num_rows} clips probed, {kinds.total()} not readable {dict(kinds)}"
             )
