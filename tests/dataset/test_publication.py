@@ -51,8 +51,7 @@ def test_killed_export_leaves_the_old_version_and_the_next_one_cleans_up(tmp_pat
     parent = UPath(tmp_path)
     publish(parent, "old")
     script = (
-        "import os, signal, sys; from upath import UPath; from resources.dataset.filters import ClipFilters
-from resources.dataset.publication import publication\n"
+        "import os, signal, sys; from upath import UPath; from resources.dataset.publication import publication\n"
         "with publication(UPath(sys.argv[1]), 'set') as draft:\n"
         "    (draft.built / 'one').write_text('half'); os.kill(os.getpid(), signal.SIGKILL)"
     )
