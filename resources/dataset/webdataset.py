@@ -62,7 +62,7 @@ class TarShards:
         if self._tar is not None:
             self._tar.close()
         name = _tar_name(len(self._counts))
-        self._tar = tarfile.open(self._folder / name, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        self._tar = tarfile.open(self._folder / name, "w", format=tarfile.GNU_FORMAT)  # noqa: SIM115
         self._counts.append(0)
 
     def _add(self, name: str, content: bytes) -> None:
