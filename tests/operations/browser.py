@@ -58,7 +58,7 @@ class Browser:
         self._numbers = itertools.count(1)
 
     def page(self, url: str) -> Page:
-        target = self.call("Target.createTarget", {"url": url, "width": 1500, "height": 1000})["targetId"]
+        target = self.call("Target.createTarget", {"url": url})["targetId"]
         attached = self.call("Target.attachToTarget", {"targetId": target, "flatten": True})
         return Page(self, attached["sessionId"])
 
@@ -82,7 +82,12 @@ def open_browser(folder: Path) -> Iterator[Browser]:
     connect = pytest.importorskip("websockets.sync.client").connect
     profile = folder / "profile"
     command = [program, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    command += ["--remote-debugging-port=0", f"--user-data-dir={profile}", "about:blank"]
+    command += [
+        "--remote-debugging-port=0",
+        f"--user-data-dir={profile}",
+        "--window-size=1500,1000",
+        "about:blank",
+    ]
     with (
         open(folder / "browser.log", "wb") as log,
         subprocess.Popen(command, stdout=log, stderr=log) as process,
