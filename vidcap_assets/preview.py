@@ -8,7 +8,6 @@ import pyarrow as pa
 
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import ClipError, Status
-from resources.video.sampling import FrameRule, RuleKind
 
 if TYPE_CHECKING:
     from resources.video import FrameReader
@@ -60,6 +59,7 @@ def _spread(rows: list[tuple[Clip, str]], count: int) -> list[tuple[Clip, str]]:
 
 def _picture(clip: Clip, frames: "FrameReader") -> str:
     from resources.dataset.gallery.sheets import contact_sheet as sheet
+    from resources.video import FrameRule, RuleKind
 
     try:
         read = frames.read(clip.path, clip.kind, FrameRule(RuleKind.LINSPACE, FRAMES), short_side=SHORT_SIDE)
