@@ -7,12 +7,13 @@ from rich.columns import Columns
 from rich.console import Group
 from rich.markup import escape
 from rich.panel import Panel
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from vidcap_assets.cli.output import Json, console, fail, print_json
 from vidcap_assets.cli.reading import query
 
+_BAR = 12
 _COVERAGE = """
 SELECT annotator, sum(clips) AS clips, sum(ok) AS ok, sum(failed) AS failed, sum(skipped) AS skipped,
        sum(missing) AS missing, count(*) FILTER (missing = 0) AS shards_done, count(*) AS shards
@@ -113,7 +114,7 @@ def show_coverage() -> None:
 
 
 def _print_coverage(rows: list[dict[str, Any]]) -> None:
-    table = Table("annotator", "ok", "failed", "skipped", "not yet", "shards done", "")
+    table = Table(Column("annotator", no_wrap=True), "ok", "failed", "skipped", "not yet", "shards", "")
     for row in rows:
         share = (row["clips"] - row["missing"]) / row["clips"] if row["clips"] else 0
         table.add_row(
@@ -123,9 +124,14 @@ def _print_coverage(rows: list[dict[str, Any]]) -> None:
             str(row["skipped"]),
             str(row["missing"]),
             f"{row['shards_done']}/{row['shards']}",
-            Text("━" * round(share * 20), style="green") + Text("━" * (20 - round(share * 20)), style="dim"),
+            _bar(share),
         )
     console.print(table)
+
+
+def _bar(share: float) -> Text:
+    full = round(share * _BAR)
+    return Text("━" * full, style="green") + Text("━" * (_BAR - full), style="dim")
 
 
 def _print_comparison(row: dict[str, Any]) -> None:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,7 +19,7 @@ from vidcap_assets import environment
 from vidcap_assets.cli.bars import Bars
 from vidcap_assets.cli.job_run import JobResult, dagster_environment, run_job
 from vidcap_assets.cli.output import Json, console, fail, print_json
-from vidcap_assets.launch import shard_tags
+from vidcap_assets.launch import contiguous, shard_tags
 
 _SHARDS_PER_RUN = 32
 _TAGS = ("tags_objects", "tags_actions")
@@ -146,17 +145,6 @@ def ui(
     except KeyboardInterrupt:
         code = 0
     raise typer.Exit(code)
-
-
-def contiguous(all_shards: Sequence[str], wanted: Sequence[str], at_most: int) -> list[list[str]]:
-    """``wanted`` in runs of neighbours, none longer than ``at_most``: what range tags can select."""
-    places = {shard: place for place, shard in enumerate(all_shards)}
-    numbered = sorted((places[shard], shard) for shard in wanted)
-    ranges = []
-    for _, group in groupby(enumerate(numbered), key=lambda item: item[1][0] - item[0]):
-        shards = [shard for _, (_, shard) in group]
-        ranges += [shards[start : start + at_most] for start in range(0, len(shards), at_most)]
-    return ranges
 
 
 def _stages(captioners: str) -> list[Stage]:
