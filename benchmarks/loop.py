@@ -1,6 +1,7 @@
 """The loop's own costs, with an echo for a model: memory over the size of a shard, and resuming a finished one.
 
-Each measurement is a fresh process; memory is its peak resident set (MiB). Bars: the memory of 10,000 clips
+Each measurement is a fresh process with the definitions loaded, as a step is; memory is its peak resident set (MiB).
+Bars: the memory of 10,000 clips
 is within 10 % of that of 100, and a finished shard of 1,000 clips costs at most 2 s beyond process start.
 
     python -m benchmarks.loop
@@ -15,6 +16,7 @@ _CHILD = """
 import json, resource, sys, time
 started = time.monotonic()
 from pathlib import Path
+import vidcap_assets.definitions
 from resources.annotation.clip import Clip
 from resources.annotation.loop import LoopOptions, annotate_shard
 from resources.annotation.testing import EchoAnnotator
@@ -24,9 +26,8 @@ imported = time.monotonic()
 clips = (Clip(f"clip-{i:08}", Path(f"/data/videos/{i:08}.mp4"), content_id=f"{i:032x}") for i in range(count))
 class Decoding(EchoAnnotator):
     def prepare(self, clip):
-        return clip, bytearray(payload)
-    def annotate(self, batch):
-        return super().annotate([clip for clip, _ in batch])
+        self.frames = bytearray(payload)
+        return clip
 annotator = Decoding(batch_size=16)
 report = annotate_shard(
     annotator, list(clips), Lake(folder).store(annotator.recipe, "shard-00000"), LoopOptions(log=lambda line: None)
@@ -60,7 +61,8 @@ def main() -> None:
             again = measure(count, folder)
         baseline = baseline or first["peak_mib"]
         print(
-            f"{count:6} clips: peak {first['peak_mib']:6.1f} MiB (ratio to 100 clips {first['peak_mib'] / baseline:.3f}), "
+            f"{count:6} clips: peak {first['peak_mib']:6.1f} MiB "
+            f"(ratio to 100 clips {first['peak_mib'] / baseline:.3f}), "
             f"{1000 * first['loop_s'] / count:.2f} ms a clip; "
             f"again, with nothing to do: {again['loop_s']:.2f} s, {again['annotated']} annotated"
         )

@@ -122,13 +122,13 @@ def near_duplicates(captions: Sequence[Caption], near: float = NEAR) -> list[Fla
     Exact, and far from quadratic: a pair that similar shares one of the rarest few runs of either caption
     (prefix filtering: Chaudhuri, Ganti and Kaushik, ICDE 2006), so only such pairs are compared.
     """
-    shingles = {caption.id: set(_runs(_words(caption.text), SHINGLE)) for caption in captions}
+    shingles = {caption.id: frozenset(_runs(_words(caption.text), SHINGLE)) for caption in captions}
     source = {caption.id: caption.source for caption in captions}
     frequency = Counter(run for runs in shingles.values() for run in runs)
     distinct: dict[frozenset[tuple[str, ...]], list[str]] = defaultdict(list)
     for clip_id, runs in shingles.items():
         if runs:
-            distinct[frozenset(runs)].append(clip_id)
+            distinct[runs].append(clip_id)
     holders: dict[tuple[str, ...], list[frozenset[tuple[str, ...]]]] = defaultdict(list)
     closest: dict[str, tuple[float, str]] = {}
 

@@ -1,6 +1,6 @@
-"""What is left to do, as ranges that one run can take: pure functions, and what an instance says of shards."""
+"""What is left to do, and what is being done, as the instance knows it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
@@ -11,20 +11,12 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
 )
 
-from vidcap_assets.partitions import SHARDS, shards
+from vidcap_assets.partitions import shards
 
 
-def contiguous(order: Sequence[str], wanted: Collection[str], at_most: int) -> list[list[str]]:
-    """``wanted`` in runs of neighbours in ``order``, none longer than ``at_most``: what range tags can select."""
-    ranges: list[list[str]] = []
-    current: list[str] = []
-    for shard in order:
-        if current and (shard not in wanted or len(current) == at_most):
-            ranges.append(current)
-            current = []
-        if shard in wanted:
-            current.append(shard)
-    return [*ranges, current] if current else ranges
+def known_shards(instance: dg.DagsterInstance) -> list[str]:
+    """The shards that are partitions, in the order in which a range counts them."""
+    return list(shards.get_partition_keys(dynamic_partitions_store=instance))
 
 
 def shards_named(run: dg.DagsterRun) -> tuple[str, str] | None:
@@ -39,7 +31,7 @@ def shards_named(run: dg.DagsterRun) -> tuple[str, str] | None:
 
 def shards_under_way(instance: dg.DagsterInstance) -> set[str]:
     """The shards of all runs that are queued or running, whatever they make of them."""
-    order = list(instance.get_dynamic_partitions(SHARDS))
+    order = known_shards(instance)
     place = {shard: index for index, shard in enumerate(order)}
     busy: set[str] = set()
     for run in instance.get_runs(dg.RunsFilter(statuses=IN_PROGRESS_RUN_STATUSES)):
@@ -54,7 +46,7 @@ def unfinished_shards(instance: dg.DagsterInstance, assets: Sequence[str]) -> di
 
     Shards that a run is queued or running for are not among them.
     """
-    order = list(instance.get_dynamic_partitions(SHARDS))
+    order = known_shards(instance)
     reasons: dict[str, str] = {}
     busy = shards_under_way(instance)
     for asset in assets:

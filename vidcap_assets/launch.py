@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,19 @@ def shard_tags(shards: Sequence[str]) -> dict[str, str]:
     if len(shards) == 1:
         return {"dagster/partition": shards[0]}
     return {"dagster/asset_partition_range_start": shards[0], "dagster/asset_partition_range_end": shards[-1]}
+
+
+def contiguous(order: Sequence[str], wanted: Collection[str], at_most: int) -> list[list[str]]:
+    """``wanted`` in runs of neighbours in ``order``, none longer than ``at_most``: what range tags can select."""
+    ranges: list[list[str]] = []
+    current: list[str] = []
+    for shard in order:
+        if current and (shard not in wanted or len(current) == at_most):
+            ranges.append(current)
+            current = []
+        if shard in wanted:
+            current.append(shard)
+    return [*ranges, current] if current else ranges
 
 
 def execute_job(

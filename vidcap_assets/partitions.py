@@ -5,6 +5,7 @@ from datetime import datetime
 
 import dagster as dg
 from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.instance import DynamicPartitionsStore
 from dagster._core.storage.tags import (
     ASSET_PARTITION_RANGE_END_TAG,
     ASSET_PARTITION_RANGE_START_TAG,
@@ -28,7 +29,7 @@ class ShardPartitions(dg.DynamicPartitionsDefinition):
     def get_partition_keys(
         self,
         current_time: datetime | None = None,
-        dynamic_partitions_store: dg.DagsterInstance | None = None,
+        dynamic_partitions_store: DynamicPartitionsStore | None = None,
     ) -> Sequence[str]:
         """The registered shards by name: a range means the same whatever order they were registered in."""
         return sorted(super().get_partition_keys(current_time, dynamic_partitions_store))

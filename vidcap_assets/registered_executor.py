@@ -65,7 +65,7 @@ def registered(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
 
     return dg.ExecutorDefinition(
         name=executor.name,
-        config_schema=executor.config_schema,
+        config_schema=executor.config_schema,  # type: ignore[arg-type]  # the inner one's, already resolved
         requirements=executor.get_requirements,
         executor_creation_fn=create,
         description=executor.description,

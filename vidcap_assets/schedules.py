@@ -8,9 +8,9 @@ import dagster as dg
 from resources.lake import Lake
 from vidcap_assets import environment
 from vidcap_assets.automation import NIGHTLY, TIMEZONE, WEEKLY, Automation, schedule_status
-from vidcap_assets.gaps import contiguous, unfinished_shards
-from vidcap_assets.launch import shard_tags
-from vidcap_assets.partitions import SHARDS, register
+from vidcap_assets.gaps import known_shards, unfinished_shards
+from vidcap_assets.launch import contiguous, shard_tags
+from vidcap_assets.partitions import register
 from vidcap_assets.policies import SHARDS_PER_RUN
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def gap_schedule(
     )
     def nightly_gaps(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
         register(context.instance, Lake(environment.home()).shards())
-        order = list(context.instance.get_dynamic_partitions(SHARDS))
+        order = known_shards(context.instance)
         reasons = unfinished_shards(context.instance, assets)
         if not reasons:
             return dg.SkipReason(f"none of {len(order)} shards is missing or failed, or a run has it already")

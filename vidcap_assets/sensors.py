@@ -16,9 +16,9 @@ from resources.source import SourceError
 from resources.storage import is_local
 from vidcap_assets import environment
 from vidcap_assets.automation import Automation, automation, sensor_status
-from vidcap_assets.gaps import contiguous
-from vidcap_assets.launch import shard_tags
-from vidcap_assets.partitions import SHARDS, register
+from vidcap_assets.gaps import known_shards
+from vidcap_assets.launch import contiguous, shard_tags
+from vidcap_assets.partitions import register
 from vidcap_assets.policies import SHARDS_PER_RUN
 from vidcap_assets.resources import LakeResource, SourceResource
 
@@ -79,7 +79,7 @@ def new_clips_sensor(
                         dg.RunRequest(f"index {seen.indexed.digest} {day}", job_name=index_job.name)
                     )
         register(context.instance, store.shards())
-        order = list(context.instance.get_dynamic_partitions(SHARDS))
+        order = known_shards(context.instance)
         # Where conditions on the assets take care of what is missing, only changed shards are left to ask for.
         versions, mark = _changed_shards(
             store, tuple(memory.get("manifests", (0, ""))), known_only=automation() is Automation.DECLARATIVE

@@ -11,6 +11,7 @@ from resources.annotation.clip import Clip
 from resources.annotation.outcome import Answer
 from resources.annotation.testing import EchoAnnotator
 from vidcap_assets.definitions import ASSETS, RESOURCES
+from vidcap_assets.registered_executor import registered
 
 
 class LoggingEcho(EchoAnnotator):
@@ -51,5 +52,5 @@ defs = dg.Definitions(
             batch_seconds=float(os.environ.get("ECHO_BATCH_SECONDS", "0")),
         )
     },
-    executor=dg.multiprocess_executor,
+    executor=registered(dg.multiprocess_executor),
 )

@@ -45,7 +45,8 @@ def test_a_second_run_of_the_same_shard_waits_and_does_nothing_twice(workplace: 
         wait_until(lambda: len(workplace.batches()) == 1, "the first batch")
         second = workplace.start("captions_only", "shard-00000")
         try:
-            assert (first.wait(240), second.wait(240)) == (0, 0)
+            outputs = [run.communicate(timeout=240)[0] for run in (first, second)]
+            assert (first.returncode, second.returncode) == (0, 0), outputs
         finally:
             kill_group(second)
     finally:
