@@ -11,7 +11,8 @@ from resources.annotation.outcome import ErrorKind
 from tests.dataset.collection import Collection
 from vidcap_assets.cli import app
 from vidcap_assets.cli.bars import duration
-from vidcap_assets.cli.running import Stage, _retry_stages, _stages, contiguous
+from vidcap_assets.cli.running import Stage, _retry_stages, _stages
+from vidcap_assets.launch import contiguous
 
 
 @pytest.fixture
