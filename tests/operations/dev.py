@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import httpx
 import psutil
 
@@ -28,7 +29,6 @@ _RUNS = """{ runsOrError { ... on Runs { results {
 _PARTITIONS = """query($key: AssetKeyInput!) { assetNodeOrError(assetKey: $key) { ... on AssetNode {
     assetPartitionStatuses { ... on DefaultPartitionStatuses {
         materializedPartitions failedPartitions materializingPartitions } } } } }"""
-_POOL = """{ instance { concurrencyLimit(concurrencyKey: "gpu") { activeSlotCount } } }"""
 _ADD = """mutation($key: String!, $selector: RepositorySelector!) { addDynamicPartition(
     partitionKey: $key, partitionsDefName: "shards", repositorySelector: $selector) { __typename } }"""
 _SENSOR = """mutation($selector: SensorSelector!) { startSensor(sensorSelector: $selector) {
@@ -45,7 +45,10 @@ class Dev:
             self.port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         settings = (ROOT / "dagster.yaml").read_text()
-        (folder / "dagster.yaml").write_text(settings.replace("_seconds: 30", "_seconds: 2"))
+        settings = settings.replace("_seconds: 30", "_seconds: 2").replace(
+            ": .dagster", f": {folder}/.dagster"
+        )
+        (folder / "dagster.yaml").write_text(settings)
         base = {
             name: value
             for name, value in os.environ.items()
@@ -139,7 +142,9 @@ class Dev:
         return set(statuses["materializedPartitions"]), set(statuses["failedPartitions"])
 
     def gpu_slots_taken(self) -> int:
-        return self.graphql(_POOL)["instance"]["concurrencyLimit"]["activeSlotCount"]
+        """As the history has it, whether the server is up or not."""
+        with dg.DagsterInstance.from_config(str(self.folder)) as instance:
+            return instance.event_log_storage.get_concurrency_info("gpu").active_slot_count
 
     def wait_until(self, condition: Callable[[], bool], what: str, timeout_s: float = 240) -> None:
         deadline = time.monotonic() + timeout_s

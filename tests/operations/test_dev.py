@@ -150,8 +150,8 @@ def test_killed_with_everything_it_resumes_from_new_files_to_captions(operated: 
     operated.dev.kill_everything()
     (operated.folder / "slow").unlink()
 
-    operated.dev.start()
     assert operated.dev.gpu_slots_taken() == 1, "the killed run still has its place"
+    operated.dev.start()
     operated.dev.wait_until(
         lambda: new in operated.dev.partitions("captions_llava")[0], "the new shard to be done"
     )

@@ -10,7 +10,7 @@ from resources.lake import Lake
 from vidcap_assets import schedules
 from vidcap_assets.automation import FILL, Automation, automation, with_conditions
 from vidcap_assets.definitions import ASSETS, defs
-from vidcap_assets.gaps import contiguous
+from vidcap_assets.launch import contiguous
 from vidcap_assets.partitions import SHARDS, shards
 
 NIGHT = datetime(2026, 1, 2, 2, tzinfo=UTC)
