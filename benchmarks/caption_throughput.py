@@ -71,7 +71,9 @@ def build_checkpoint(folder: Path) -> int:
     model = LlavaForConditionalGeneration(
         LlavaConfig(vision_config=vision, text_config=text, image_token_index=3)
     )
-    model.generation_config = GenerationConfig(bos_token_id=1, pad_token_id=4)
+    model.generation_config = GenerationConfig(
+        bos_token_id=1, pad_token_id=4, suppress_tokens=[0, 1, 2, 3, 4]
+    )
     model.save_pretrained(folder)
     return sum(parameter.numel() for parameter in model.parameters())
 
@@ -95,9 +97,10 @@ def run_loop(captioner: PllavaCaptioner, clips: Sequence[Clip], home: Path) -> t
     before = captioner.engine.throughput.busy_s
     options = LoopOptions(prepare_workers=4, log=lambda line: None)
     report = annotate_shard(captioner, clips, store, options)
-    if report.tally.ok != len(clips):
-        errors = sorted(set(report.outcomes["error"].to_pylist()) - {None})
-        raise SystemExit(f"{report.tally.failed} of {len(clips)} clips failed: {errors[:3]}")
+    # What random weights write may be nothing but blanks; it has been computed all the same.
+    unmeasured = set(report.outcomes["error_kind"].to_pylist()) - {None, "empty_output"}
+    if unmeasured:
+        raise SystemExit(f"clips failed before the model: {sorted(unmeasured)}")
     throughput = captioner.engine.throughput
     return report.seconds, throughput.busy_s - before, throughput.rows_per_second or 0.0
 
