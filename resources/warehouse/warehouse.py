@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -141,6 +142,7 @@ class Warehouse:
             fresh = Path(f"{self.uri}.rebuilding")
             for leftover in (fresh, Path(f"{fresh}.wal")):
                 leftover.unlink(missing_ok=True)
+            shutil.rmtree(f"{fresh}.tmp", ignore_errors=True)
             with duckdb.connect(str(fresh)) as rebuilt:
                 _prepare(rebuilt)
                 _fill(rebuilt, lake, parameters, transactions=True)
@@ -212,12 +214,17 @@ def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
     _run(connection, _sql("schema.sql"), {})
     _create_views(connection)
     _run(connection, _sql("text_rule.sql"), {})
+    _make_shapes(connection)
+
+
+def _make_shapes(connection: duckdb.DuckDBPyConnection) -> None:
+    """Empty tables for the rows that a merge reads; made anew, because deleted rows keep their memory."""
     for name, schema in (
         ("meta", META_SCHEMA.append(pa.field("shard", pa.string()))),
         ("fresh", ANNOTATION_SCHEMA),
     ):
         connection.register("shape", schema.empty_table())
-        connection.execute(f"CREATE TEMP TABLE {name} AS SELECT * FROM shape")
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM shape")
         connection.unregister("shape")
 
 
@@ -227,6 +234,7 @@ def _fill(
     shards = lake.stored_shards(META)
     for start in range(0, len(shards), _REBUILT_AT_A_TIME):
         if transactions:
+            _make_shapes(connection)
             connection.execute("BEGIN")
         _insert(connection, _ShardFiles(lake, shards[start : start + _REBUILT_AT_A_TIME]), parameters)
         if transactions:
