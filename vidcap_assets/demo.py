@@ -28,8 +28,8 @@ _EXAMPLES = """
 SELECT path, caption_pllava, cmotion, objects, actions
 FROM captioned_videos
 WHERE caption_pllava IS NOT NULL AND camera_motion_status = 'ok'
-QUALIFY row_number() OVER (PARTITION BY cmotion ORDER BY path) = 1
-ORDER BY cmotion = 'static', path LIMIT 3
+QUALIFY row_number() OVER (PARTITION BY len(objects) > 0, len(actions) > 0 ORDER BY cmotion, path) = 1
+ORDER BY len(objects) DESC, path LIMIT 3
 """
 _UNREADABLE = "SELECT path, probe_error FROM captioned_videos WHERE probe_error IS NOT NULL ORDER BY path"
 
