@@ -4,7 +4,7 @@ Five stages, each resumable, each on scenes that are drawn fresh and never seen 
 
 1. ``tower``: the CLIP tower learns to see single frames, by dense labels on throw-away heads;
 2. ``llava``: projector and language model learn to say what 1 to 3 frames show (the tower is frozen);
-3. ``polish``: the same with the tower, in LLaVA-NeXT's view of frames only;
+3. ``polish``: the same once more at a lower rate, in LLaVA-NeXT's view of frames only;
 4. ``pllava``: LoRA and projector learn to read 4 frames pooled over space, as PLLaVA does to a LLaVA;
 5. ``tagger``: a small Llama learns to list the objects or actions of a caption.
 
@@ -57,8 +57,8 @@ class Plan:
 PLANS = {
     "tower": Plan(1000, 64, 8e-3),
     "llava": Plan(640, 24, 5e-3),
-    "polish": Plan(220, 24, 2e-3),
-    "pllava": Plan(160, 24, 4e-3, muon=False, weight_decay=0.0),
+    "polish": Plan(240, 24, 3e-3),
+    "pllava": Plan(120, 24, 4e-3, muon=False, weight_decay=0.0),
     "tagger": Plan(900, 16, 5e-3),
 }
 
@@ -222,9 +222,9 @@ def train_llava(trainer: Trainer, model: Any, tokenizer: PreTrainedTokenizerFast
             loss = loss + 0.5 * F.cross_entropy(said, batch["action"], ignore_index=IGNORED)
         return loss, {f"{name}_{int(batch['num_frames'])}f": value for name, value in metrics.items()}
 
+    model.model.vision_tower.requires_grad_(False)
     trained = nn.ModuleDict({"model": model, "action_head": action_head})
     for stage in ("llava", "polish"):
-        model.model.vision_tower.requires_grad_(stage == "polish")
         plan = PLANS[stage]
         plain_steps = int(plan.steps * trainer.scale * PLAIN_SHARE) if stage == "llava" else 0
         data = CaptionBatches(trainer.seed, stage, plan.batch, tokenizer, plain_steps)
