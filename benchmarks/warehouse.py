@@ -179,7 +179,7 @@ def main() -> None:
                 flush=True,
             )
         for leftover in root.glob("*.duckdb*"):
-            leftover.unlink()
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         merges = _in_a_process("merges", root)
         for kind in ("new", "again"):
             wall, cpu, large_wall, large_cpu = merges[kind]
