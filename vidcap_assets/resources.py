@@ -166,8 +166,9 @@ class PllavaResource(LocalModelResource):
     adapter: str | None = Field(
         default=None, description="A PLLaVA weight_dir or a PEFT adapter folder for that model."
     )
-    lora_alpha: int = Field(
-        default=4, description="LoRA scale numerator, as the checkpoint was trained with."
+    lora_alpha: float | None = Field(
+        default=None,
+        description="LoRA scale numerator, as the checkpoint was trained with; default: a PEFT adapter's own, else 4.",
     )
     num_frames: int | None = Field(
         default=None, description="Frames a clip; default: the checkpoint's, else 4."
