@@ -5,7 +5,7 @@ BIN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format types ui train-embedded bench clean distclean
+.PHONY: help install demo test test-slow lint format types ui train-embedded bench clean distclean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ demo: $(INSTALLED) ## Caption a small rendered collection and show what came out
 
 test: $(INSTALLED) ## Run the tests
 	$(BIN) -m pytest
+
+test-slow: $(INSTALLED) ## Run the tests that take minutes: a whole `dagster dev`, larger sweeps
+	$(BIN) -m pytest -m slow
 
 lint: $(INSTALLED) ## Check style and format
 	$(BIN) -m ruff check .

@@ -19,6 +19,8 @@ from resources.video import IsolatedWorkers
 from tests.operations.browser import open_browser
 from tests.operations.dev import Dev
 
+pytestmark = pytest.mark.slow
+
 SHARDS = [f"shard-{number:05}" for number in range(6)]
 
 
