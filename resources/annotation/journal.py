@@ -1,6 +1,6 @@
 """The journal: outcomes of one shard × annotator × recipe, each batch durable before the next one starts.
 
-A batch is one Parquet part, written atomically, so there is nothing to repair after a kill: a part is
+A batch is one part of JSON lines, written atomically, so there is nothing to repair after a kill: a part is
 there whole or not at all. Parts live only until the shard's outcomes are checkpointed into the lake.
 """
 
@@ -12,10 +12,10 @@ import pyarrow as pa
 from upath import UPath
 
 from resources.annotation.outcome import Outcome
-from resources.annotation.outcome_table import OUTCOME_SCHEMA, outcomes_to_table
-from resources.storage import read_table, remove_stale_temps, write_table
+from resources.annotation.outcome_table import lines_to_table, outcomes_to_lines
+from resources.storage import remove_stale_temps, write_atomic
 
-_PART = re.compile(r"(\d{8})-[0-9a-f]{8}\.parquet")
+_PART = re.compile(r"(\d{8})-[0-9a-f]{8}\.jsonl")
 _MANY_PARTS = 128
 
 
@@ -33,11 +33,13 @@ class Journal:
         """Make a batch durable; it survives a kill from the moment this returns."""
         if self._count >= _MANY_PARTS:
             self._compact()
-        self._write(outcomes_to_table(outcomes))
+        self._write(outcomes_to_lines(outcomes))
 
     def read(self) -> pa.Table:
         """All journaled outcomes, one row a clip (the last one written), in the order of writing."""
-        return _last_per_id([read_table(path) for _, path in self._parts()])
+        table = lines_to_table(self._lines())
+        last = {clip_id: row for row, clip_id in enumerate(table["id"].to_pylist())}
+        return table if len(last) == table.num_rows else table.take(sorted(last.values()))
 
     def clear(self) -> None:
         """Forget everything; call it only once the lake holds these outcomes."""
@@ -53,23 +55,18 @@ class Journal:
             ((int(m[1]), path) for m, path in matches if m), key=lambda part: (part[0], part[1].name)
         )
 
-    def _write(self, table: pa.Table) -> None:
-        write_table(self._folder / f"{self._next:08d}-{uuid.uuid4().hex[:8]}.parquet", table)
+    def _lines(self) -> bytes:
+        return b"".join(path.read_bytes() for _, path in self._parts())
+
+    def _write(self, lines: bytes) -> None:
+        write_atomic(self._folder / f"{self._next:08d}-{uuid.uuid4().hex[:8]}.jsonl", lines)
         self._next += 1
         self._count += 1
 
     def _compact(self) -> None:
         parts = self._parts()
         # A kill between the write and the last unlink leaves rows twice; the later part wins on reading.
-        self._write(_last_per_id([read_table(path) for _, path in parts]))
+        self._write(self._lines())
         for _, path in parts:
             path.unlink()
         self._count = 1
-
-
-def _last_per_id(tables: list[pa.Table]) -> pa.Table:
-    if not tables:
-        return OUTCOME_SCHEMA.empty_table()
-    table = pa.concat_tables(tables)
-    last = {clip_id: row for row, clip_id in enumerate(table["id"].to_pylist())}
-    return table if len(last) == table.num_rows else table.take(sorted(last.values()))

@@ -43,7 +43,7 @@ def test_the_last_outcome_of_a_clip_wins_across_restarts(tmp_path):
 
 def test_leftovers_of_a_killed_writer_are_removed_and_never_read(tmp_path):
     Journal(UPath(tmp_path)).append(outcomes("a"))
-    (tmp_path / f"{TEMP_PREFIX}123").write_bytes(b"PAR1 half a file")
+    (tmp_path / f"{TEMP_PREFIX}123").write_bytes(b'{"id": "half a l')
     (tmp_path / "notes.txt").write_text("not a part")
     assert Journal(UPath(tmp_path)).read()["id"].to_pylist() == ["a"]
     assert not list(tmp_path.glob(f"{TEMP_PREFIX}*"))
@@ -54,7 +54,7 @@ def test_many_parts_are_folded_into_one_without_loss(tmp_path):
     for i in range(300):
         journal.append(outcomes(f"c{i}"))
     assert Journal(UPath(tmp_path)).read()["id"].to_pylist() == [f"c{i}" for i in range(300)]
-    assert len(list(tmp_path.glob("*.parquet"))) < 128
+    assert len(list(tmp_path.glob("*.jsonl"))) < 128
 
 
 def test_a_failed_write_leaves_no_trace(tmp_path, monkeypatch):
