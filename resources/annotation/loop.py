@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import islice
 from typing import Any
 
@@ -24,17 +23,10 @@ from resources.annotation.outcome import Answer, AnsweredError, ClipError, Outco
 from resources.annotation.outcome_table import outcomes_to_table
 from resources.annotation.prefetch import Prepared, prepare_ahead
 from resources.annotation.progress import Progress
+from resources.annotation.redo import Redo
 from resources.annotation.store import Known, ShardStore, known
 
 _UNREADABLE_AT_ONCE = 16
-
-
-class Redo(StrEnum):
-    """Which recorded outcomes of this recipe are done again."""
-
-    NOTHING = "nothing"
-    FAILED = "failed"
-    ALL = "all"
 
 
 @dataclass(frozen=True)

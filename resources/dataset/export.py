@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +18,7 @@ from upath import UPath
 
 from resources.dataset.card import TextOrigin, data_card
 from resources.dataset.filters import ClipFilters
+from resources.dataset.formats import ExportFormat
 from resources.dataset.language import language_of
 from resources.dataset.publication import Published, file_digests, publication, tree_version
 from resources.dataset.reading import read_snapshot
@@ -29,14 +29,6 @@ from resources.warehouse import Warehouse
 
 TRAINING_SET = "training_set"
 _BATCH_ROWS = 10_000
-
-
-class ExportFormat(StrEnum):
-    """What an export may consist of; the Parquet files with the data card are always there."""
-
-    CSV = "csv"
-    STEPS = "steps"
-    WEBDATASET = "webdataset"
 
 
 @dataclass(frozen=True)
