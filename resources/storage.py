@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 TEMP_PREFIX = ".tmp-"
+_ROWS_A_GROUP = 1000  # what a writer holds uncompressed at a time
 
 # Arrow's own allocators keep what they once held; with thousands of small files read in a row that adds up.
 pa.set_memory_pool(pa.system_memory_pool())
@@ -25,13 +26,13 @@ def is_local(path: UPath) -> bool:
     return path.protocol in ("", "file", "local")
 
 
-def write_atomic(path: UPath, content: bytes) -> None:
+def write_atomic(path: UPath, content: bytes | memoryview) -> None:
     """Write a whole file durably: temp file, fsync, replace, fsync of the folder.
 
     Object stores make a put visible all at once, so there it is a plain put.
     """
     if not is_local(path):
-        path.write_bytes(content)
+        path.write_bytes(bytes(content))
         return
     folder = Path(path.path).parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -55,8 +56,8 @@ def write_atomic(path: UPath, content: bytes) -> None:
 def write_table(path: UPath, table: pa.Table) -> None:
     """Write an Arrow table as one Parquet file, atomically."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
-    write_atomic(path, sink.getvalue().to_pybytes())
+    pq.write_table(table, sink, compression="zstd", row_group_size=_ROWS_A_GROUP)
+    write_atomic(path, memoryview(sink.getvalue()))
 
 
 def read_table(path: UPath, columns: list[str] | None = None) -> pa.Table:

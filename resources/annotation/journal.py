@@ -20,10 +20,10 @@ _MANY_PARTS = 128
 
 
 class Journal:
-    """Appends batches of outcomes to a folder and reads them back, the newest row of a clip winning."""
+    """Appends batches of outcomes to ``folder`` and reads them back, the newest row of a clip winning."""
 
     def __init__(self, folder: UPath) -> None:
-        self._folder = folder
+        self.folder = folder
         remove_stale_temps(folder)
         parts = self._parts()
         self._next = 1 + max((seq for seq, _ in parts), default=0)
@@ -48,9 +48,9 @@ class Journal:
         self._count = 0
 
     def _parts(self) -> list[tuple[int, UPath]]:
-        if not self._folder.exists():
+        if not self.folder.exists():
             return []
-        matches = [(_PART.fullmatch(path.name), path) for path in self._folder.iterdir()]
+        matches = [(_PART.fullmatch(path.name), path) for path in self.folder.iterdir()]
         return sorted(
             ((int(m[1]), path) for m, path in matches if m), key=lambda part: (part[0], part[1].name)
         )
@@ -59,7 +59,7 @@ class Journal:
         return b"".join(path.read_bytes() for _, path in self._parts())
 
     def _write(self, lines: bytes) -> None:
-        write_atomic(self._folder / f"{self._next:08d}-{uuid.uuid4().hex[:8]}.jsonl", lines)
+        write_atomic(self.folder / f"{self._next:08d}-{uuid.uuid4().hex[:8]}.jsonl", lines)
         self._next += 1
         self._count += 1
 

@@ -99,28 +99,46 @@ class ShardStore:
         return pa.concat_tables([kept.cast(OUTCOME_SCHEMA), fresh])
 
     def checkpoint(self, outcomes: pa.Table, journal: Journal) -> None:
-        """Write this recipe's rows as the current ones, keep those of older recipes, then clear the journal.
+        """Write this recipe's rows as the current ones, keep those of older recipes, then clear the journals.
 
-        Nothing is written where nothing changed.
+        What an older recipe had journaled before it was abandoned half-way goes into the lake too. Nothing
+        is written where nothing changed.
         """
+        stored = self._stored()
+        abandoned = {
+            folder.name: Journal(folder) for folder in self._journal_folders() if folder != journal.folder
+        }
+        older = stored.filter(pc.not_equal(stored["fingerprint"], self.recipe.fingerprint))
+        for fingerprint, left in abandoned.items():
+            rows = self._rows(left.read(), fingerprint, current=False)
+            replaced = pc.and_(pc.equal(older["fingerprint"], fingerprint), pc.is_in(older["id"], rows["id"]))
+            older = pa.concat_tables([older.filter(pc.invert(replaced)), rows])
+        older = older.set_column(
+            older.schema.get_field_index("current"), "current", pa.repeat(pa.scalar(False), older.num_rows)
+        )
+        table = pa.concat_tables([older, self._rows(outcomes, self.recipe.fingerprint, current=True)])
+        if not (self.file.exists() and table.equals(stored)):
+            write_table(self.file, table)
+        for done in (journal, *abandoned.values()):
+            done.clear()
+
+    def _rows(self, outcomes: pa.Table, fingerprint: str, *, current: bool) -> pa.Table:
         count = outcomes.num_rows
         constant = {
             "shard": pa.repeat(pa.scalar(self.shard), count),
             "annotator": pa.repeat(pa.scalar(self.recipe.annotator), count),
-            "fingerprint": pa.repeat(pa.scalar(self.recipe.fingerprint), count),
-            "current": pa.repeat(pa.scalar(True), count),
+            "fingerprint": pa.repeat(pa.scalar(fingerprint), count),
+            "current": pa.repeat(pa.scalar(current), count),
         }
         columns = [constant[name] if name in constant else outcomes[name] for name in ANNOTATION_SCHEMA.names]
-        mine = pa.table(columns, schema=ANNOTATION_SCHEMA)
-        stored = self._stored()
-        older = stored.filter(pc.not_equal(stored["fingerprint"], self.recipe.fingerprint))
-        older = older.set_column(
-            older.schema.get_field_index("current"), "current", pa.repeat(pa.scalar(False), older.num_rows)
+        return pa.table(columns, schema=ANNOTATION_SCHEMA)
+
+    def _journal_folders(self) -> list[UPath]:
+        if not self._journals.exists():
+            return []
+        return sorted(
+            (path for path in self._journals.iterdir() if path.is_dir()), key=lambda path: path.name
         )
-        table = pa.concat_tables([older, mine]).combine_chunks()
-        if not (self.file.exists() and table.equals(stored)):
-            write_table(self.file, table)
-        journal.clear()
 
     def _stored(self) -> pa.Table:
         return read_table(self.file) if self.file.exists() else ANNOTATION_SCHEMA.empty_table()

@@ -159,6 +159,25 @@ def test_a_changed_recipe_redoes_everything_and_keeps_the_old_answers(run, lake)
     assert report.outcomes["value"].to_pylist() == [f"clip-{i}" for i in range(5)]
 
 
+def test_what_an_abandoned_recipe_had_answered_reaches_the_lake(run, lake):
+    def gone_after_8(batch):
+        if "clip-8" in batch:
+            raise AnnotatorError("the server is gone")
+
+    clips = make_clips(12)
+    abandoned = EchoAnnotator(misbehave=gone_after_8)
+    with pytest.raises(AnnotatorError):
+        run(abandoned, clips, prepare_workers=1)
+    run(CountingEcho(prompt="new "), clips)
+    old = [row for row in read_table(lake.file("echo", SHARD)).to_pylist() if not row["current"]]
+    assert {row["fingerprint"] for row in old} == {abandoned.recipe.fingerprint}
+    again = CountingEcho()
+    run(again, clips)
+    answered = {row["id"] for row in old}
+    assert answered
+    assert set(again.seen) == {clip.id for clip in clips} - answered
+
+
 def test_changed_content_is_annotated_again_and_nothing_else(run):
     clips = make_clips(5)
     run(CountingEcho(), clips)
