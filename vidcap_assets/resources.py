@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from resources.cores import available_cores
 from resources.lake import Lake
 from vidcap_assets import environment
 from vidcap_assets.registered_executor import note_step_process
@@ -107,7 +108,9 @@ class TextResource(dg.ConfigurableResource):
 class DecodeResource(dg.ConfigurableResource):
     """The child processes in which files are opened."""
 
-    workers: int = Field(default=0, ge=0, description="Decoding processes; 0 for one a CPU core.")
+    workers: int = Field(
+        default=0, ge=0, description="Decoding processes; 0 for one a CPU core that this process may use."
+    )
     timeout_s: float = Field(default=120.0, gt=0, description="Seconds one clip may take to decode.")
     memory_limit_gib: float = Field(
         default=4.0, ge=0, description="Address space of a decoding process in GiB; 0 for no limit."
@@ -119,9 +122,7 @@ class DecodeResource(dg.ConfigurableResource):
     @property
     def worker_count(self) -> int:
         """The number of decoding processes, resolved."""
-        import os
-
-        return self.workers or len(os.sched_getaffinity(0))
+        return self.workers or available_cores()
 
     @contextmanager
     def open(self) -> "Iterator[IsolatedWorkers]":

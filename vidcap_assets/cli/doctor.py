@@ -14,6 +14,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from resources.cores import available_cores
 from vidcap_assets import environment
 from vidcap_assets.cli.output import Json, console, print_json
 
@@ -94,7 +95,7 @@ def check_devices() -> list[Finding]:
         return [Finding("device", Level.BAD, f"torch cannot be imported: {error}", "pip install torch")]
     if torch.cuda.is_available():
         return [_gpu(number) for number in range(torch.cuda.device_count())]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = available_cores()
     return [
         Finding(
             "device",
