@@ -1,7 +1,6 @@
 """``vidcap doctor``: is everything there that a run will need?"""
 
 import importlib
-import os
 import shutil
 import sys
 import tempfile
