@@ -20,7 +20,7 @@ from resources.annotation.recipe import Recipe
 from resources.captioners.openai.address import OPENAI_URL, Address
 from resources.captioners.openai.batch_api import BatchJobs, BatchPolicy
 from resources.captioners.openai.batch_records import JobRecords
-from resources.captioners.openai.clients import open_clients
+from resources.captioners.openai.clients import open_client
 from resources.captioners.openai.concurrency import AdaptiveLimit
 from resources.captioners.openai.endpoint import Endpoint
 from resources.captioners.openai.event_loop import EventLoopThread
@@ -264,8 +264,8 @@ class OpenAICaptioner(StreamingAnnotator):
 
     @asynccontextmanager
     async def _endpoint(self) -> AsyncIterator[tuple[Any, Endpoint]]:
-        async with open_clients(self._address, self._max_concurrency, self._timeout_s) as clients:
-            yield clients[0], Endpoint(clients, self._address, self._settings.model, self._timeout_s)
+        async with open_client(self._address, self._timeout_s) as client:
+            yield client, Endpoint(client, self._address, self._settings.model, self._timeout_s)
 
     @asynccontextmanager
     async def _sender(self) -> AsyncIterator[Sender]:

@@ -1,8 +1,7 @@
 """One server: its address, the key, and single attempts at a request. The only place that knows the key."""
 
 import asyncio
-import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,14 +27,12 @@ class Endpoint:
     """Sends one request at a time to ``chat/completions`` and turns whatever happens into a value.
 
     Args:
-        clients: from `open_clients`; requests take turns among them.
+        client: from `open_client`.
         timeout_s: seconds for a whole attempt, from sending to the last byte.
     """
 
-    def __init__(
-        self, clients: "Sequence[AsyncOpenAI]", address: Address, model: str, timeout_s: float
-    ) -> None:
-        self._clients = itertools.cycle(clients)
+    def __init__(self, client: "AsyncOpenAI", address: Address, model: str, timeout_s: float) -> None:
+        self._client = client
         self._address = address
         self._model = model
         self._timeout_s = timeout_s
@@ -45,7 +42,7 @@ class Endpoint:
         """One attempt. ``trace_id`` is sent along, so that a lost request can be found at the server."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                response: Any = await next(self._clients).post(
+                response: Any = await self._client.post(
                     "/chat/completions",
                     body=body,
                     cast_to=self._response_type,
@@ -59,18 +56,19 @@ class Endpoint:
 
     def failure_of(self, error: Exception) -> Failure | None:
         """What an exception of the client means; ``None`` for one that is not about the server."""
+        import aiohttp
         import openai
 
         if isinstance(error, openai.APIStatusError):
             return self.failure_of_response(error.response.status_code, error.body, error.response)
-        if isinstance(error, openai.APITimeoutError | TimeoutError):
+        network = _network_error(error)
+        said = self._address.redact(f"{type(network).__name__}: {network}")
+        if isinstance(network, aiohttp.ClientConnectorError):
+            return Failure(Cause.UNREACHABLE, f"{self._address.host}: {said}")
+        if isinstance(network, openai.APITimeoutError | TimeoutError):
             return Failure(Cause.TIMEOUT, f"no answer from {self._address.host} within {self._timeout_s:g} s")
-        if isinstance(error, openai.APIConnectionError):
-            never_sent = type(error.__cause__).__name__ == "ConnectError"
-            said = self._address.redact(f"{type(error.__cause__).__name__}: {error.__cause__}")
-            return Failure(
-                Cause.UNREACHABLE if never_sent else Cause.DROPPED, f"{self._address.host}: {said}"
-            )
+        if isinstance(network, openai.APIConnectionError | aiohttp.ClientError):
+            return Failure(Cause.DROPPED, f"{self._address.host}: {said}")
         return None
 
     def _read(self, response: Any) -> Received | Failure:
@@ -93,6 +91,16 @@ class Endpoint:
             {name.lower(): value for name, value in response.headers.items()} if response is not None else {}
         )
         return Failure(cause, f"{self._address.host} answered {status}: {said}", retry_after_s(headers))
+
+
+def _network_error(error: BaseException) -> BaseException:
+    """What aiohttp said, which the layers above it blur: to them every lost connection is a timeout."""
+    import aiohttp
+
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, aiohttp.ClientError):
+        behind = behind.__cause__
+    return behind or error
 
 
 def _message_in(body: object) -> str:

@@ -1,7 +1,6 @@
 """What is sent for one clip: its frames as data URIs in the order of time, then the prompt."""
 
 import base64
-import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import numpy as np
 from resources.captioners.openai.pricing import Detail, RequestSize, request_size
 
 _REASONING_MODEL = re.compile(r"(o\d|gpt-5)")
+_PNG_LEVEL = 6
 
 
 class ImageFormat(StrEnum):
@@ -104,10 +104,16 @@ def _model_fields(settings: RequestSettings) -> dict[str, Any]:
 
 
 def _data_uri(image: np.ndarray, settings: RequestSettings) -> str:
-    from PIL import Image
+    """OpenCV and not Pillow, which holds Python's global lock while it compresses; the files are the same."""
+    import cv2
 
-    buffer = io.BytesIO()
-    options = {"quality": settings.jpeg_quality} if settings.image_format is ImageFormat.JPEG else {}
-    Image.fromarray(image).save(buffer, settings.image_format.value, **options)
-    encoded = base64.b64encode(buffer.getbuffer()).decode("ascii")
+    if settings.image_format is ImageFormat.JPEG:
+        options = [cv2.IMWRITE_JPEG_QUALITY, settings.jpeg_quality]
+    else:
+        options = [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL]
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    done, compressed = cv2.imencode(f".{settings.image_format.value}", bgr, options)
+    if not done:
+        raise ValueError(f"a frame of {image.shape} could not be compressed")
+    encoded = base64.b64encode(compressed.data).decode("ascii")
     return f"data:image/{settings.image_format.value};base64,{encoded}"

@@ -196,7 +196,7 @@ class Sender:
             )
         else:
             self.why_stopped = AnnotatorError(
-                f"{self._failed_in_a_row} clips in a row failed, the last with {failure.message}"
+                f"{self._failed_in_a_row} clips in a row failed, the last with {failure.cause}: {failure.message}"
             )
 
 

@@ -10,6 +10,7 @@ import io
 import json
 import re
 import socket
+import socketserver
 import threading
 import time
 from collections import Counter, defaultdict
@@ -196,6 +197,26 @@ class MisbehavingServer:
             batch["status"] = status
             batch["output_file_id"] = self._keep("\n".join(good).encode()) if good else None
             batch["error_file_id"] = self._keep("\n".join(bad).encode()) if bad else None
+
+
+class HangsUp:
+    """A server that reads a request, says ``answer``, which is no HTTP, and closes the connection."""
+
+    def __init__(self, answer: bytes) -> None:
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                self.request.recv(65536)
+                self.request.sendall(answer)
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+
+    def __enter__(self) -> str:
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
 
 
 async def _reply(send: Send, act: Act, body: Any) -> None:

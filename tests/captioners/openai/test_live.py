@@ -4,7 +4,7 @@ import itertools
 import time
 
 import pytest
-from misbehaving_server import Act, error
+from misbehaving_server import Act, HangsUp, error
 from numbered_clips import NumberedFrames, clips
 
 from resources.annotation.outcome import AnnotatorError
@@ -155,8 +155,17 @@ def test_a_dead_server_stops_the_run_instead_of_failing_every_clip(server, capti
 
 
 def test_nobody_listening_is_told_as_such(captioner, run):
-    with pytest.raises(AnnotatorError, match=r"no connection|ConnectError"):
+    with pytest.raises(AnnotatorError, match="no connection: 127.0.0.1: .*Cannot connect"):
         run(captioner(base_url="http://127.0.0.1:9/v1", max_attempts=2), clips(20))
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.6\r\n"], ids=["nothing", "no HTTP"])
+def test_a_connection_closed_without_an_answer_is_told_as_dropped(captioner, run, answer):
+    with HangsUp(answer) as base_url:
+        row = rows(run(captioner(base_url=base_url), clips(1)))["c0"]
+    assert row["error_kind"] == "api_error"
+    assert "connection dropped: 127.0.0.1" in row["error"]
+    assert "(3 attempts)" in row["error"]
 
 
 def test_an_overloaded_server_gets_fewer_requests_and_then_more_again(server, captioner, run):
