@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -61,14 +64,21 @@ def test_a_folder_of_somebody_else_is_never_touched(tmp_path: Path) -> None:
     assert (tmp_path / "mine.mp4").read_text() == "precious"
 
 
-def test_a_seed_decides_the_clips(tmp_path: Path) -> None:
-    first, again, other = (
-        render_clips(tmp_path / name, 3, seed) for name, seed in (("a", 5), ("b", 5), ("c", 6))
+def test_a_seed_decides_the_clips_whatever_is_in_fresh_memory(tmp_path: Path) -> None:
+    render = (
+        "import pathlib, sys; from resources.demo.clips import render_clips; "
+        "render_clips(pathlib.Path(sys.argv[1]), 2, 5)"
     )
-    assert first == again != other
+    for filling in ("85", "170"):
+        subprocess.run(
+            [sys.executable, "-c", render, str(tmp_path / filling)],
+            env=os.environ | {"MALLOC_PERTURB_": filling},
+            check=True,
+        )
+    first, other = read_truths(tmp_path / "85"), render_clips(tmp_path / "other", 2, 6)
+    assert first == read_truths(tmp_path / "170") != other
     for truth in first:
-        assert (tmp_path / "a" / truth.file).read_bytes() == (tmp_path / "b" / truth.file).read_bytes()
-    assert read_truths(tmp_path / "a") == first
+        assert (tmp_path / "85" / truth.file).read_bytes() == (tmp_path / "170" / truth.file).read_bytes()
 
 
 def test_the_truth_file_spells_out_captions_and_tags(tmp_path: Path) -> None:
