@@ -236,8 +236,9 @@ class OpenAICaptioner(StreamingAnnotator):
                     yield chunk
 
     def close(self) -> None:
-        """End the threads that read frames."""
+        """End the threads that read frames, and let go of the record of what was spent."""
         self._decoders.shutdown(wait=True, cancel_futures=True)
+        self._spending.close()
 
     def _request(self, clip: Clip) -> CaptionRequest:
         prompt = resolve_prompt(self._prompt, clip)

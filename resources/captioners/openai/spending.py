@@ -1,12 +1,13 @@
 """What a run has spent and what it has promised to spend, kept in a file that survives the process."""
 
+import fcntl
 import json
+import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-
-from filelock import FileLock
 
 
 class Spending:
@@ -28,13 +29,12 @@ class Spending:
         if limit_usd is not None and not limit_usd >= 0:
             raise ValueError(f"max_cost_usd must be at least 0, not {limit_usd}")
         self.limit_usd = limit_usd
-        self._file = file
         self._read_to = 0
         self._amounts: dict[str, float] = {}
         self._total = 0.0
         self._mine: set[str] = set()
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
+        self._file = file
+        self._open: FileIO | None = None
 
     @property
     def committed_usd(self) -> float:
@@ -62,33 +62,49 @@ class Spending:
             self._write("settle", reservation, usd)
             self._mine.discard(reservation)
 
+    def close(self) -> None:
+        """Let go of the file. Open reservations stay in it as spent."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
     @contextmanager
     def _synchronised(self) -> Iterator[None]:
-        if self._file is None:
+        """Hold the record's lock, which goes with the process, after reading what others wrote to it."""
+        if (record := self._record()) is None:
             yield
             return
-        with FileLock(f"{self._file}.lock"):
-            self._read_others()
+        fcntl.flock(record, fcntl.LOCK_EX)
+        try:
+            self._read_others(record)
             yield
+        finally:
+            fcntl.flock(record, fcntl.LOCK_UN)
 
-    def _read_others(self) -> None:
-        if self._file is None or not self._file.exists():
+    def _record(self) -> FileIO | None:
+        if self._open is None and self._file is not None:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._open = FileIO(self._file, "a+")
+        return self._open
+
+    def _read_others(self, record: FileIO) -> None:
+        if os.fstat(record.fileno()).st_size == self._read_to:
             return
-        with open(self._file, "rb") as file:
-            file.seek(self._read_to)
-            new = file.read()
+        record.seek(self._read_to)
+        new = record.readall()
         for line in new.splitlines():
             if (amount := _amount(line)) is not None:
                 self._apply(*amount)
         self._read_to += len(new)
 
     def _write(self, event: str, reservation: str, usd: float) -> None:
-        if self._file is not None:
-            line = json.dumps({"event": event, "id": reservation, "usd": usd}).encode()
+        if (record := self._record()) is not None:
             # The leading newline ends a line that a full disk may have cut short.
-            with open(self._file, "ab", buffering=0) as file:
-                file.write(b"\n" + line)
-            self._read_to += len(line) + 1
+            line = b"\n" + json.dumps({"event": event, "id": reservation, "usd": usd}).encode()
+            while line:
+                written = record.write(line)
+                self._read_to += written
+                line = line[written:]
         self._apply(reservation, usd)
 
     def _apply(self, reservation: str, usd: float) -> None:

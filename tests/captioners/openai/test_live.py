@@ -155,7 +155,7 @@ def test_a_dead_server_stops_the_run_instead_of_failing_every_clip(server, capti
 
 
 def test_nobody_listening_is_told_as_such(captioner, run):
-    with pytest.raises(AnnotatorError, match="no connection: 127.0.0.1: .*Cannot connect"):
+    with pytest.raises(AnnotatorError, match=r"no connection: 127\.0\.0\.1: .*Cannot connect"):
         run(captioner(base_url="http://127.0.0.1:9/v1", max_attempts=2), clips(20))
 
 
