@@ -12,7 +12,6 @@ import dagster as dg
 from pydantic import Field
 
 from resources.cores import available_cores
-from resources.lake import Lake
 from vidcap_assets import environment
 from vidcap_assets.registered_executor import note_step_process
 
@@ -21,14 +20,13 @@ if TYPE_CHECKING:
     from resources.captioners.llava import LlavaCaptioner
     from resources.captioners.openai import OpenAICaptioner
     from resources.captioners.pllava import PllavaCaptioner
+    from resources.lake import Lake
     from resources.source import Entry
     from resources.tagger import Tagger
     from resources.video import FrameReader, IsolatedWorkers
     from resources.warehouse import Warehouse
 
-_DTYPE = (
-    "Arithmetic of the model: auto (bfloat16 on a GPU that has it, else float32), float32, bfloat16, float16."
-)
+_DTYPE = "Arithmetic of the model: auto (bfloat16 on a GPU, float32 on the CPU), float32, bfloat16, float16."
 _ATTENTION = "Attention kernel: sdpa, eager, or flash_attention_2 where model, GPU and installation allow it."
 _DEVICE = "Where the model runs: auto (a free GPU, else the CPU), cpu, cuda or cuda:N."
 
@@ -45,7 +43,7 @@ class SourceResource(dg.ConfigurableResource):
         default_factory=environment.shard_size, gt=0, description="Clips in a new shard; shards never change."
     )
 
-    def entries(self, lake: Lake) -> "list[Entry]":
+    def entries(self, lake: "Lake") -> "list[Entry]":
         """All clips of the source; the demo collection is rendered below the lake's root first."""
         from resources.source import read_source
 
@@ -68,8 +66,10 @@ class LakeResource(dg.ConfigurableResource):
         """Every step opens the lake: here its process is noted in the run's log, for the reaper."""
         note_step_process(context)
 
-    def open(self) -> Lake:
+    def open(self) -> "Lake":
         """The lake below the root."""
+        from resources.lake import Lake
+
         return Lake(self.root)
 
 
@@ -182,7 +182,7 @@ class PllavaResource(LocalModelResource):
     query: str = Field(default="Describe the video in details.", description="The user turn.")
     max_new_tokens: int = Field(default=256, gt=0, description="Longest caption, in tokens.")
 
-    def captioner(self, frames: "FrameReader", lake: Lake, run_id: str) -> "PllavaCaptioner":
+    def captioner(self, frames: "FrameReader", lake: "Lake", run_id: str) -> "PllavaCaptioner":
         """The captioner; weights load on its first batch."""
         from resources.captioners.pllava import PllavaCaptioner
 
@@ -208,7 +208,7 @@ class LlavaResource(LocalModelResource):
     )
     max_new_tokens: int = Field(default=300, gt=0, description="Longest caption, in tokens.")
 
-    def captioner(self, frames: "FrameReader", lake: Lake, run_id: str) -> "LlavaCaptioner":
+    def captioner(self, frames: "FrameReader", lake: "Lake", run_id: str) -> "LlavaCaptioner":
         """The captioner; weights load on its first batch."""
         from resources.captioners.llava import LlavaCaptioner
 
@@ -259,7 +259,7 @@ class Gpt4vResource(dg.ConfigurableResource):
         default=0.0, ge=0, description="Seconds to wait for a batch job before leaving it to a later run."
     )
 
-    def captioner(self, frames: "FrameReader", lake: Lake, run_id: str) -> "OpenAICaptioner":
+    def captioner(self, frames: "FrameReader", lake: "Lake", run_id: str) -> "OpenAICaptioner":
         """The captioner; what this run has spent is kept below the lake's root, retries included."""
         from resources.captioners.openai import OpenAICaptioner, Price
 
@@ -298,8 +298,17 @@ class TaggerResource(LocalModelResource):
     )
     batch_size: int = Field(default=32, gt=0, description="Captions in a batch.")
     max_new_tokens: int = Field(default=512, gt=0, description="Longest list of tags, in tokens.")
+    continuous_batching: bool = Field(
+        default=False,
+        description="Let new captions take the place of finished ones within a batch; for GPUs, where lengths differ.",
+    )
+    constrained: bool = Field(
+        default=False,
+        description="Let the model write nothing but a JSON list (needs the extra constrained, and a model that "
+        "knows JSON, as Llama-3-Instruct does).",
+    )
 
-    def tagger(self, lake: Lake) -> "Tagger":
+    def tagger(self, lake: "Lake") -> "Tagger":
         """The model that both tag assets share; weights load on the first batch."""
         from resources.tagger import Tagger
 
@@ -310,5 +319,5 @@ def _fields(resource: dg.ConfigurableResource) -> dict[str, Any]:
     return {name: getattr(resource, name) for name in type(resource).model_fields}
 
 
-def _cache(lake: Lake) -> Path:
+def _cache(lake: "Lake") -> Path:
     return Path(str(lake.folder("cache")))

@@ -1,8 +1,6 @@
 """LLaVA-1.6: captions from one to three frames, or from an image."""
 
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +12,16 @@ from resources.annotation.clip import Clip, Kind
 from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
 from resources.annotation.recipe import Recipe
 from resources.captioners.frames import FrameReader
-from resources.captioners.prompts import check_frames, input_key, missing_text, prompts_of, resolve_prompt
+from resources.captioners.prompted import PromptedCaptioner
+from resources.captioners.prompts import check_frames, prompts_of, resolve_prompt
 from resources.engine.checkpoint import Checkpoint
-from resources.engine.model_annotator import LazyEngine, ModelAnnotator, context_problem, model_identity
+from resources.engine.model_annotator import (
+    LazyEngine,
+    ModelAnnotator,
+    Once,
+    context_problem,
+    model_identity,
+)
 from resources.engine.placement import Placement
 from resources.video.sampling import FrameRule
 
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from transformers import ProcessorMixin
 
     from resources.captioners.llava_model import ImageTextSpec
+    from resources.engine.chat import ChatFormat
     from resources.engine.rows import Row
 
 CODE_VERSION = 1
@@ -36,17 +42,7 @@ CONVERTED = {
 }
 
 
-@dataclass(frozen=True)
-class Processing:
-    """What turns a prompt and pictures into model input, read from the checkpoint."""
-
-    processor: "ProcessorMixin"
-    template: str
-    end_ids: tuple[int, ...]
-    context: int | None
-
-
-class LlavaCaptioner(ModelAnnotator):
+class LlavaCaptioner(PromptedCaptioner, ModelAnnotator):
     """Captions by LLaVA-1.6 or any image-text-to-text checkpoint with a chat template.
 
     Args:
@@ -93,7 +89,7 @@ class LlavaCaptioner(ModelAnnotator):
         self._short_side = short_side
         self._prompt = prompt if prompt is not None else "auto"
         self._cache = cache
-        self._processing_lock = threading.Lock()
+        self._chat = Once(self._read_chat)
         if num_frames is not None:
             check_frames(self._prompt, num_frames)
 
@@ -121,61 +117,37 @@ class LlavaCaptioner(ModelAnnotator):
             },
         )
 
-    def input_key(self, clip: Clip) -> str | None:  # noqa: D102
-        return input_key(self._prompt, clip)
-
-    def skip_reason(self, clip: Clip) -> str | None:  # noqa: D102
-        return missing_text(self._prompt, clip)
-
-    def check(self, clips: Sequence[Clip]) -> None:
-        """Every clip must be of the kind that the prompt is written for."""
-        for clip in clips:
-            resolve_prompt(self._prompt, clip)
-
     def prepare(self, clip: Clip) -> "Row":
         """Decode, resize and tokenise one clip."""
-        from resources.engine.chat import begins_itself, render
         from resources.engine.rows import Row
 
         prompt = resolve_prompt(self._prompt, clip)
-        processing = self._processing
+        chat = self._chat()
         frames = self._frames.read(clip.path, clip.kind, self._rule(clip.kind))
         images = [fit_short_side(frame, self._short_side) for frame in frames.images]
         content = [*({"type": "image"} for _ in images), {"type": "text", "text": prompt.text}]
-        processor = processing.processor
-        text = render(processor, processing.template, [{"role": "user", "content": content}])
-        inputs = processor(
+        text = chat.render([{"role": "user", "content": content}])
+        inputs = chat.owner(
             text=[text],
             images=[images],
             return_tensors="pt",
-            add_special_tokens=not begins_itself(text, processor.tokenizer),
+            add_special_tokens=not chat.begins_itself(text),
         )
         row = Row(
             {key: value for key, value in inputs.items() if key != "attention_mask"},
             {**frames.details, "frame_indices": [int(i) for i in frames.indices], "prompt": prompt.name},
         )
         shown = f"{len(images)} frame(s) of {images[0].width}x{images[0].height}"
-        if problem := context_problem(row.length, self.engine.max_new_tokens, processing.context):
+        if problem := context_problem(row.length, self.engine.max_new_tokens, chat.context):
             # The sizes of its frames and its text are the clip's own: others may fit.
             raise ClipError(ErrorKind.REFUSED, f"clip '{clip.id}' ({shown}) with its prompt {problem}")
         return row
 
-    @property
-    def _processing(self) -> Processing:
-        with self._processing_lock:
-            return self._loaded_processing
-
-    @cached_property
-    def _loaded_processing(self) -> Processing:
-        from resources.engine.chat import require_template, turn_end_ids
-        from resources.engine.model_spec import context_length
+    def _read_chat(self) -> "ChatFormat":
+        from resources.engine.chat import ChatFormat
 
         folder = self._checkpoint.folder()
-        processor = _load_processor(folder)
-        template = require_template(processor, folder)
-        return Processing(
-            processor, template, turn_end_ids(processor.tokenizer, template), context_length(folder)
-        )
+        return ChatFormat.read(_load_processor(folder), folder)
 
     def model_spec(self) -> "ImageTextSpec":  # noqa: D102
         from resources.captioners.llava_model import ImageTextSpec
@@ -183,16 +155,15 @@ class LlavaCaptioner(ModelAnnotator):
         return ImageTextSpec(
             folder=self._checkpoint.folder(),
             placement=self.engine.placement,
-            end_ids=self._processing.end_ids,
+            end_ids=self._chat().end_ids,
         )
 
     def decode(self, ids: Sequence[int]) -> str:  # noqa: D102
-        return self._processing.processor.tokenizer.decode(list(ids), skip_special_tokens=True)
+        return self._chat().decode(ids)
 
 
 def fit_short_side(frame: np.ndarray, side: int | None) -> Image.Image:
-    """Scale a (H, W, 3) uint8 frame that exceeds ``side`` in width or height to that shorter side, "
-    "bicubic."""
+    """Scale a (H, W, 3) uint8 frame that exceeds ``side`` in width or height to that shorter side, bicubic."""
     image = Image.fromarray(frame)
     if side is None or max(image.size) <= side:
         return image

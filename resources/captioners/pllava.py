@@ -1,6 +1,5 @@
 """PLLaVA: captions from a few frames whose features are pooled over time and space."""
 
-import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,9 +9,16 @@ from resources.annotation.clip import Clip
 from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
 from resources.annotation.recipe import Recipe
 from resources.captioners.frames import FrameReader
-from resources.captioners.prompts import input_key, missing_text, prompts_of, reads_text, resolve_prompt
+from resources.captioners.prompted import PromptedCaptioner
+from resources.captioners.prompts import prompts_of, reads_text, resolve_prompt
 from resources.engine.checkpoint import Checkpoint
-from resources.engine.model_annotator import LazyEngine, ModelAnnotator, context_problem, model_identity
+from resources.engine.model_annotator import (
+    LazyEngine,
+    ModelAnnotator,
+    Once,
+    context_problem,
+    model_identity,
+)
 from resources.engine.placement import Placement
 from resources.video.sampling import FrameRule, RuleKind
 
@@ -37,7 +43,7 @@ def conversation(system: str, query: str) -> str:
     return f"{system} USER:<image> {query} {TURN_END}"
 
 
-class PllavaCaptioner(ModelAnnotator):
+class PllavaCaptioner(PromptedCaptioner, ModelAnnotator):
     """Captions by PLLaVA, as Open-Sora runs it.
 
     Args:
@@ -94,7 +100,7 @@ class PllavaCaptioner(ModelAnnotator):
         self._prompt, self._query = prompt if prompt is not None else "pllava", query
         self._merge = merge_adapter
         self._cache = cache
-        self._processors_lock = threading.Lock()
+        self._processors = Once(self._load_processors)
         prompts_of(self._prompt)
 
     @cached_property
@@ -158,17 +164,6 @@ class PllavaCaptioner(ModelAnnotator):
             },
         )
 
-    def input_key(self, clip: Clip) -> str | None:  # noqa: D102
-        return input_key(self._prompt, clip)
-
-    def skip_reason(self, clip: Clip) -> str | None:  # noqa: D102
-        return missing_text(self._prompt, clip)
-
-    def check(self, clips: Sequence[Clip]) -> None:
-        """Every clip must be of the kind that the prompt is written for."""
-        for clip in clips:
-            resolve_prompt(self._prompt, clip)
-
     def prepare(self, clip: Clip) -> "Row":
         """Decode, resize and tokenise one clip."""
         import torch
@@ -177,7 +172,7 @@ class PllavaCaptioner(ModelAnnotator):
         from resources.engine.rows import Row
 
         prompt = resolve_prompt(self._prompt, clip)
-        tokenizer, processor = self._processors
+        tokenizer, processor = self._processors()
         ids = self._token_ids(conversation(prompt.text, self._query), tokenizer)
         if problem := context_problem(len(ids), self.engine.max_new_tokens, self._context):
             raise self._too_long(clip, problem)
@@ -209,13 +204,7 @@ class PllavaCaptioner(ModelAnnotator):
         frames, rows, columns = self.pooling_shape
         return [*ids[:place], *[image] * (frames * rows * columns), *ids[place + 1 :]]
 
-    @property
-    def _processors(self) -> tuple["PreTrainedTokenizerBase", "BaseImageProcessor"]:
-        with self._processors_lock:
-            return self._loaded_processors
-
-    @cached_property
-    def _loaded_processors(self) -> tuple["PreTrainedTokenizerBase", "BaseImageProcessor"]:
+    def _load_processors(self) -> tuple["PreTrainedTokenizerBase", "BaseImageProcessor"]:
         from transformers import AutoTokenizer
         from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
@@ -236,5 +225,5 @@ class PllavaCaptioner(ModelAnnotator):
         )
 
     def decode(self, ids: Sequence[int]) -> str:  # noqa: D102
-        tokenizer, _ = self._processors
+        tokenizer, _ = self._processors()
         return tokenizer.decode(list(ids), skip_special_tokens=True)

@@ -1,6 +1,7 @@
 """Chat templates: the checkpoint's own words around a prompt."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,62 @@ TURN_ENDS = (
     "<|end_of_utterance|>",
     "<end_of_utterance>",
 )
+
+
+@dataclass(frozen=True)
+class ChatFormat:
+    """How a checkpoint wants to be asked, and how it ends.
+
+    ``owner`` is its tokenizer, or the processor around it; ``end_ids`` end the model's turn; ``context`` is how
+    many tokens it was built for (``None``: it does not say).
+    """
+
+    owner: "PreTrainedTokenizerBase | ProcessorMixin"
+    template: str
+    end_ids: tuple[int, ...]
+    context: int | None
+
+    @classmethod
+    def read(cls, owner: "PreTrainedTokenizerBase | ProcessorMixin", folder: Path) -> "ChatFormat":
+        """The format of the checkpoint in ``folder``.
+
+        Raises:
+            AnnotatorError: it has no chat template.
+        """
+        from resources.engine.model_spec import context_length
+
+        template = require_template(owner, folder)
+        ends = turn_end_ids(getattr(owner, "tokenizer", owner), template)
+        return cls(owner, template, ends, context_length(folder))
+
+    @property
+    def tokenizer(self) -> "PreTrainedTokenizerBase":
+        """The tokenizer, on its own."""
+        return getattr(self.owner, "tokenizer", self.owner)
+
+    def render(self, messages: Sequence[dict[str, Any]]) -> str:
+        """The messages as text, up to where the model's turn begins.
+
+        Raises:
+            AnnotatorError: the template refuses them.
+        """
+        from jinja2 import TemplateError
+
+        try:
+            return self.owner.apply_chat_template(
+                list(messages), chat_template=self.template, add_generation_prompt=True, tokenize=False
+            )
+        except TemplateError as error:
+            raise AnnotatorError(f"the checkpoint's chat template refuses the prompt: {error}") from error
+
+    def begins_itself(self, text: str) -> bool:
+        """Does the rendered text already hold the begin token, which must not come twice?"""
+        bos = self.tokenizer.bos_token
+        return bos is not None and text.startswith(bos)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Tokens to text, without the marks of the format."""
+        return self.tokenizer.decode(list(ids), skip_special_tokens=True)
 
 
 def require_template(owner: "PreTrainedTokenizerBase | ProcessorMixin", folder: Path) -> str:
@@ -46,26 +103,3 @@ def turn_end_ids(tokenizer: "PreTrainedTokenizerBase", template: str) -> tuple[i
     if tokenizer.eos_token_id is not None:
         ends.add(tokenizer.eos_token_id)
     return tuple(sorted(ends))
-
-
-def render(
-    owner: "PreTrainedTokenizerBase | ProcessorMixin", template: str, messages: Sequence[dict[str, Any]]
-) -> str:
-    """The messages as text, up to where the model's turn begins.
-
-    Raises:
-        AnnotatorError: the template refuses them.
-    """
-    from jinja2 import TemplateError
-
-    try:
-        return owner.apply_chat_template(
-            list(messages), chat_template=template, add_generation_prompt=True, tokenize=False
-        )
-    except TemplateError as error:
-        raise AnnotatorError(f"the checkpoint's chat template refuses the prompt: {error}") from error
-
-
-def begins_itself(text: str, tokenizer: "PreTrainedTokenizerBase") -> bool:
-    """Does the rendered text already hold the begin token, which must not come twice?"""
-    return tokenizer.bos_token is not None and text.startswith(tokenizer.bos_token)

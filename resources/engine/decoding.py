@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from transformers import Cache, GenerationConfig, LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
 
+from resources.engine.constraint import JsonConstraint
 from resources.engine.generation import end_tokens
 
 COMPACT_BELOW = 0.5
@@ -16,6 +17,7 @@ def decode_greedily(
     logits_processor: LogitsProcessorList,
     stopping_criteria: StoppingCriteriaList,
     generation_config: GenerationConfig,
+    constraint: JsonConstraint | None = None,
     **model_kwargs: Any,
 ) -> torch.Tensor:
     """A decoding method for ``model.generate(custom_generate=...)``.
@@ -23,22 +25,30 @@ def decode_greedily(
     ``input_ids``: (batch, length), padded on the left. Returns (batch, length + new): the most likely
     token at every step until each row has met an end token, which is kept; shorter rows are filled up
     with padding. Whenever less than half of the rows being computed are unfinished, the finished ones
-    leave the batch and the key-value cache, where the model's state allows it. ``stopping_criteria`` repeats
-    the length and end tokens of ``generation_config`` and is not consulted.
+    leave the batch and the key-value cache, where the model's state allows it. ``constraint`` rules out
+    tokens. ``stopping_criteria`` repeats the length and end tokens of ``generation_config`` and is not consulted.
+
+    The host waits for the device once a step, to see which rows have ended.
     """
     batch, length = input_ids.shape
     ends = torch.tensor(end_tokens(generation_config), dtype=input_ids.dtype, device=input_ids.device)
     steps = generation_config.max_length - length
-    generated = torch.full((batch, steps), _filler(generation_config), device=input_ids.device)
+    filler = _filler(generation_config)
+    generated = torch.full((batch, steps), filler, device=input_ids.device)
     rows = torch.arange(batch, device=input_ids.device)
     unfinished = torch.ones(batch, dtype=torch.bool, device=input_ids.device)
     outputs = model._prefill(input_ids, generation_config, model_kwargs)
     for step in range(steps):
         model_kwargs = model._update_model_kwargs_for_generation(outputs, model_kwargs)
         logits = outputs.logits[:, -1].to(torch.float32, copy=True)
-        tokens = logits_processor(input_ids, logits).argmax(dim=-1)
-        generated[rows[unfinished], step] = tokens[unfinished]
+        scores = logits_processor(input_ids, logits)
+        if constraint is not None:
+            scores = constraint.restrict(scores)
+        tokens = torch.where(unfinished, scores.argmax(dim=-1), filler)
+        generated[rows, step] = tokens
         input_ids = torch.cat([input_ids, tokens[:, None]], dim=1)
+        if constraint is not None:
+            constraint.accept(tokens.tolist())
         unfinished = unfinished & ~torch.isin(tokens, ends)
         left = int(unfinished.sum())
         if left == 0:
@@ -49,6 +59,8 @@ def decode_greedily(
             kept = unfinished.nonzero().squeeze(1)
             input_ids, rows, unfinished = input_ids[kept], rows[kept], unfinished[kept]
             model_kwargs = _compact(model_kwargs, kept)
+            if constraint is not None:
+                constraint.keep(kept.tolist())
         inputs = model.prepare_inputs_for_generation(input_ids, next_sequence_length=1, **model_kwargs)
         outputs = model(**inputs, return_dict=True)
     return generated

@@ -6,12 +6,14 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel
 
 from resources.annotation.outcome import AnnotatorError
 from resources.engine.batching import group_rows
+from resources.engine.constraint import JsonGrammar
 from resources.engine.continuous import generate_continuously
 from resources.engine.decoding import decode_greedily
 from resources.engine.generation import Generation, end_tokens
@@ -44,15 +46,30 @@ class LocalEngine(Engine):
     """A model in this process, on one device (or this process's part of a split model)."""
 
     def __init__(self, spec: ModelSpec, device: torch.device) -> None:
-        spec.placement.check_runtime()
+        spec.placement.check_runtime(device)
         started = time.monotonic()
         self.device = device
         self.throughput = Throughput()
-        self._model = spec.load(device)
+        if spec.placement.on_cuda and spec.placement.dtype == "float32":
+            # Its default rounds the numbers of convolutions, such as those of image patches, to 10 bits.
+            torch.backends.cudnn.allow_tf32 = False
+        with self._on_device():
+            self._model = spec.load(device)
         self._continuous = spec.continuous_batching
         self._config = self._model.generation_config = greedy_config(self._model, spec.end_ids)
         self._ends = frozenset(end_tokens(self._config))
+        self._grammar = self._read_grammar(spec)
         _log.info("loaded %s on %s in %.1f s", spec.folder.name, device, time.monotonic() - started)
+
+    def _read_grammar(self, spec: ModelSpec) -> JsonGrammar | None:
+        if spec.json_schema is None:
+            return None
+        scored = self._model.config.get_text_config().vocab_size
+        return JsonGrammar(spec.json_schema, AutoTokenizer.from_pretrained(spec.folder), scored, self._ends)
+
+    def _on_device(self) -> AbstractContextManager[object]:
+        """Kernels that ask for the current device, which is a thread's own, find the leased one."""
+        return torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
 
     @property
     def model(self) -> PreTrainedModel:
@@ -79,6 +96,11 @@ class LocalEngine(Engine):
             failure = torch.OutOfMemoryError(str(error))
         except torch.AcceleratorError as error:
             failure = AnnotatorError(f"the device {self.device} failed and needs a new process: {error}")
+        except RuntimeError as error:
+            # The libraries under torch do not say by the type of the error that they found no memory.
+            if "_STATUS_ALLOC_FAILED" not in str(error):
+                raise
+            failure = torch.OutOfMemoryError(str(error))
         if failure is not None:
             # Out of the except block, the traceback no longer holds the batch's tensors.
             self._give_back_memory()
@@ -92,16 +114,20 @@ class LocalEngine(Engine):
         return generations
 
     def _decode(self, rows: Sequence[Row], max_new_tokens: int) -> list[list[int]]:
-        if self._continuous:
-            return generate_continuously(self._model, rows, self._config, max_new_tokens)
-        inputs = to_device(collate(rows, self._config.pad_token_id), self.device, self._model.dtype)
-        config = copy.deepcopy(self._config)
-        config.max_new_tokens = max_new_tokens
-        with torch.inference_mode():
-            new_ids = self._model.generate(
-                **inputs, generation_config=config, custom_generate=decode_greedily
-            )
-        return new_ids.tolist()
+        with self._on_device():
+            if self._continuous:
+                return generate_continuously(self._model, rows, self._config, max_new_tokens)
+            inputs = to_device(collate(rows, self._config.pad_token_id), self.device, self._model.dtype)
+            config = copy.deepcopy(self._config)
+            config.max_new_tokens = max_new_tokens
+            with torch.inference_mode():
+                new_ids = self._model.generate(
+                    **inputs,
+                    generation_config=config,
+                    custom_generate=decode_greedily,
+                    constraint=self._grammar.begin(len(rows)) if self._grammar else None,
+                )
+            return new_ids.tolist()
 
     def _give_back_memory(self) -> None:
         gc.collect()
@@ -129,6 +155,8 @@ def greedy_config(model: PreTrainedModel, end_ids: Sequence[int] = ()) -> Genera
     config.do_sample, config.num_beams = False, 1
     config.temperature = config.top_p = config.top_k = None
     config.max_length = config.max_new_tokens = None
+    # Training leaves use_cache off in some checkpoints, and rows can only leave the plain kind of cache.
+    config.use_cache, config.cache_implementation = True, None
     if not end_tokens(config):
         config.eos_token_id = model.config.get_text_config().eos_token_id
     config.eos_token_id = sorted({*end_tokens(config), *end_ids}) or None

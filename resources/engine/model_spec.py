@@ -25,13 +25,14 @@ class ModelSpec(ABC):
 
     ``folder`` holds its config, weights and tokenizer; ``end_ids`` end a text beside the tokens that the
     checkpoint's generation settings name. ``continuous_batching`` (text only) replaces finished rows inside
-    the library's paged cache.
+    the library's paged cache. ``json_schema`` (as JSON) is what every answer has to be a value of.
     """
 
     folder: Path
     placement: Placement
     end_ids: tuple[int, ...] = ()
     continuous_batching: bool = False
+    json_schema: str | None = None
 
     @abstractmethod
     def load(self, device: "torch.device") -> "PreTrainedModel":

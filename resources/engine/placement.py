@@ -87,11 +87,11 @@ class Placement:
 
         return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[self.dtype]
 
-    def check_runtime(self) -> None:
-        """Ask torch whether all this can be done here.
+    def check_runtime(self, device: "torch.device | None" = None) -> None:
+        """Ask torch whether all this can be done here and, if it is chosen already, on ``device``.
 
         Raises:
-            AnnotatorError: no CUDA, no bfloat16 in hardware, or FlashAttention is not installed.
+            AnnotatorError: no CUDA, no bfloat16 in hardware, or FlashAttention is not installed or not for it.
         """
         if not self.on_cuda:
             return
@@ -101,7 +101,15 @@ class Placement:
             raise AnnotatorError(
                 f"device '{self.device}' was asked for, but torch {torch.__version__} sees no CUDA device"
             )
-        if self.dtype == "bfloat16" and not torch.cuda.is_bf16_supported(including_emulation=False):
-            raise AnnotatorError("this GPU has no bfloat16: set dtype to float16 or float32")
         if self.attention == "flash_attention_2" and importlib.util.find_spec("flash_attn") is None:
             raise AnnotatorError("flash_attention_2 needs the package flash-attn: install it, or use sdpa")
+        # AMD's numbers count other generations, and its builds check for themselves.
+        if device is None or torch.version.hip or torch.cuda.get_device_capability(device) >= (8, 0):
+            return
+        name = torch.cuda.get_device_name(device)
+        if self.dtype == "bfloat16":
+            raise AnnotatorError(f"the GPU '{name}' has no bfloat16: set dtype to float16 or float32")
+        if self.attention == "flash_attention_2":
+            raise AnnotatorError(
+                f"the GPU '{name}' is too old for flash_attention_2, which needs compute capability 8.0: use sdpa"
+            )

@@ -1,10 +1,9 @@
 """The language model that reads tags, and the two annotators that share it."""
 
 import hashlib
+import importlib.util
 import json
-import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,29 +12,24 @@ from resources.annotation.clip import Clip
 from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
 from resources.annotation.recipe import Recipe
 from resources.engine.checkpoint import Checkpoint
-from resources.engine.model_annotator import LazyEngine, ModelAnnotator, context_problem, model_identity
+from resources.engine.model_annotator import (
+    LazyEngine,
+    ModelAnnotator,
+    Once,
+    context_problem,
+    model_identity,
+)
 from resources.engine.placement import Placement
-from resources.tagger.parsing import UnreadableTags, normalise_tags, parse_tags
-from resources.tagger.prompts import TAG_PROMPTS
+from resources.tagger.parsing import UnreadableTags, normalise_tags, parse_json_tags, parse_tags
+from resources.tagger.prompts import JSON_TAG_PROMPTS, TAG_KEYS, TAG_PROMPTS, TAG_SCHEMA
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
+    from resources.engine.chat import ChatFormat
     from resources.engine.rows import Row
     from resources.tagger.tagger_model import ChatSpec
 
 CODE_VERSION = 1
 EMBEDDED = Path(__file__).parents[1] / "demo" / "checkpoints" / "tiny-tagger"
-
-
-@dataclass(frozen=True)
-class Processing:
-    """What turns a caption into model input, read from the checkpoint."""
-
-    tokenizer: "PreTrainedTokenizerBase"
-    template: str
-    end_ids: tuple[int, ...]
-    context: int | None
 
 
 class Tagger:
@@ -45,6 +39,8 @@ class Tagger:
         model: a folder or hub id (``meta-llama/Meta-Llama-3-8B-Instruct``). Default: the embedded tiny one.
         continuous_batching: let new captions take the place of finished ones inside the library's paged
             cache. Answers are the same; worth it on a GPU where lengths differ much.
+        constrained: let the model write nothing but a JSON list of strings. For instruction-tuned models,
+            which know JSON; the embedded one was not taught any.
         dtype, attention, device, tensor_parallel_size: see :class:`~resources.engine.placement.Placement`.
         cache: where fingerprints of weight files are remembered.
 
@@ -63,17 +59,22 @@ class Tagger:
         device: str = "auto",
         tensor_parallel_size: int = 1,
         continuous_batching: bool = False,
+        constrained: bool = False,
         cache: Path | None = None,
     ) -> None:
         placement = Placement.choose(device, dtype, attention, tensor_parallel_size)
         if continuous_batching and tensor_parallel_size > 1:
             raise AnnotatorError("continuous_batching works on one device: set tensor_parallel_size to 1")
+        if constrained:
+            _check_constrained(model, continuous_batching)
         self.engine = LazyEngine(placement, max_new_tokens)
         self.batch_size = batch_size
         self.continuous_batching = continuous_batching
+        self.constrained = constrained
+        self.prompts = JSON_TAG_PROMPTS if constrained else TAG_PROMPTS
         self._checkpoint = Checkpoint.locate(model if model is not None else EMBEDDED)
         self._cache = cache
-        self._processing_lock = threading.Lock()
+        self._chat = Once(self._read_chat)
 
     @cached_property
     def identity(self) -> dict[str, Any]:
@@ -81,6 +82,7 @@ class Tagger:
         return {
             **model_identity(self._checkpoint, self.engine.placement, self._cache),
             "max_new_tokens": self.engine.max_new_tokens,
+            **({"schema": TAG_SCHEMA} if self.constrained else {}),
         }
 
     def row(self, system: str, user: str, what: str) -> "Row":
@@ -92,42 +94,31 @@ class Tagger:
         """
         import torch
 
-        from resources.engine.chat import render
         from resources.engine.rows import Row
 
-        processing = self.processing
+        chat = self.chat
         try:
-            text = render(
-                processing.tokenizer,
-                processing.template,
-                [{"role": "system", "content": system}, {"role": "user", "content": user}],
-            )
+            text = chat.render([{"role": "system", "content": system}, {"role": "user", "content": user}])
         except AnnotatorError:
             # Some templates (Gemma's) know no system role; the task then opens the user's turn.
-            message = {"role": "user", "content": f"{system}\n\n{user}"}
-            text = render(processing.tokenizer, processing.template, [message])
-        ids = processing.tokenizer(text, add_special_tokens=False)["input_ids"]
-        if problem := context_problem(len(ids), self.engine.max_new_tokens, processing.context):
+            text = chat.render([{"role": "user", "content": f"{system}\n\n{user}"}])
+        ids = chat.tokenizer(text, add_special_tokens=False)["input_ids"]
+        if problem := context_problem(len(ids), self.engine.max_new_tokens, chat.context):
             raise ClipError(ErrorKind.REFUSED, f"{what} {problem}")
         return Row({"input_ids": torch.tensor([ids])})
 
     @property
-    def processing(self) -> Processing:
+    def chat(self) -> "ChatFormat":
         """Tokenizer and template, loaded once."""
-        with self._processing_lock:
-            return self._loaded_processing
+        return self._chat()
 
-    @cached_property
-    def _loaded_processing(self) -> Processing:
+    def _read_chat(self) -> "ChatFormat":
         from transformers import AutoTokenizer
 
-        from resources.engine.chat import require_template, turn_end_ids
-        from resources.engine.model_spec import context_length
+        from resources.engine.chat import ChatFormat
 
         folder = self._checkpoint.folder()
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        template = require_template(tokenizer, folder)
-        return Processing(tokenizer, template, turn_end_ids(tokenizer, template), context_length(folder))
+        return ChatFormat.read(AutoTokenizer.from_pretrained(folder), folder)
 
     def model_spec(self) -> "ChatSpec":
         """How the model is loaded."""
@@ -136,13 +127,28 @@ class Tagger:
         return ChatSpec(
             folder=self._checkpoint.folder(),
             placement=self.engine.placement,
-            end_ids=self.processing.end_ids,
+            end_ids=self.chat.end_ids,
             continuous_batching=self.continuous_batching,
+            json_schema=json.dumps(TAG_SCHEMA) if self.constrained else None,
         )
 
     def close(self) -> None:
         """Give back the model."""
         self.engine.close()
+
+
+def _check_constrained(model: str | Path | None, continuous_batching: bool) -> None:
+    if model is None:
+        raise AnnotatorError(
+            "the embedded tagger knows no JSON: set constrained to false, or model to an instruction-tuned one"
+        )
+    if continuous_batching:
+        raise AnnotatorError("constrained and continuous_batching do not go together: set one to false")
+    if importlib.util.find_spec("llguidance") is None:
+        raise AnnotatorError(
+            "constrained needs the package llguidance: pip install 'vidcap[constrained]', or set it to false",
+            retryable=False,
+        )
 
 
 class TagAnnotator(ModelAnnotator):
@@ -158,8 +164,8 @@ class TagAnnotator(ModelAnnotator):
     """
 
     def __init__(self, key: str, tagger: Tagger, text_from: Mapping[str, Any] | None = None) -> None:
-        if key not in TAG_PROMPTS:
-            raise AnnotatorError(f"there are no tags of the kind '{key}': use {' or '.join(TAG_PROMPTS)}")
+        if key not in TAG_KEYS:
+            raise AnnotatorError(f"there are no tags of the kind '{key}': use {' or '.join(TAG_KEYS)}")
         super().__init__(tagger.engine, tagger.batch_size)
         self._key = key
         self._tagger = tagger
@@ -171,7 +177,7 @@ class TagAnnotator(ModelAnnotator):
             f"tags_{self._key}",
             {
                 **self._tagger.identity,
-                "prompt": TAG_PROMPTS[self._key],
+                "prompt": self._tagger.prompts[self._key],
                 "text_from": self._text_from,
                 "code_version": CODE_VERSION,
             },
@@ -186,18 +192,19 @@ class TagAnnotator(ModelAnnotator):
 
     def prepare(self, clip: Clip) -> "Row":  # noqa: D102
         return self._tagger.row(
-            TAG_PROMPTS[self._key], (clip.text or "").strip(), f"the text of clip '{clip.id}'"
+            self._tagger.prompts[self._key], (clip.text or "").strip(), f"the text of clip '{clip.id}'"
         )
 
     def model_spec(self) -> "ChatSpec":  # noqa: D102
         return self._tagger.model_spec()
 
     def decode(self, ids: Sequence[int]) -> str:  # noqa: D102
-        return self._tagger.processing.tokenizer.decode(list(ids), skip_special_tokens=True)
+        return self._tagger.chat.decode(ids)
 
     def interpret(self, text: str, details: dict[str, Any]) -> tuple[str, dict[str, Any]]:  # noqa: D102
+        parse = parse_json_tags if self._tagger.constrained else parse_tags
         try:
-            tags = normalise_tags(parse_tags(text))
+            tags = normalise_tags(parse(text))
         except UnreadableTags as error:
             raise ClipError(ErrorKind.EMPTY_OUTPUT, f"no {self._key} could be read: {error}") from error
         return json.dumps(tags, ensure_ascii=False), {**details, "raw": text}

@@ -1,13 +1,16 @@
 """Rows that finish early leave the batch, and no row notices."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from transformers import Cache, Qwen2VLConfig, Qwen2VLForConditionalGeneration
+from transformers import AutoTokenizer, Cache, Qwen2VLConfig, Qwen2VLForConditionalGeneration
 
+from resources.annotation.outcome import AnnotatorError
 from resources.captioners.llava_model import ImageTextSpec
+from resources.engine.constraint import JsonConstraint
 from resources.engine.engine import LocalEngine
 from resources.engine.generation import Finish, Generation
 from resources.engine.placement import Placement
@@ -71,6 +74,44 @@ def test_greedy_equals_the_librarys_own_greedy_search(chat: Path) -> None:
             input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=16, do_sample=False
         )
         assert list(engine.generate([row], 16)[0].ids) == expected[0, ids.shape[1] :].tolist()
+
+
+@pytest.mark.parametrize("setting", [{"use_cache": False}, {"cache_implementation": "static"}])
+def test_a_checkpoints_own_wish_for_a_cache_changes_no_answer(chat: Path, setting: dict[str, Any]) -> None:
+    """Training leaves ``use_cache`` off in some checkpoints; one token at a time would then see no prompt."""
+    expected = LocalEngine(ChatSpec(folder=chat, placement=Placement.choose("cpu")), CPU).generate(ROWS, 8)
+    file = chat / "generation_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | setting))
+    made = LocalEngine(ChatSpec(folder=chat, placement=Placement.choose("cpu")), CPU).generate(ROWS, 8)
+    assert [row.ids for row in made] == [row.ids for row in expected]
+
+
+SCHEMA = json.dumps({"type": "array", "items": {"enum": ["cat", "dog", "sea"]}, "minItems": 1, "maxItems": 3})
+
+
+def test_rows_held_to_a_schema_end_inside_it_and_do_not_mind_their_batch(
+    chat: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = LocalEngine(ChatSpec(folder=chat, placement=Placement.choose("cpu"), json_schema=SCHEMA), CPU)
+    words = AutoTokenizer.from_pretrained(chat)
+    kept: list[list[int]] = []
+    keep = JsonConstraint.keep
+    monkeypatch.setattr(
+        JsonConstraint, "keep", lambda held, rows: kept.append(list(rows)) or keep(held, rows)
+    )
+    rows = [text_row(1, token, token) for token in range(40, 160, 10)]
+    together = engine.generate(rows, 40)
+    values = [json.loads(words.decode(made.ids, skip_special_tokens=True)) for made in together]
+    assert all(1 <= len(value) <= 3 and set(value) <= {"cat", "dog", "sea"} for value in values)
+    assert {made.finish for made in together} == {Finish.STOP}
+    assert kept, "rows that had ended left the batch, and the others kept their places in the schema"
+    assert [made.ids for made in together] == [engine.generate([row], 40)[0].ids for row in rows]
+
+
+def test_a_schema_that_cannot_be_used_is_refused(chat: Path) -> None:
+    spec = ChatSpec(folder=chat, placement=Placement.choose("cpu"), json_schema='{"type": "colour"}')
+    with pytest.raises(AnnotatorError, match="the JSON schema cannot be used"):
+        LocalEngine(spec, CPU)
 
 
 def test_positions_in_three_axes_survive_the_loss_of_rows(tmp_path: Path) -> None:

@@ -55,6 +55,43 @@ def test_continuous_batching_gives_the_same_tags(tagger: Build) -> None:
     assert generated(other, CAPTIONS) == generated(one, CAPTIONS)
 
 
+def test_constrained_tags_are_json_whatever_the_model_is_inclined_to_say(tagger: Build) -> None:
+    """Random weights never write a list by themselves, in none of these batches."""
+    free = TagAnnotator("objects", tagger(max_new_tokens=48))
+    held = TagAnnotator("objects", tagger(max_new_tokens=48, constrained=True))
+    assert not any(free.decode(ids).startswith("[") for ids in generated(free, CAPTIONS))
+    texts = [held.decode(ids) for ids in generated(held, CAPTIONS)]
+    assert all(text == "[]" or text.startswith('["') for text in texts)
+    assert texts == [held.decode(generated(held, [text])[0]) for text in CAPTIONS]
+
+
+def test_constraining_changes_the_recipe_and_leaves_the_others_as_they_were(tagger: Build) -> None:
+    plain, held = (TagAnnotator("objects", tagger(constrained=flag)).recipe for flag in (False, True))
+    assert "schema" not in plain.settings
+    assert held.settings["schema"]["type"] == "array"
+    assert '["girl", "bicycle", "lake"]' in held.settings["prompt"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"model": None}, "the embedded tagger knows no JSON"),
+        ({"continuous_batching": True}, "do not go together"),
+    ],
+)
+def test_what_cannot_be_constrained_is_refused(settings: dict[str, Any], message: str, tagger: Build) -> None:
+    with pytest.raises(AnnotatorError, match=message):
+        tagger(constrained=True, **settings)
+
+
+def test_constraining_without_its_library_says_what_to_install(
+    tagger: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(AnnotatorError, match=r"pip install 'vidcap\[constrained\]'"):
+        tagger(constrained=True)
+
+
 def test_decoding_is_greedy_though_the_checkpoint_samples(tagger: Build) -> None:
     annotator = TagAnnotator("objects", tagger())
     assert generated(annotator, CAPTIONS[:1]) == generated(annotator, CAPTIONS[:1])
@@ -62,8 +99,8 @@ def test_decoding_is_greedy_though_the_checkpoint_samples(tagger: Build) -> None
 
 def test_the_end_of_the_turn_ends_the_answer_though_the_settings_do_not_name_it(tagger: Build) -> None:
     model = tagger()
-    mark = model.processing.tokenizer.convert_tokens_to_ids("<|eot_id|>")
-    assert mark in model.processing.end_ids
+    mark = model.chat.tokenizer.convert_tokens_to_ids("<|eot_id|>")
+    assert mark in model.chat.end_ids
 
 
 def test_both_kinds_of_tags_share_one_loaded_model(tagger: Build, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +171,7 @@ def test_a_template_without_system_role_still_gets_the_task(tmp_path: Path) -> N
         cache=tmp_path,
     )
     row = model.row("The task.", "A dog.", "it")
-    assert "The task.\n\nA dog." in model.processing.tokenizer.decode(row.inputs["input_ids"][0])
+    assert "The task.\n\nA dog." in model.chat.tokenizer.decode(row.inputs["input_ids"][0])
 
 
 def test_a_caption_longer_than_the_context_is_refused(tmp_path: Path) -> None:

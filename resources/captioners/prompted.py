@@ -1,0 +1,30 @@
+"""What all captioners that ask by a prompt say of a clip before any work is done for it."""
+
+from collections.abc import Sequence
+
+from resources.annotation.annotator import Annotator
+from resources.annotation.clip import Clip
+from resources.captioners.prompts import input_key, missing_text, resolve_prompt
+
+
+class PromptedCaptioner(Annotator):
+    """Asks about each clip by the prompt that its setting names: a preset, ``auto``, or a literal text."""
+
+    _prompt: str
+
+    def input_key(self, clip: Clip) -> str | None:
+        """The content of the file and, where the prompt quotes it, the text that came with it."""
+        return input_key(self._prompt, clip)
+
+    def skip_reason(self, clip: Clip) -> str | None:
+        """A clip without text has no answer to a literal prompt that quotes it."""
+        return missing_text(self._prompt, clip)
+
+    def check(self, clips: Sequence[Clip]) -> None:
+        """Every clip must be of the kind that the prompt is written for.
+
+        Raises:
+            PromptMismatch: one is not.
+        """
+        for clip in clips:
+            resolve_prompt(self._prompt, clip)
