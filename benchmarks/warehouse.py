@@ -17,11 +17,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from resources.annotation.recipe import Recipe
@@ -30,8 +33,7 @@ from resources.dataset.export import ExportFormat, ExportOptions, export_trainin
 from resources.lake import INDEX, META, Lake
 from resources.meta import META_SCHEMA
 from resources.shards import MANIFEST_SCHEMA, shard_name
-from resources.warehouse import Warehouse
-from resources.warehouse.warehouse import ANNOTATORS
+from resources.warehouse import ANNOTATORS, Warehouse
 
 ORDER = ("captions_gpt4v", "captions_pllava", "captions_llava")
 SMALL = 10_000
@@ -54,38 +56,52 @@ def write_lake(root: Path, clips: int, shard_size: int) -> None:
     recipes = {name: Recipe(name, {"model": f"model-of-{name}"}) for name in ANNOTATORS}
     for recipe in recipes.values():
         lake.remember(recipe)
-    captions = [" ".join(random.choice(_WORDS, 60)).capitalize() + "." for _ in range(4_000)]
-    tags = [json.dumps(list(random.choice(_WORDS, 4))) for _ in range(500)]
-    motions = ["static", "pan_left", "pan_right+zoom_in", "tilt_up"]
+    captions = pa.array([" ".join(random.choice(_WORDS, 60)).capitalize() + "." for _ in range(4_000)])
+    tags = pa.array([json.dumps(list(random.choice(_WORDS, 4))) for _ in range(500)])
+    motions = pa.array(["static", "pan_left", "pan_right+zoom_in", "tilt_up"])
+    said = dict.fromkeys(ANNOTATORS, captions) | {
+        "camera_motion": motions, "tags_objects": tags, "tags_actions": tags
+    }  # fmt: skip
     for folder in (INDEX, META, *ANNOTATORS):
         (root / "lake" / folder).mkdir(parents=True, exist_ok=True)
-    for number in range(clips // shard_size):
-        shard = shard_name(number)
-        ids = [f"{value:016x}" for value in random.integers(0, 2**63, shard_size)]
-        paths = [f"/videos/{shard}/{clip_id}.mp4" for clip_id in ids]
+    same = partial(pa.repeat, size=shard_size)
+    always = {
+        "kind": same("video"), "aspect_ratio": same(0.5625), "fps": same(24.0), "codec": same("h264"),
+        "status": same("ok"), "finish_reason": same("stop"), "attempt": same(pa.scalar(1, pa.int32())),
+        "run_id": same("bench"), "current": same(True),
+        "created_at": same(pa.scalar(datetime.now(UTC).replace(tzinfo=None), pa.timestamp("us"))),
+    }  # fmt: skip
+    of_annotator = {
+        name: {"annotator": same(name), "fingerprint": same(recipe.fingerprint)}
+        for name, recipe in recipes.items()
+    }
+
+    def write_shard(number: int) -> None:
+        shard, random = shard_name(number), np.random.default_rng((0, number))
+        digits = random.bytes(8 * shard_size).hex()
+        ids = pa.array([digits[start : start + 16] for start in range(0, len(digits), 16)])
         width = random.choice([640, 1280, 1920], shard_size)
         frames = random.integers(16, 600, shard_size)
         columns = {
-            "id": ids, "path": paths, "kind": ["video"] * shard_size, "num_frames": frames, "width": width,
-            "height": width * 9 // 16, "aspect_ratio": np.full(shard_size, 0.5625),
-            "resolution": width * width * 9 // 16, "fps": np.full(shard_size, 24.0), "duration_s": frames / 24.0,
-            "codec": ["h264"] * shard_size, "content_id": ids,
+            **always, "id": ids, "content_id": ids, "shard": same(shard), "input_key": ids,
+            "path": pc.binary_join_element_wise(f"/videos/{shard}/", ids, ".mp4", ""),
+            "num_frames": frames, "duration_s": frames / 24.0, "width": width, "height": width * 9 // 16,
+            "resolution": width * width * 9 // 16,
         }  # fmt: skip
         _write(lake, META, shard, META_SCHEMA, columns, shard_size)
         _write(lake, INDEX, shard, MANIFEST_SCHEMA, columns, shard_size)
-        for name, recipe in recipes.items():
-            values = tags if name.startswith("tags") else motions if name == "camera_motion" else captions
+        for name in ANNOTATORS:
             answers = {
-                "id": ids, "shard": [shard] * shard_size, "annotator": [name] * shard_size,
-                "fingerprint": [recipe.fingerprint] * shard_size, "input_key": ids,
-                "value": [values[place] for place in random.integers(0, len(values), shard_size)],
-                "status": ["ok"] * shard_size, "finish_reason": ["stop"] * shard_size,
+                **columns, **of_annotator[name],
+                "value": said[name].take(pa.array(random.integers(0, len(said[name]), shard_size))),
                 "tokens_in": random.integers(100, 900, shard_size), "tokens_out": random.integers(20, 90, shard_size),
-                "seconds": random.random(shard_size), "attempt": np.ones(shard_size, np.int32),
-                "run_id": ["bench"] * shard_size, "current": np.ones(shard_size, bool),
-                "created_at": [datetime.now(UTC).replace(tzinfo=None)] * shard_size,
+                "seconds": random.random(shard_size),
             }  # fmt: skip
             _write(lake, name, shard, ANNOTATION_SCHEMA, answers, shard_size)
+
+    with ThreadPoolExecutor() as writers:
+        for _ in writers.map(write_shard, range(clips // shard_size)):
+            pass
 
 
 def _write(lake: Lake, asset: str, shard: str, schema: pa.Schema, columns: dict, rows: int) -> None:

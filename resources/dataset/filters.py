@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from resources.warehouse.warehouse import ANNOTATORS
+from resources.warehouse import ANNOTATORS
 
 
 class FilterError(ValueError):

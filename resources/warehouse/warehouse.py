@@ -1,34 +1,31 @@
 """One DuckDB database that many short transactions share: open, merge a shard, close."""
 
-import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import files as package_files
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import pyarrow as pa
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-from resources.annotation.store import ANNOTATION_SCHEMA
-from resources.lake import META, Lake
-from resources.meta import META_SCHEMA
-
-ANNOTATORS = (
-    "captions_pllava",
-    "captions_llava",
-    "captions_gpt4v",
-    "camera_motion",
-    "tags_objects",
-    "tags_actions",
+from resources.lake import META, Lake, NotMaterialisedError
+from resources.storage import is_local
+from resources.warehouse.filling import (
+    TextRule,
+    delete_shard,
+    grouped_files,
+    insert_recipes,
+    insert_shards,
+    prepare,
+    shard_files,
+    sql,
 )
+
 _DUCKLAKE = "ducklake:"
-_REBUILT_AT_A_TIME = 50
-_MEMORY = "1GiB"
+_REMOTE = (_DUCKLAKE, "md:")
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,10 @@ class Merge:
     version: str
 
 
+class RowsLostError(Exception):
+    """The database does not hold what was put in; the old tables are kept."""
+
+
 class WarehouseBusyError(Exception):
     """Another process has the database open and did not let go in time."""
 
@@ -47,6 +48,13 @@ class WarehouseBusyError(Exception):
 def is_lock_conflict(error: BaseException) -> bool:
     """Does another process hold the database file?"""
     return isinstance(error, duckdb.IOException) and "Could not set lock on file" in str(error)
+
+
+def is_damage(error: duckdb.Error) -> bool:
+    """Is the content of the database file to blame, and not the way to it?"""
+    return not isinstance(error, duckdb.IOException) or any(
+        sign in str(error) for sign in ("not a valid DuckDB database", "Corrupt database")
+    )
 
 
 class Warehouse:
@@ -98,15 +106,15 @@ class Warehouse:
             NotMaterialisedError: the shard's raw metadata is not in the lake.
             WarehouseBusyError: see :meth:`connect`.
         """
-        files = _ShardFiles(lake, [shard])
-        parameters = {"order": list(caption_order), "strip": strip_prefix, "camera": camera_sentence}
+        files = shard_files(lake, shard)
+        rule = TextRule(caption_order, strip_prefix, camera_sentence)
         with self.connect() as connection:
-            _prepare(connection)
+            prepare(connection)
             connection.execute("BEGIN")
-            _run(connection, _sql("delete_shard.sql"), {"shard": shard})
-            _insert(connection, files, parameters)
-            _insert_recipes(connection, lake)
-            row = connection.execute(_sql("merged.sql"), {"shard": shard}).fetchone()
+            delete_shard(connection, shard)
+            insert_shards(connection, files, rule)
+            insert_recipes(connection, lake)
+            row = connection.execute(sql("merged.sql"), {"shard": shard}).fetchone()
             connection.execute("COMMIT")
         assert row is not None
         return Merge(*row)
@@ -118,41 +126,75 @@ class Warehouse:
         *,
         strip_prefix: bool = False,
         camera_sentence: bool = False,
+        progress: Progress = lambda done, shards: None,
     ) -> int:
         """Make the tables anew from all that the lake has; returns the number of clips.
 
         The same tables as merging every shard gives, many shards at a time and without gaps. A DuckDB file
-        is built beside the old one and takes its place at the end; other writers wait meanwhile. Elsewhere
-        it is one transaction.
+        is built beside the old one and takes its place at the end; other writers wait meanwhile. A file that
+        DuckDB cannot read is set aside as ``<file>.damaged``. Elsewhere it is one transaction. ``progress``
+        hears the shards done and all shards.
 
         Raises:
+            NotMaterialisedError: the lake is empty; the tables are left alone.
             WarehouseBusyError: see :meth:`connect`.
+            RowsLostError: not all rows arrived; the old tables are as they were.
         """
-        parameters = {"order": list(caption_order), "strip": strip_prefix, "camera": camera_sentence}
-        with self.connect() as connection:
-            if self.uri.startswith((_DUCKLAKE, "md:")):
-                _prepare(connection)
+        if not lake.stored_shards(META):
+            raise NotMaterialisedError(
+                f"there is no raw_meta of any shard in {lake.root}: nothing to rebuild from"
+            )
+        rule = TextRule(caption_order, strip_prefix, camera_sentence)
+        if self.uri.startswith(_REMOTE):
+            with self.connect() as connection:
+                prepare(connection)
                 connection.execute("BEGIN")
                 for table in ("annotations", "captioned_videos", "recipes"):
                     connection.execute(f"DELETE FROM {table}")
-                _fill(connection, lake, parameters, transactions=False)
-                clips = _count(connection)
+                clips = _fill(connection, lake, rule, progress)
                 connection.execute("COMMIT")
-                return clips
+            return clips
+        with self._held():
             fresh = Path(f"{self.uri}.rebuilding")
             for leftover in (fresh, Path(f"{fresh}.wal")):
                 leftover.unlink(missing_ok=True)
             shutil.rmtree(f"{fresh}.tmp", ignore_errors=True)
             with duckdb.connect(str(fresh)) as rebuilt:
-                _prepare(rebuilt)
-                _fill(rebuilt, lake, parameters, transactions=True)
-                clips = _count(rebuilt)
+                prepare(rebuilt)
+                if is_local(lake.root):
+                    # Several threads leave row groups half full, and the checkpoint writes all of them again.
+                    rebuilt.execute("SET threads = 1")
+                rebuilt.execute("BEGIN")
+                clips = _fill(rebuilt, lake, rule, progress)
+                rebuilt.execute("COMMIT")
+                rebuilt.execute("CHECKPOINT")
             # The old file is still locked by this process, so nobody can be writing to it.
             os.replace(fresh, self.uri)
         return clips
 
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Lock the DuckDB file, whatever is in it, and leave no WAL beside it.
+
+        A killed writer leaves one. The next to open the name would apply it to the file that stands there then.
+        """
+        try:
+            connection = self._open(read_only=False)
+            connection.execute("CHECKPOINT")
+        except duckdb.Error as error:
+            if not is_damage(error):
+                raise
+            file = Path(self.uri)
+            self._log(f"{file} is damaged, it is kept as {file.name}.damaged: {error}")
+            for suffix in ("", ".wal"):
+                if Path(f"{file}{suffix}").exists():
+                    os.replace(f"{file}{suffix}", f"{file}.damaged{suffix}")
+            connection = self._open(read_only=False)
+        with connection:
+            yield
+
     def _open(self, read_only: bool) -> duckdb.DuckDBPyConnection:
-        if not self.uri.startswith((_DUCKLAKE, "md:")):
+        if not self.uri.startswith(_REMOTE):
             Path(self.uri).absolute().parent.mkdir(parents=True, exist_ok=True)
         retrying = Retrying(
             retry=retry_if_exception(is_lock_conflict),
@@ -190,117 +232,21 @@ def _reason(state: RetryCallState) -> str:
     return str(error).partition(" See also")[0].removeprefix("IO Error: ")
 
 
-class _ShardFiles:
-    """The lake files of some shards.
-
-    Raises:
-        NotMaterialisedError: a shard's raw metadata is not in the lake.
-    """
-
-    def __init__(self, lake: Lake, shards: Sequence[str]) -> None:
-        self.meta = [str(lake.meta_file(shard)) for shard in shards]
-        self.annotations = [
-            str(file) for shard in shards for name in ANNOTATORS if (file := lake.file(name, shard)).exists()
-        ]
-
-
-def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
-    """Tables, views and what a merge needs of its own; outside of any transaction.
-
-    DuckDB 1.5.6 loses what is inserted into a table that ``CREATE TABLE AS`` made without rows in the same
-    transaction, once it is more than a row group (122,880 rows). Hence the shapes are made here.
-    """
-    connection.execute(f"SET memory_limit = '{_MEMORY}'")
-    _run(connection, _sql("schema.sql"), {})
-    _create_views(connection)
-    _run(connection, _sql("text_rule.sql"), {})
-    _make_shapes(connection)
-
-
-def _make_shapes(connection: duckdb.DuckDBPyConnection) -> None:
-    """Empty tables for the rows that a merge reads; made anew, because deleted rows keep their memory."""
-    for name, schema in (
-        ("meta", META_SCHEMA.append(pa.field("shard", pa.string()))),
-        ("fresh", ANNOTATION_SCHEMA),
-    ):
-        connection.register("shape", schema.empty_table())
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT * FROM shape")
-        connection.unregister("shape")
-
-
-def _fill(
-    connection: duckdb.DuckDBPyConnection, lake: Lake, parameters: Mapping[str, Any], *, transactions: bool
-) -> None:
+def _fill(connection: duckdb.DuckDBPyConnection, lake: Lake, rule: TextRule, progress: Progress) -> int:
+    """Insert all shards of the lake and count what arrived; the number of clips."""
     shards = lake.stored_shards(META)
-    for start in range(0, len(shards), _REBUILT_AT_A_TIME):
-        if transactions:
-            _make_shapes(connection)
-            connection.execute("BEGIN")
-        _insert(connection, _ShardFiles(lake, shards[start : start + _REBUILT_AT_A_TIME]), parameters)
-        if transactions:
-            connection.execute("COMMIT")
-    _insert_recipes(connection, lake)
-
-
-def _insert(connection: duckdb.DuckDBPyConnection, files: _ShardFiles, parameters: Mapping[str, Any]) -> None:
-    _run(
-        connection,
-        """
-        DELETE FROM meta;
-        INSERT INTO meta BY NAME
-        SELECT * EXCLUDE (filename), parse_filename(filename, true) AS shard
-        FROM read_parquet($meta, filename = true, hive_partitioning = false);
-        DELETE FROM fresh;
-        """,
-        {"meta": files.meta},
-    )
-    if files.annotations:
-        connection.execute(
-            "INSERT INTO fresh BY NAME SELECT * FROM read_parquet($files, hive_partitioning = false)",
-            {"files": files.annotations},
+    done = annotations = clips = 0
+    progress(done, len(shards))
+    for files in grouped_files(lake, shards):
+        more_annotations, more_clips = insert_shards(connection, files, rule)
+        annotations, clips, done = annotations + more_annotations, clips + more_clips, done + files.shards
+        progress(done, len(shards))
+    insert_recipes(connection, lake)
+    found = connection.execute(
+        "SELECT (SELECT count(*) FROM annotations), (SELECT count(*) FROM captioned_videos)"
+    ).fetchone()
+    if found != (annotations, clips):
+        raise RowsLostError(
+            f"of {annotations} annotations and {clips} clips the database holds {found}; nothing was replaced"
         )
-    _run(connection, _sql("insert_shards.sql"), parameters)
-
-
-def _insert_recipes(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
-    there = {row[0] for row in connection.execute("SELECT fingerprint FROM recipes").fetchall()}
-    new = [recipe for recipe in lake.recipes() if recipe.fingerprint not in there]
-    for recipe in new:
-        connection.execute(
-            "INSERT INTO recipes VALUES (?, ?, ?, ?)",
-            [recipe.fingerprint, recipe.annotator, recipe.recipe, recipe.first_seen.replace(tzinfo=None)],
-        )
-
-
-def _count(connection: duckdb.DuckDBPyConnection) -> int:
-    row = connection.execute("SELECT count(*) FROM captioned_videos").fetchone()
-    assert row is not None
-    return row[0]
-
-
-def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create the views, or replace them after an upgrade; an unchanged catalog is left alone."""
-    script = _sql("views.sql")
-    version = f"views_{hashlib.sha256(script.encode()).hexdigest()[:8]}"
-    there = connection.execute(
-        "SELECT view_name FROM duckdb_views() WHERE starts_with(view_name, 'views_')"
-    ).fetchall()
-    if there == [(version,)]:
-        return
-    connection.execute("BEGIN")
-    for (name,) in there:
-        connection.execute(f'DROP VIEW "{name}"')
-    _run(connection, script, {})
-    connection.execute(f"CREATE VIEW {version} AS SELECT 'the version of the views' AS note")
-    connection.execute("COMMIT")
-
-
-def _sql(name: str) -> str:
-    return package_files("resources.warehouse").joinpath(name).read_text()
-
-
-def _run(connection: duckdb.DuckDBPyConnection, script: str, parameters: Mapping[str, Any]) -> None:
-    """Run a script statement by statement, each with those parameters that it names."""
-    for statement in duckdb.extract_statements(script):
-        named = {name: parameters[name] for name in statement.named_parameters}
-        connection.execute(statement, named or None)
+    return clips

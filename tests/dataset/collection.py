@@ -14,8 +14,7 @@ from resources.annotation.recipe import Recipe
 from resources.lake import Lake
 from resources.meta import META_SCHEMA
 from resources.shards import IndexedClip
-from resources.warehouse import Warehouse
-from resources.warehouse.warehouse import ANNOTATORS
+from resources.warehouse import ANNOTATORS, Warehouse
 
 ORDER = ("captions_gpt4v", "captions_pllava", "captions_llava")
 Say = Callable[[Clip], str | Answer | ClipError]

@@ -5,7 +5,7 @@ from pathlib import PurePath
 from typing import Any
 
 from resources.dataset.differences import own_words
-from resources.warehouse.warehouse import ANNOTATORS
+from resources.warehouse import ANNOTATORS
 
 _STATUS_LETTERS = {"ok": "o", "failed": "f", "skipped": "s"}
 _MISSING = "-"

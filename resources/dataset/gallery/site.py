@@ -22,8 +22,7 @@ from resources.dataset.publication import tree_version
 from resources.dataset.reading import read_snapshot
 from resources.dataset.sql import script
 from resources.storage import is_local, write_atomic
-from resources.warehouse import Warehouse
-from resources.warehouse.warehouse import ANNOTATORS
+from resources.warehouse import ANNOTATORS, Warehouse
 
 if TYPE_CHECKING:
     from resources.video import FrameReader

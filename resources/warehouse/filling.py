@@ -1,0 +1,168 @@
+"""Filling the tables from files of the lake; connection and transaction are the caller's."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files as package_files
+from typing import Any
+
+import duckdb
+from upath import UPath
+
+from resources.lake import Lake
+
+ANNOTATORS = (
+    "captions_pllava",
+    "captions_llava",
+    "captions_gpt4v",
+    "camera_motion",
+    "tags_objects",
+    "tags_actions",
+)
+_META = """
+CREATE OR REPLACE TEMP VIEW meta AS
+SELECT * EXCLUDE (filename), parse_filename(filename, true) AS shard
+FROM read_parquet(getvariable('meta_files'), filename = true, hive_partitioning = false)
+"""
+_FRESH = """
+CREATE OR REPLACE TEMP VIEW fresh AS
+SELECT * FROM read_parquet(getvariable('annotation_files'), hive_partitioning = false)
+"""
+_NOTHING_FRESH = """
+CREATE OR REPLACE TEMP VIEW fresh AS SELECT * RENAME (is_current AS current) FROM annotations WHERE false
+"""
+_MEMORY = "1GiB"
+GROUP_BYTES = 32 * 1024**2
+
+
+@dataclass(frozen=True)
+class TextRule:
+    """How the ``text`` of a clip is chosen and worded; see :meth:`Warehouse.merge`."""
+
+    order: Sequence[str]
+    strip_prefix: bool = False
+    camera_sentence: bool = False
+
+
+@dataclass(frozen=True)
+class ShardFiles:
+    """The lake files of some shards, and how many shards they are."""
+
+    shards: int
+    meta: list[str]
+    annotations: list[str]
+
+
+def files_of(lake: Lake, shard: str) -> tuple[UPath, list[UPath]]:
+    """The raw metadata of a shard, and the annotations that there are.
+
+    Raises:
+        NotMaterialisedError: the shard's raw metadata is not in the lake.
+    """
+    found = [file for name in ANNOTATORS if (file := lake.file(name, shard)).exists()]
+    return lake.meta_file(shard), found
+
+
+def shard_files(lake: Lake, shard: str) -> ShardFiles:
+    """The files of one shard; raises what :func:`files_of` does."""
+    meta, annotations = files_of(lake, shard)
+    return ShardFiles(1, [str(meta)], [str(file) for file in annotations])
+
+
+def grouped_files(lake: Lake, shards: Sequence[str]) -> Iterator[ShardFiles]:
+    """The files of many shards in groups of about ``GROUP_BYTES``, so that a statement needs little memory."""
+    names: list[str] = []
+    annotations: list[str] = []
+    size = 0
+    for place, shard in enumerate(shards):
+        meta, found = files_of(lake, shard)
+        names.append(str(meta))
+        annotations += map(str, found)
+        size += sum(file.stat().st_size for file in (meta, *found))
+        if size >= GROUP_BYTES or place + 1 == len(shards):
+            yield ShardFiles(len(names), names, annotations)
+            names, annotations, size = [], [], 0
+
+
+def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    """Tables, views and what a merge needs of its own; outside of any transaction.
+
+    DuckDB 1.5.6 loses what is inserted into a table that ``CREATE TABLE AS`` made without rows in the same
+    transaction, once it is more than a row group (122,880 rows): no table is made where rows are inserted.
+    """
+    connection.execute(f"SET memory_limit = '{_MEMORY}'")
+    connection.execute("SET preserve_insertion_order = false")
+    run_script(connection, sql("schema.sql"), {})
+    _create_views(connection)
+    run_script(connection, sql("text_rule.sql"), {})
+
+
+def delete_shard(connection: duckdb.DuckDBPyConnection, shard: str) -> None:
+    """Take a shard's rows away."""
+    run_script(connection, sql("delete_shard.sql"), {"shard": shard})
+
+
+def insert_shards(
+    connection: duckdb.DuckDBPyConnection, files: ShardFiles, rule: TextRule
+) -> tuple[int, int]:
+    """Add the rows of some shards, straight from their files; the numbers of annotations and of clips."""
+    connection.execute("SET VARIABLE meta_files = $files", {"files": files.meta})
+    connection.execute("SET VARIABLE annotation_files = $files", {"files": files.annotations})
+    connection.execute(_META)
+    connection.execute(_FRESH if files.annotations else _NOTHING_FRESH)
+    parameters = {"order": list(rule.order), "strip": rule.strip_prefix, "camera": rule.camera_sentence}
+    annotations, clips = run_script(connection, sql("insert_shards.sql"), parameters)
+    return annotations, clips
+
+
+def insert_recipes(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    """Add the recipes that are not there yet."""
+    there = {row[0] for row in connection.execute("SELECT fingerprint FROM recipes").fetchall()}
+    for recipe in lake.recipes():
+        if recipe.fingerprint not in there:
+            connection.execute(
+                "INSERT INTO recipes VALUES (?, ?, ?, ?)",
+                [
+                    recipe.fingerprint,
+                    recipe.annotator,
+                    recipe.recipe,
+                    recipe.first_seen.replace(tzinfo=None),
+                ],
+            )
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the views, or replace them after an upgrade; an unchanged catalog is left alone."""
+    script = sql("views.sql")
+    version = f"views_{hashlib.sha256(script.encode()).hexdigest()[:8]}"
+    there = connection.execute(
+        "SELECT view_name FROM duckdb_views() WHERE starts_with(view_name, 'views_')"
+    ).fetchall()
+    if there == [(version,)]:
+        return
+    connection.execute("BEGIN")
+    for (name,) in there:
+        connection.execute(f'DROP VIEW "{name}"')
+    run_script(connection, script, {})
+    connection.execute(f"CREATE VIEW {version} AS SELECT 'the version of the views' AS note")
+    connection.execute("COMMIT")
+
+
+def sql(name: str) -> str:
+    """The text of a ``.sql`` file of this package."""
+    return package_files("resources.warehouse").joinpath(name).read_text()
+
+
+def run_script(
+    connection: duckdb.DuckDBPyConnection, script: str, parameters: Mapping[str, Any]
+) -> list[int]:
+    """Run a script statement by statement, each with those parameters that it names; the rows each changed."""
+    changed = []
+    for statement in duckdb.extract_statements(script):
+        named = {name: parameters[name] for name in statement.named_parameters}
+        result = connection.execute(statement, named or None)
+        if statement.type in (duckdb.StatementType.INSERT, duckdb.StatementType.DELETE):
+            row = result.fetchone()
+            assert row is not None
+            changed.append(row[0])
+    return changed
