@@ -56,16 +56,18 @@ def schedule_status(*settings: Automation) -> dg.DefaultScheduleStatus:
 def _fill() -> dg.AutomationCondition:
     condition = dg.AutomationCondition
     ignored = dg.AssetSelection.assets("video_index", *PAID)
-    missing = condition.cron_tick_passed(HOURLY, TIMEZONE) & condition.missing()
-    failed = condition.cron_tick_passed(NIGHTLY, TIMEZONE) & condition.execution_failed()
+    failing = condition.execution_failed()
+    missing = condition.cron_tick_passed(HOURLY, TIMEZONE) & condition.missing() & ~failing
+    failed = condition.cron_tick_passed(NIGHTLY, TIMEZONE) & failing
     waits = condition.any_deps_missing().ignore(ignored)
     return ((missing | failed) & ~waits & ~condition.in_progress()).with_label(
         "missing_hourly_failed_nightly"
     )
 
 
-# A shard that goes on failing is asked for once a night, one that is missing once an hour, and nothing while a
-# run has it: without the cron ticks, a failing shard would be asked for at every look.
+# A shard that goes on failing is asked for once a night (it is missing as well, where it never came right), one
+# that is merely missing once an hour, and nothing while a run has it: without the cron ticks, a failing shard would
+# be asked for at every look.
 FILL = _fill()
 
 

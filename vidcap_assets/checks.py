@@ -7,9 +7,9 @@ anyway; a check of its own would be a process for each shard.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pyarrow as pa
 from pydantic import Field
 
 from resources import caption_quality as quality
@@ -18,6 +18,9 @@ from resources.annotation.outcome import Status
 from resources.annotation.recipe import Recipe
 from resources.caption_quality import Caption, Flaw
 from vidcap_assets.partitions import shards
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _WORST = 10
 _EXCERPT = 200
@@ -102,7 +105,7 @@ def judge(
     checks: Sequence[QualityCheck],
     shard: str,
     clips: Sequence[Clip],
-    outcomes: pa.Table,
+    outcomes: "pa.Table",
     recipe: Recipe,
     config: QualityConfig,
 ) -> Iterator[dg.AssetCheckEvaluation]:

@@ -1,17 +1,75 @@
-"""Column schemas and lineage of the tables, as Dagster shows them."""
+"""Columns of the tables as Dagster shows them: type, meaning, and what each is made of."""
 
 import re
 from importlib.resources import files
 
 import dagster as dg
-import pyarrow as pa
 
-from resources.annotation.store import ANNOTATION_SCHEMA
-from resources.meta import META_SCHEMA
+_MEANING = {
+    "id": "stable name of the clip",
+    "path": "the video or image file",
+    "shard": "the shard, and so the partition, of the clip",
+    "kind": "video or image",
+    "num_frames": "frames in the file; 1 for an image",
+    "height": "pixels as displayed",
+    "width": "pixels as displayed",
+    "aspect_ratio": "height / width",
+    "resolution": "height × width in pixels",
+    "fps": "average frames per second",
+    "duration_s": "seconds",
+    "codec": "codec of the video stream, or the image format",
+    "content_id": "hash of the file's bytes",
+    "probe_error": "why the file cannot be read; NULL where it can",
+    "duplicate_of": "the first clip with the same content",
+    "source_text": "the text that came with the source list",
+    "is_vfr": "does the frame rate vary?",
+    "rotation": "degrees by which the file asks to be turned",
+    "bit_depth": "bits of a colour channel",
+    "has_audio": "is there a sound stream?",
+    "file_size": "bytes",
+    "annotator": "the asset that answered",
+    "fingerprint": "hash of the recipe of the answer",
+    "input_key": "hash of what the annotator was shown",
+    "value": "the answer; lists as JSON",
+    "status": "ok, failed or skipped",
+    "error_kind": "why it failed, one of a closed set",
+    "error": "why it failed or was skipped, in words",
+    "finish_reason": "how the model ended: stop or length",
+    "tokens_in": "tokens the model was given",
+    "tokens_out": "tokens the model wrote",
+    "seconds": "the clip's share of the model's time",
+    "cost_usd": "US$ paid for the answer; NULL where nothing is paid",
+    "details": "what else the annotator measured, as JSON",
+    "attempt": "how often the clip was tried",
+    "run_id": "the Dagster run that answered",
+    "created_at": "when, UTC",
+    "current": "does this recipe count now?",
+    "caption_pllava": "caption by PLLaVA",
+    "caption_llava": "caption by LLaVA-1.6",
+    "caption_gpt4v": "caption by GPT-4V or the like",
+    "cmotion": "camera motion, labels joined by +",
+    "objects": "objects that the text names",
+    "actions": "actions that the text names",
+    "text": "the text to train on",
+    "text_source": "where the text came from: a captioner, or the source list",
+    "text_len": "words of the text",
+}
+CAPTION_VALUES = [(f"captions_{captioner}", "value") for captioner in ("pllava", "llava", "gpt4v")]
 
 
-def _arrow(schema: pa.Schema) -> dg.TableSchema:
-    return dg.TableSchema([dg.TableColumn(field.name, str(field.type)) for field in schema])
+def _table(declared: str) -> dg.TableSchema:
+    """Columns declared as in SQL: ``name type, name type[], …``."""
+    columns = re.findall(r"(\w+) (\w+(?:\[\w*\])?)", declared)
+    return dg.TableSchema(
+        [
+            dg.TableColumn(
+                name,
+                kind,
+                _MEANING.get(name) or f"status of {name.removesuffix('_status')}: ok, failed, skipped",
+            )
+            for name, kind in columns
+        ]
+    )
 
 
 def _warehouse(table: str) -> dg.TableSchema:
@@ -19,13 +77,43 @@ def _warehouse(table: str) -> dg.TableSchema:
     script = files("resources").joinpath("warehouse", "schema.sql").read_text()
     body = re.search(rf"TABLE IF NOT EXISTS {table} \((.*?)\n\);", script, re.DOTALL)
     assert body is not None, table
-    columns = re.findall(r"(\w+) ([A-Z]+(?:\[\])?)", body[1])
-    return dg.TableSchema([dg.TableColumn(name, kind) for name, kind in columns])
+    return _table(body[1])
 
 
-RAW_META = _arrow(META_SCHEMA)
-ANNOTATION = _arrow(ANNOTATION_SCHEMA)
+# The Arrow schemas of the lake in words: to ask Arrow itself would load it into every process.
+RAW_META = _table(
+    "id string, path string, kind string, num_frames int64, height int64, width int64, aspect_ratio double, "
+    "resolution int64, fps double, duration_s double, codec string, content_id string, text string, "
+    "probe_error string, duplicate_of string, is_vfr bool, rotation int64, bit_depth int64, has_audio bool, "
+    "file_size int64"
+)
+ANNOTATION = _table(
+    "id string, shard string, annotator string, fingerprint string, input_key string, value string, "
+    "status string, error_kind string, error string, finish_reason string, tokens_in int64, tokens_out int64, "
+    "seconds double, cost_usd double, details string, attempt int32, run_id string, created_at timestamp[us], "
+    "current bool"
+)
 CAPTIONED_VIDEOS = _warehouse("captioned_videos")
+
+
+def lineage(**made_of: list[tuple[str, str]]) -> dg.TableColumnLineage:
+    """For each column the columns it is made of, as (asset, column)."""
+    return dg.TableColumnLineage(
+        {
+            name: [dg.TableColumnDep(dg.AssetKey(asset), column) for asset, column in columns]
+            for name, columns in made_of.items()
+        }
+    )
+
+
+def annotation_lineage(*read: tuple[str, str]) -> dg.TableColumnLineage:
+    """Of an annotator's table: the answers come from the columns ``read``."""
+    return lineage(
+        id=[("raw_meta", "id")],
+        value=list(read),
+        **{name: [*read, ("raw_meta", "probe_error")] for name in ("status", "error_kind", "error")},
+    )
+
 
 _VALUES = {
     "caption_pllava": "captions_pllava",
@@ -35,26 +123,33 @@ _VALUES = {
     "objects": "tags_objects",
     "actions": "tags_actions",
 }
-_TEXT = [
-    dg.TableColumnDep(dg.AssetKey(asset), "value")
-    for asset in _VALUES.values()
-    if asset.startswith("captions")
-]
+_TEXT = [*CAPTION_VALUES, ("raw_meta", "text")]
+_RAW = {column.name for column in RAW_META.columns} - {"text"}
 
-
-def _captioned_videos_lineage() -> dg.TableColumnLineage:
-    deps = {
-        column.name: [dg.TableColumnDep(dg.AssetKey("raw_meta"), column.name)]
-        for column in CAPTIONED_VIDEOS.columns
-        if column.name in META_SCHEMA.names
+CAPTIONED_VIDEOS_LINEAGE = lineage(
+    **{
+        column.name: [("raw_meta", column.name)] for column in CAPTIONED_VIDEOS.columns if column.name in _RAW
+    },
+    **{column: [(asset, "value")] for column, asset in _VALUES.items()},
+    **{f"{asset}_status": [(asset, "status")] for asset in _VALUES.values()},
+    text=_TEXT,
+    text_source=_TEXT,
+    text_len=_TEXT,
+    source_text=[("raw_meta", "text")],
+)
+TRAINING_SET_LINEAGE = lineage(
+    **{
+        name: [("captioned_videos", name)]
+        for name in [
+            "path",
+            "text",
+            "num_frames",
+            "fps",
+            "height",
+            "width",
+            "aspect_ratio",
+            "resolution",
+            "text_len",
+        ]
     }
-    for column, asset in _VALUES.items():
-        deps[column] = [dg.TableColumnDep(dg.AssetKey(asset), "value")]
-        deps[f"{asset}_status"] = [dg.TableColumnDep(dg.AssetKey(asset), "status")]
-    deps["text"] = [*_TEXT, dg.TableColumnDep(dg.AssetKey("raw_meta"), "text")]
-    deps["text_source"] = deps["text_len"] = deps["text"]
-    deps["source_text"] = [dg.TableColumnDep(dg.AssetKey("raw_meta"), "text")]
-    return dg.TableColumnLineage(deps)
-
-
-CAPTIONED_VIDEOS_LINEAGE = _captioned_videos_lineage()
+)

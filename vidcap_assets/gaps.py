@@ -30,7 +30,7 @@ def shards_named(run: dg.DagsterRun) -> tuple[str, str] | None:
 
 
 def shards_under_way(instance: dg.DagsterInstance) -> set[str]:
-    """The shards of all runs that are queued or running, whatever they make of them."""
+    """The shards of all runs that are queued or running, and those that a backfill has yet to start."""
     order = known_shards(instance)
     place = {shard: index for index, shard in enumerate(order)}
     busy: set[str] = set()
@@ -38,13 +38,30 @@ def shards_under_way(instance: dg.DagsterInstance) -> set[str]:
         named = shards_named(run)
         if named is not None and named[0] in place and named[1] in place:
             busy.update(order[place[named[0]] : place[named[1]] + 1])
-    return busy
+    return busy | _shards_of_backfills(instance)
+
+
+def _shards_of_backfills(instance: dg.DagsterInstance) -> set[str]:
+    """What is left of the backfills that go on: they start their runs a few at a time."""
+    from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
+
+    left: set[str] = set()
+    for backfill in instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])):
+        if backfill.asset_backfill_data is not None:
+            to_do = backfill.asset_backfill_data.get_targeted_partitions_without_materialization_status()
+            for subset in to_do.partitions_subsets_by_asset_key.values():
+                left.update(subset.get_partition_keys())
+        else:
+            names = list(backfill.partition_names or [])
+            last = backfill.last_submitted_partition_name
+            left.update(names[names.index(last) + 1 :] if last in names else names)
+    return left
 
 
 def unfinished_shards(instance: dg.DagsterInstance, assets: Sequence[str]) -> dict[str, str]:
     """The shards for which one of ``assets`` is missing or failed, with the reason (``captions_llava failed``).
 
-    Shards that a run is queued or running for are not among them.
+    Shards that a run or a backfill has, or will have, are not among them.
     """
     order = known_shards(instance)
     reasons: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from dagster._core.definitions.partitions.context import partition_loading_context
@@ -12,8 +13,10 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
 )
 
-from resources.lake import Lake, UnknownShardError
 from vidcap_assets import environment
+
+if TYPE_CHECKING:
+    from resources.lake import Lake
 
 SHARDS = "shards"
 
@@ -21,9 +24,9 @@ SHARDS = "shards"
 class ShardPartitions(dg.DynamicPartitionsDefinition):
     """Dynamic partitions that an instance need not have heard of before a run over a range of them.
 
-    Dagster resolves a range while it plans the run, before any asset could register its shard. On an
-    instance that is new (a temporary one, another machine's) the shards are therefore taken from the lake of
-    ``VIDCAP_HOME`` at that moment.
+    Dagster resolves a range while it plans the run, before any asset could register its shard. Where the
+    instance does not know both ends (a temporary one, another machine's) the shards are therefore taken from
+    the lake of ``VIDCAP_HOME`` at that moment.
     """
 
     def get_partition_keys(
@@ -35,12 +38,15 @@ class ShardPartitions(dg.DynamicPartitionsDefinition):
         return sorted(super().get_partition_keys(current_time, dynamic_partitions_store))
 
     def get_partition_keys_in_range(self, partition_key_range: dg.PartitionKeyRange) -> Sequence[str]:
-        """See the base class; the lake's shards of the range are registered first."""
+        """See the base class; where an end of the range is not known, the lake's shards are registered first."""
         with partition_loading_context() as loading:
             instance = loading.dynamic_partitions_store
         if isinstance(instance, dg.DagsterInstance):
-            start, end = partition_key_range.start, partition_key_range.end
-            register(instance, [name for name in Lake(environment.home()).shards() if start <= name <= end])
+            ends = {partition_key_range.start, partition_key_range.end}
+            if not ends <= set(instance.get_dynamic_partitions(SHARDS)):
+                from resources.lake import Lake
+
+                register(instance, Lake(environment.home()).shards())
         return super().get_partition_keys_in_range(partition_key_range)
 
 
@@ -48,7 +54,11 @@ shards = ShardPartitions(name=SHARDS)
 
 
 def register(instance: dg.DagsterInstance, names: Sequence[str]) -> list[str]:
-    """Make shards known to the instance as partitions; returns those that were not."""
+    """Make shards known to the instance as partitions; returns those that were not.
+
+    ``names`` are all shards of a lake: so an instance knows them in the order of their names, in which
+    Dagster's own processes count ranges, and none is missing between two that it knows.
+    """
     known = set(instance.get_dynamic_partitions(SHARDS))
     new = [name for name in names if name not in known]
     if new:
@@ -56,12 +66,14 @@ def register(instance: dg.DagsterInstance, names: Sequence[str]) -> list[str]:
     return new
 
 
-def shards_of_run(context: dg.AssetExecutionContext, lake: Lake) -> list[str]:
+def shards_of_run(context: dg.AssetExecutionContext, lake: "Lake") -> list[str]:
     """The shards that this run is for, each proven to exist before it becomes a partition.
 
     Raises:
         dg.Failure: the run names no shard, or one that the lake does not have.
     """
+    from resources.lake import UnknownShardError
+
     tags = context.run.tags
     names = [
         tags[tag]
@@ -79,6 +91,7 @@ def shards_of_run(context: dg.AssetExecutionContext, lake: Lake) -> list[str]:
     except UnknownShardError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     if len(names) == 1:
-        register(context.instance, names)
+        if not context.instance.has_dynamic_partition(SHARDS, names[0]):
+            register(context.instance, lake.shards())
         return names
     return list(context.partition_keys)

@@ -4,12 +4,12 @@ import base64
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import ClipError, Status
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from resources.video import FrameReader
 
 CLIPS = 4
@@ -22,10 +22,10 @@ _ESCAPES = str.maketrans(
     {"<": "&lt;", ">": "&gt;", "&": "&amp;", **{sign: f"\\{sign}" for sign in "\\`*_[]|!#"}}
 )
 
-Preview = Callable[[Sequence[Clip], pa.Table], str]
+Preview = Callable[[Sequence[Clip], "pa.Table"], str]
 
 
-def contact_sheet(clips: Sequence[Clip], outcomes: pa.Table, frames: "FrameReader") -> str:
+def contact_sheet(clips: Sequence[Clip], outcomes: "pa.Table", frames: "FrameReader") -> str:
     """Markdown of at most :data:`CLIPS` answered clips, spread over the shard: frames in a row, the answer below.
 
     Reads few small frames, and never more than :data:`MAX_BYTES` of Markdown come of it: a clip whose picture

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from resources.lake import Lake
 from vidcap_assets import environment
 from vidcap_assets.automation import NIGHTLY, TIMEZONE, WEEKLY, Automation, schedule_status
 from vidcap_assets.gaps import known_shards, unfinished_shards
@@ -39,6 +38,8 @@ def gap_schedule(
         description=f"Runs {job.name} for shards that are missing or failed, at most {SHARDS_PER_RUN} in a run.",
     )
     def nightly_gaps(context: dg.ScheduleEvaluationContext) -> list[dg.RunRequest] | dg.SkipReason:
+        from resources.lake import Lake
+
         register(context.instance, Lake(environment.home()).shards())
         order = known_shards(context.instance)
         reasons = unfinished_shards(context.instance, assets)

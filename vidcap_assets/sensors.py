@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
-from resources.lake import INDEX, META, Lake
 from resources.listing import Listing, Watch, look
 from resources.source import SourceError
-from resources.storage import is_local
 from vidcap_assets import environment
 from vidcap_assets.automation import Automation, automation, sensor_status
 from vidcap_assets.gaps import known_shards
@@ -24,6 +22,8 @@ from vidcap_assets.resources import LakeResource, SourceResource
 
 if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+    from resources.lake import Lake
 
 RUNS_PER_TICK = 20
 PATIENCE_S = 900.0
@@ -112,13 +112,15 @@ def _requests(job: str, order: Sequence[str], versions: dict[str, int]) -> list[
 
 
 def _changed_shards(
-    lake: Lake, mark: tuple[int, str], known_only: bool
+    lake: "Lake", mark: tuple[int, str], known_only: bool
 ) -> tuple[dict[str, int], tuple[int, str]]:
     """Shards whose manifest was written after ``mark`` and not probed since, oldest first, with that time (ns).
 
     At most what :data:`RUNS_PER_TICK` runs can take; the second value is the mark to go on from.
     ``known_only`` leaves out those that were never probed.
     """
+    from resources.lake import INDEX, META
+
     manifests, probed = _written(lake, INDEX), _written(lake, META)
     waiting = sorted(
         (at, shard)
@@ -129,12 +131,14 @@ def _changed_shards(
     return {shard: at for at, shard in some}, some[-1] if some else mark
 
 
-def _written(lake: Lake, asset: str) -> dict[str, int]:
+def _written(lake: "Lake", asset: str) -> dict[str, int]:
     """When the file of each shard was written, in nanoseconds since 1970."""
     return {shard: _modified_ns(lake, asset, shard) for shard in lake.stored_shards(asset)}
 
 
-def _modified_ns(lake: Lake, asset: str, shard: str) -> int:
+def _modified_ns(lake: "Lake", asset: str, shard: str) -> int:
+    from resources.storage import is_local
+
     file = lake.file(asset, shard)
     if is_local(file):
         return os.stat(file.path).st_mtime_ns

@@ -9,6 +9,7 @@ import pytest
 from resources.annotation.outcome import AnnotatorError
 from resources.storage import read_table, write_table
 from tests.assets.conftest import Platform, failure
+from vidcap_assets import columns
 from vidcap_assets.partitions import SHARDS
 from vidcap_assets.partitions import shards as ASSETS_PARTITIONS
 
@@ -252,14 +253,96 @@ def test_too_many_failures_fail_the_blocking_check(six_clips: Platform):
     assert _status(six_clips, "camera_motion") == "FAILED"
 
 
-def test_importing_the_definitions_loads_no_model_library():
+def test_importing_the_definitions_loads_no_library_that_only_steps_need():
     import subprocess
     import sys
 
-    heavy = "{'torch', 'transformers', 'cv2', 'av', 'decord', 'openai', 'pandas', 'matplotlib'}"
-    script = f"import sys, vidcap_assets.definitions; loaded = {heavy} & set(sys.modules); sys.exit(str(loaded or ''))"
+    heavy = [
+        "torch",
+        "transformers",
+        "cv2",
+        "av",
+        "decord",
+        "openai",
+        "httpx",
+        "pandas",
+        "numpy",
+        "matplotlib",
+        "PIL",
+        "pyarrow",
+        "duckdb",
+        "jinja2",
+        "fsspec",
+        "upath",
+        "tqdm",
+        "tenacity",
+    ]
+    script = f"import sys, vidcap_assets.definitions; sys.exit(str(sys.modules.keys() & {heavy} or ''))"
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True)
     assert done.stderr.strip() == ""
+
+
+def test_the_columns_shown_are_those_of_the_files():
+    from resources.annotation.store import ANNOTATION_SCHEMA
+    from resources.dataset.tables import TRAINING_SCHEMA
+    from resources.meta import META_SCHEMA
+
+    for shown, schema in ((columns.RAW_META, META_SCHEMA), (columns.ANNOTATION, ANNOTATION_SCHEMA)):
+        assert [(one.name, one.type) for one in shown.columns] == [(f.name, str(f.type)) for f in schema]
+    assert {one.name for one in columns.CAPTIONED_VIDEOS.columns} == set(
+        columns.CAPTIONED_VIDEOS_LINEAGE.deps_by_column
+    ) | {"shard"}
+    assert set(columns.TRAINING_SET_LINEAGE.deps_by_column) == set(TRAINING_SCHEMA.names)
+    for table in (columns.RAW_META, columns.ANNOTATION, columns.CAPTIONED_VIDEOS):
+        for one in table.columns:
+            assert (
+                one.name in columns._MEANING or one.name.removesuffix("_status") in columns._VALUES.values()
+            )
+
+
+def test_a_shard_that_cannot_be_read_is_red_and_stops_no_other(platform: Platform, write_video):
+    platform.shard_size = 1
+    for seed in range(4):
+        write_video(platform.source / f"{seed}.mp4", seed)
+    platform.run("video_index")
+    away, everything = platform.lake.manifest("shard-00001")[0].path, "shard-00000..shard-00003"
+    os.rename(away, f"{away}.away")
+    result = platform.run("raw_meta", shard=everything)
+    assert "1 of 4 shards are unfinished: shard-00001: none of its 1 files is there" in failure(result)
+    assert _red(platform, "raw_meta") == {"shard-00001"}
+
+    result = platform.run("captions_llava", shard=everything)
+    assert "shard-00001: raw_meta of shard-00001 has not been materialised yet" in failure(result)
+    assert _red(platform, "captions_llava") == {"shard-00001"}
+
+    os.rename(f"{away}.away", away)
+    assert platform.run("raw_meta", "captions_llava", shard=everything).success
+    os.truncate(platform.lake.file("captions_llava", "shard-00002").path, 50)
+    result = platform.run("captioned_videos", shard=everything)
+    assert "1 of 4 shards are unfinished: shard-00002: a file of it cannot be read" in failure(result)
+    assert _red(platform, "captioned_videos") == {"shard-00002"}
+    platform.llava.asked.clear()
+    result = platform.run("captions_llava", shard=everything)
+    assert "1 of 4 shards are unfinished: shard-00002: a file of it cannot be read" in failure(result)
+    assert not platform.llava.asked
+
+
+def test_a_materialisation_names_its_file_and_what_its_columns_are_made_of(six_clips: Platform):
+    six_clips.run(*SPINE, shard=FIRST)
+    event = six_clips.instance.get_latest_materialization_event(dg.AssetKey("captions_llava"))
+    metadata = event.asset_materialization.metadata
+    assert metadata["dagster/uri"].value == str(six_clips.lake.file("captions_llava", FIRST))
+    assert metadata["dagster/column_lineage"].value.deps_by_column["value"][0] == dg.TableColumnDep(
+        dg.AssetKey("raw_meta"), "path"
+    )
+
+
+def _red(platform: Platform, asset: str) -> set[str]:
+    statuses = platform.instance.get_status_by_partition(
+        dg.AssetKey(asset), platform.partitions(), ASSETS_PARTITIONS
+    )
+    assert statuses.keys() == set(platform.partitions())
+    return {shard for shard, status in statuses.items() if status.value == "FAILED"}
 
 
 def _status(platform: Platform, asset: str) -> str:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.events import AssetMaterializationPlannedData
+from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from resources.lake import Lake
 from vidcap_assets import schedules
@@ -68,6 +70,23 @@ def test_the_night_fills_missing_and_failed_shards_but_none_in_progress(
         status=dg.DagsterRunStatus.STARTED,
         tags={"dagster/asset_partition_range_start": names[5], "dagster/asset_partition_range_end": names[6]},
     )
+    assert requests(instance) == [(names[2],), (names[7],)]
+    backfill = PartitionBackfill.from_asset_partitions(
+        backfill_id="by-hand",
+        asset_graph=defs.resolve_asset_graph(),
+        partition_names=[names[7]],
+        asset_selection=[dg.AssetKey("captions_llava")],
+        backfill_timestamp=NIGHT.timestamp(),
+        tags={},
+        dynamic_partitions_store=instance,
+        all_partitions=False,
+        title=None,
+        description=None,
+        run_config=None,
+    )
+    instance.add_backfill(backfill)
+    assert requests(instance) == [(names[2],)], "a backfill will come to its other shards by itself"
+    instance.update_backfill(backfill.with_status(BulkActionStatus.CANCELED))
     assert requests(instance) == [(names[2],), (names[7],)]
     materialise(instance, "captioned_videos", names[2], names[7])
     assert requests(instance) == "none of 8 shards is missing or failed, or a run has it already"
@@ -154,3 +173,33 @@ def test_conditions_fill_each_gap_once_and_wait_for_no_paid_captions():
             )
             assert not result.get_requested_partitions(paid_key)
         assert asked == [([], []), (["a", "b"], ["a", "b"]), ([], []), (["a", "b"], ["a", "b"])]
+
+
+def test_conditions_ask_for_a_failing_shard_once_a_night_even_if_it_never_came_right():
+    @dg.asset(partitions_def=shards)
+    def raw_meta(): ...
+
+    small = dg.Definitions(with_conditions([raw_meta]))
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions(SHARDS, ["a", "b"])
+        run = instance.create_run_for_job(
+            small.resolve_implicit_global_asset_job_def(), tags={"dagster/partition": "b"}
+        )
+        planned = AssetMaterializationPlannedData(dg.AssetKey("raw_meta"), partition="b")
+        instance.report_dagster_event(
+            dg.DagsterEvent(
+                dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
+                run.job_name,
+                event_specific_data=planned,
+            ),
+            run.run_id,
+        )
+        instance.report_run_failed(run)
+        cursor, asked = None, []
+        for minutes in (-1, 1, 61, 121, 24 * 60 + 1):
+            result = dg.evaluate_automation_conditions(
+                small, instance, cursor=cursor, evaluation_time=NIGHT + timedelta(minutes=minutes)
+            )
+            cursor = result.cursor
+            asked.append(sorted(result.get_requested_partitions(dg.AssetKey("raw_meta"))))
+        assert asked == [[], ["a", "b"], ["a"], ["a"], ["a", "b"]]

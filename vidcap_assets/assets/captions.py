@@ -4,10 +4,9 @@ from contextlib import closing
 
 import dagster as dg
 
-from resources.lake import META
-from vidcap_assets.annotate import AnnotateConfig, ShardTask, annotate_shards, check_specs, failing_clearly
+from vidcap_assets.annotate_config import AnnotateConfig, check_specs
 from vidcap_assets.checks import CAPTION_CHECKS
-from vidcap_assets.columns import ANNOTATION
+from vidcap_assets.columns import ANNOTATION, annotation_lineage
 from vidcap_assets.partitions import shards
 from vidcap_assets.policies import GPU_POOL, OPENAI_POOL, RETRY, SEVERAL_SHARDS
 from vidcap_assets.preview import contact_sheet
@@ -28,7 +27,7 @@ def captions_asset(resource: str, *, summary: str, kinds: set[str], pool: str) -
     @dg.asset(
         name=name,
         partitions_def=shards,
-        deps=[META],
+        deps=["raw_meta"],
         description=_DESCRIPTION.format(summary=summary),
         group_name="captions",
         kinds=kinds,
@@ -38,9 +37,14 @@ def captions_asset(resource: str, *, summary: str, kinds: set[str], pool: str) -
         retry_policy=RETRY,
         backfill_policy=SEVERAL_SHARDS,
         check_specs=check_specs(name, CAPTION_CHECKS),
-        metadata={"dagster/column_schema": ANNOTATION},
+        metadata={
+            "dagster/column_schema": ANNOTATION,
+            "dagster/column_lineage": annotation_lineage(("raw_meta", "path"), ("raw_meta", "text")),
+        },
     )
     def captions(context: dg.AssetExecutionContext, config: AnnotateConfig):
+        from vidcap_assets.annotate import AnnotationStep, ShardTask, failing_clearly
+
         decode: DecodeResource = context.resources.decode
         lake: LakeResource = context.resources.lake
         store = lake.open()
@@ -51,16 +55,16 @@ def captions_asset(resource: str, *, summary: str, kinds: set[str], pool: str) -
                 getattr(context.resources, resource).captioner(frames, store, context.run_id)
             ) as captioner,
         ):
-            yield from annotate_shards(
+            step = AnnotationStep(
                 context,
                 name,
                 config,
                 store,
-                lambda shard: ShardTask(captioner, store.clips(shard)),
                 decode.worker_count,
                 CAPTION_CHECKS,
                 lambda clips, outcomes: contact_sheet(clips, outcomes, frames),
             )
+            yield from step.run(lambda shard: ShardTask(captioner, store.clips(shard)))
 
     return captions
 

@@ -4,16 +4,20 @@ import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 import dagster as dg
-import pyarrow as pa
 from pydantic import Field
 
-from resources.dataset.export import ExportFormat
-from resources.dataset.filters import ClipFilters
-from resources.dataset.tables import TRAINING_SCHEMA
+from resources.dataset.formats import ExportFormat
+from vidcap_assets.columns import TRAINING_SET_LINEAGE
 from vidcap_assets.policies import DUCKDB_POOL, RETRY
 from vidcap_assets.resources import DecodeResource, LakeResource, WarehouseResource
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from resources.dataset.filters import ClipFilters
 
 _GROUP = "dataset"
 
@@ -139,8 +143,10 @@ class TrainingSetConfig(dg.Config):
     samples_per_tar: int = Field(default=10_000, gt=0, description="Clips in a tar.")
     media: bool = Field(default=False, description="Put the videos and images themselves into the tars.")
 
-    def filters(self) -> ClipFilters:
+    def filters(self) -> "ClipFilters":
         """The fields that say which clips."""
+        from resources.dataset.filters import ClipFilters
+
         return ClipFilters(**{field.name: getattr(self, field.name) for field in fields(ClipFilters)})
 
 
@@ -163,6 +169,7 @@ def training_set(
     Published all at once: a reader sees the export before or the one after.
     """
     from resources.dataset.export import ExportOptions, export_training_set
+    from resources.dataset.tables import TRAINING_SCHEMA
 
     try:
         filters = config.filters()
@@ -190,6 +197,7 @@ def training_set(
             "content_hash": made.content_hash,
             "filters": dg.MetadataValue.json(filters.active),
             "dagster/column_schema": _columns(TRAINING_SCHEMA),
+            "dagster/column_lineage": TRAINING_SET_LINEAGE,
             "text_sources": dg.MetadataValue.json({origin.name: origin.clips for origin in made.sources}),
             "files": dg.MetadataValue.json(made.files),
             "preview": dg.MetadataValue.md(_table(["path", "text", "num_frames"], made.preview.to_pylist())),
@@ -197,7 +205,7 @@ def training_set(
     )
 
 
-def _columns(schema: pa.Schema) -> dg.TableSchema:
+def _columns(schema: "pa.Schema") -> dg.TableSchema:
     return dg.TableSchema(
         [
             dg.TableColumn(

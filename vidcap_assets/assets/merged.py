@@ -2,10 +2,8 @@
 
 import dagster as dg
 
-from resources.lake import NotMaterialisedError
-from vidcap_assets.annotate import materialised
 from vidcap_assets.columns import CAPTIONED_VIDEOS, CAPTIONED_VIDEOS_LINEAGE
-from vidcap_assets.partitions import shards, shards_of_run
+from vidcap_assets.partitions import shards
 from vidcap_assets.policies import DUCKDB_POOL, RETRY, SEVERAL_SHARDS
 from vidcap_assets.resources import LakeResource, TextResource, WarehouseResource
 
@@ -40,29 +38,33 @@ def captioned_videos(
     A shard is replaced in one short transaction, straight from the lake. Annotators that have not run yet
     leave NULL and a NULL status; run this again after them.
     """
+    import duckdb
+
     from resources.warehouse import WarehouseBusyError
+    from vidcap_assets.step_shards import StepShards
 
     store, tables = lake.open(), warehouse.open(context)
-    metadata: dict[str, dict[str, dg.MetadataValue]] = {}
-    versions: dict[str, str] = {}
-    for shard in shards_of_run(context, store):
-        try:
-            merge = tables.merge(
-                store,
-                shard,
-                text.order,
-                strip_prefix=text.strip_prefix,
-                camera_sentence=text.camera_sentence,
-            )
-        except NotMaterialisedError as error:
-            raise dg.Failure(str(error), allow_retries=False) from error
-        except WarehouseBusyError as error:
-            raise dg.Failure(str(error)) from error
-        context.log.info(f"{shard}: {merge.clips} clips merged into {tables.uri}")
-        metadata[shard] = {
-            "dagster/row_count": dg.MetadataValue.int(merge.clips),
-            "annotations": dg.MetadataValue.int(merge.annotations),
-            "dagster/uri": dg.MetadataValue.text(tables.uri),
-        }
-        versions[shard] = merge.version
-    yield from materialised(context, "captioned_videos", metadata, versions)
+    step = StepShards(context, "captioned_videos", store)
+    for shard in step.keys:
+        with step.attempt(shard):
+            try:
+                merge = tables.merge(
+                    store,
+                    shard,
+                    text.order,
+                    strip_prefix=text.strip_prefix,
+                    camera_sentence=text.camera_sentence,
+                )
+            except duckdb.InvalidInputException as error:
+                step.leave(shard, f"a file of it cannot be read: {error}", may_come_right=False)
+                continue
+            except WarehouseBusyError as error:
+                raise dg.Failure(str(error)) from error
+            context.log.info(f"{shard}: {merge.clips} clips merged into {tables.uri}")
+            metadata = {
+                "dagster/row_count": dg.MetadataValue.int(merge.clips),
+                "annotations": dg.MetadataValue.int(merge.annotations),
+                "dagster/uri": dg.MetadataValue.text(tables.uri),
+            }
+            step.finish(shard, metadata, merge.version)
+    yield from step.results()

@@ -6,23 +6,17 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from resources.caption_text import SOURCE, CaptionText, caption_texts
-from resources.lake import META, Lake
-from vidcap_assets.annotate import (
-    AnnotateConfig,
-    Events,
-    ShardTask,
-    annotate_shards,
-    check_specs,
-    failing_clearly,
-)
-from vidcap_assets.columns import ANNOTATION
+from vidcap_assets.annotate_config import AnnotateConfig, check_specs
+from vidcap_assets.columns import ANNOTATION, CAPTION_VALUES, annotation_lineage
 from vidcap_assets.partitions import shards
 from vidcap_assets.policies import GPU_POOL, RETRY, SEVERAL_SHARDS
 from vidcap_assets.resources import LakeResource, TaggerResource, TextResource
 
 if TYPE_CHECKING:
+    from resources.caption_text import CaptionText
+    from resources.lake import Lake
     from resources.tagger import Tagger
+    from vidcap_assets.annotate import Events
 
 TAGS = {
     "tags_objects": "The objects that the caption names.",
@@ -36,12 +30,15 @@ _PREPARE_WORKERS = 1
     specs=[
         dg.AssetSpec(
             name,
-            deps=[META, "captions_pllava", "captions_llava", "captions_gpt4v"],
+            deps=["raw_meta", "captions_pllava", "captions_llava", "captions_gpt4v"],
             description=f"{description} An empty list is an answer: the caption names none.",
             group_name="tags",
             kinds={"pytorch", "huggingface"},
             skippable=True,
-            metadata={"dagster/column_schema": ANNOTATION},
+            metadata={
+                "dagster/column_schema": ANNOTATION,
+                "dagster/column_lineage": annotation_lineage(*CAPTION_VALUES, ("raw_meta", "text")),
+            },
         )
         for name, description in TAGS.items()
     ],
@@ -60,26 +57,39 @@ def tags(
     text: TextResource,
 ):
     """Read the tags out of the text of each clip; both assets share one loaded model."""
+    from vidcap_assets.annotate import failing_clearly
+
     store = lake.open()
+    failures: list[dg.Failure] = []
     with failing_clearly("tags"):
         model = tagger.tagger(store)
         try:
             for name in TAGS:
                 if dg.AssetKey(name) in context.selected_asset_keys:
-                    yield from _tag(context, name, config, store, model, text.order)
+                    try:
+                        yield from _tag(context, name, config, store, model, text.order)
+                    except dg.Failure as unfinished:
+                        failures.append(unfinished)
         finally:
             model.close()
+    if failures:
+        raise dg.Failure(
+            "; ".join(failure.description or "" for failure in failures),
+            allow_retries=any(failure.allow_retries for failure in failures),
+        )
 
 
 def _tag(
     context: dg.AssetExecutionContext,
     name: str,
     config: AnnotateConfig,
-    lake: Lake,
+    lake: "Lake",
     model: "Tagger",
     order: Sequence[str],
-) -> Events:
+) -> "Events":
+    from resources.caption_text import caption_texts
     from resources.tagger import TagAnnotator
+    from vidcap_assets.annotate import AnnotationStep, ShardTask
 
     def task(shard: str) -> ShardTask:
         texts = caption_texts(lake, shard, order)
@@ -92,15 +102,17 @@ def _tag(
         )
         return ShardTask(annotator, clips)
 
-    yield from annotate_shards(context, name, config, lake, task, _PREPARE_WORKERS)
+    yield from AnnotationStep(context, name, config, lake, _PREPARE_WORKERS).run(task)
 
 
-def _provenance(texts: dict[str, CaptionText], order: Sequence[str]) -> dict[str, str | None]:
+def _provenance(texts: "dict[str, CaptionText]", order: Sequence[str]) -> dict[str, str | None]:
     """The captioner whose words are read in this shard, with the fingerprint of its recipe.
 
     Where some clips fall back to another captioner, the most preferred one stands for the shard: a clip that
     changes from one to the other is read again because its words changed, and no other clip is.
     """
+    from resources.caption_text import SOURCE
+
     sources = {text.source: text.fingerprint for text in texts.values()}
     best = next((name for name in (*order, SOURCE) if name in sources), None)
     return {best: sources[best]} if best else {}

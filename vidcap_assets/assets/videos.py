@@ -4,18 +4,13 @@ from collections import Counter
 
 import dagster as dg
 
-from resources.annotation.outcome import ErrorKind
-from resources.lake import META
-from resources.meta import META_SCHEMA, probe_clips
-from resources.shards import update_index
-from resources.source import SourceError
-from vidcap_assets.annotate import materialised, rows_version
 from vidcap_assets.columns import RAW_META
-from vidcap_assets.partitions import register, shards, shards_of_run
+from vidcap_assets.partitions import register, shards
 from vidcap_assets.policies import RETRY, SEVERAL_SHARDS
 from vidcap_assets.resources import DecodeResource, LakeResource, SourceResource
 
 _GROUP = "videos"
+META = "raw_meta"
 
 
 @dg.asset(group_name=_GROUP, kinds={"parquet"})
@@ -28,6 +23,9 @@ def video_index(
     added, so nothing that was captioned has to be captioned again. A clip that moved keeps its id as long
     as its content is the same. Duplicates stay clips of their own and are reported.
     """
+    from resources.shards import update_index
+    from resources.source import SourceError
+
     store = lake.open()
     with store.index_lock():
         existing = {shard: store.manifest(shard) for shard in store.shards()}
@@ -80,27 +78,31 @@ def raw_meta(context: dg.AssetExecutionContext, lake: LakeResource, decode: Deco
     Nothing is decoded. A file that cannot be read keeps its row, with the reason in `probe_error`; the
     annotators skip it and say why.
     """
+    from resources.annotation.outcome import ErrorKind
+    from resources.meta import META_SCHEMA, probe_clips
+    from vidcap_assets.step_shards import StepShards, rows_version
+
     store = lake.open()
-    metadata: dict[str, dict[str, dg.MetadataValue]] = {}
-    versions: dict[str, str] = {}
+    step = StepShards(context, META, store)
     with decode.open() as workers:
-        for shard in shards_of_run(context, store):
-            clips = store.manifest(shard)
-            table = probe_clips(clips, workers)
-            kinds = Counter(error.partition(":")[0] for error in table["probe_error"].to_pylist() if error)
-            if kinds[ErrorKind.MISSING_FILE] == table.num_rows > 0:
-                raise dg.Failure(
-                    f"{shard}: none of its {table.num_rows} files is there; is the storage mounted?"
+        for shard in step.keys:
+            with step.attempt(shard):
+                table = probe_clips(store.manifest(shard), workers)
+                kinds = Counter(
+                    error.partition(":")[0] for error in table["probe_error"].to_pylist() if error
                 )
-            store.write_meta(shard, table)
-            context.log.info(
-                f"{shard}: {table.num_rows} clips probed, {kinds.total()} not readable {dict(kinds)}"
-            )
-            metadata[shard] = {
-                "dagster/row_count": dg.MetadataValue.int(table.num_rows),
-                "not_readable": dg.MetadataValue.int(kinds.total()),
-                "failure_kinds": dg.MetadataValue.json(dict(kinds)),
-                "dagster/uri": dg.MetadataValue.text(str(store.file(META, shard))),
-            }
-            versions[shard] = rows_version(table, META_SCHEMA.names)
-    yield from materialised(context, META, metadata, versions)
+                if kinds[ErrorKind.MISSING_FILE] == table.num_rows > 0:
+                    step.leave(shard, f"none of its {table.num_rows} files is there; is the storage mounted?")
+                    continue
+                store.write_meta(shard, table)
+                context.log.info(
+                    f"{shard}: {table.num_rows} clips probed, {kinds.total()} not readable {dict(kinds)}"
+                )
+                metadata = {
+                    "dagster/row_count": dg.MetadataValue.int(table.num_rows),
+                    "not_readable": dg.MetadataValue.int(kinds.total()),
+                    "failure_kinds": dg.MetadataValue.json(dict(kinds)),
+                    "dagster/uri": dg.MetadataValue.text(str(store.file(META, shard))),
+                }
+                step.finish(shard, metadata, rows_version(table, META_SCHEMA.names))
+    yield from step.results()
