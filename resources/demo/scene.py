@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MARGIN = 0.03
 RADII = {"small": (0.15, 0.175), "large": (0.235, 0.28)}
-GROWN, SHRUNK = (0.26, 0.30), (0.11, 0.13)
+GROWN, SHRUNK = (0.26, 0.30), (0.13, 0.15)
 PAN = 0.5  # of the short side, from the first frame to the last
 ZOOM = 2.4
 SPECKS = 48

@@ -55,9 +55,9 @@ class Plan:
 
 
 PLANS = {
-    "tower": Plan(1000, 64, 8e-3),
+    "tower": Plan(2000, 64, 8e-3),
     "llava": Plan(640, 24, 5e-3),
-    "polish": Plan(240, 24, 3e-3),
+    "polish": Plan(400, 24, 3e-3),
     "pllava": Plan(120, 24, 4e-3, muon=False, weight_decay=0.0),
     "tagger": Plan(900, 16, 5e-3),
 }
