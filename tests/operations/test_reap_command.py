@@ -1,0 +1,64 @@
+"""``vidcap reap`` against a run whose process was really killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from typer.testing import CliRunner
+
+from vidcap_assets.cli import app
+
+ROOT = Path(__file__).parents[2]
+_SETTINGS = "telemetry: {enabled: false}\nconcurrency: {pools: {default_limit: 1, granularity: op}}\n"
+
+
+def reap(*options: str) -> str:
+    result = CliRunner().invoke(app, ["reap", *options], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_the_place_of_a_killed_run_is_freed_and_that_of_a_live_one_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "dagster.yaml").write_text(_SETTINGS)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    waiting = tmp_path / "waiting"
+    command = [sys.executable, "-W", "ignore", "-m", "dagster", "job", "execute"]
+    command += ["-m", "tests.operations.waiting_definitions", "-j", "waiting"]
+    run = subprocess.Popen(
+        [*command, "--tags", '{"dagster/partition": "shard-00007"}'],
+        cwd=ROOT,
+        env={**os.environ, "WAITING": str(waiting)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        while not waiting.exists():
+            assert run.poll() is None
+            time.sleep(0.05)
+        assert "every run that is under way has a live process" in " ".join(reap().split())
+    finally:
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+
+    with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+        pool = instance.event_log_storage.get_concurrency_info
+        (started,) = instance.get_runs()
+        assert (started.status, pool("gpu").active_slot_count) == (dg.DagsterRunStatus.STARTED, 1)
+        assert json.loads(reap("--json", "--older-than", "60")) == []
+        (reaped,) = json.loads(reap("--json"))
+        assert (reaped["run_id"], reaped["job"], reaped["shards"], reaped["slots"]) == (
+            started.run_id, "waiting", "shard-00007", 1,
+        )  # fmt: skip
+        assert reaped["reason"].startswith(f"no process of this run is left: {run.pid} on ")
+        assert instance.get_run_by_id(started.run_id).status is dg.DagsterRunStatus.FAILURE
+        assert pool("gpu").active_slot_count == 0
+    assert json.loads(reap("--json")) == []
