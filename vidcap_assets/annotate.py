@@ -117,6 +117,7 @@ class AnnotationStep:
             run_id=self.context.run_id,
             prepare_workers=self.prepare_workers,
             redo=self.config.redo,
+            redo_kinds=frozenset(self.config.redo_kinds),
             lock_timeout_s=self.config.lock_timeout_s,
             log=self.context.log.info,
         )

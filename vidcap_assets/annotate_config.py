@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 from pydantic import Field
 
+from resources.annotation.outcome import ErrorKind
 from resources.annotation.redo import Redo
 from vidcap_assets.checks import QualityCheck, QualityConfig, quality_specs
 from vidcap_assets.partitions import shards
@@ -19,6 +20,10 @@ class AnnotateConfig(QualityConfig):
     redo: Redo = Field(
         default=Redo.NOTHING,
         description="Which recorded outcomes of the same recipe to do again: nothing, failed or all.",
+    )
+    redo_kinds: list[ErrorKind] = Field(
+        default=[],
+        description="With redo: failed, only failures of these kinds (decode_error, refused, ...); empty for all.",
     )
     max_failed_share: float = Field(
         default=0.5,

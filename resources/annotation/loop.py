@@ -19,7 +19,7 @@ from resources.annotation.annotator import Annotator, StreamingAnnotator
 from resources.annotation.clip import Clip
 from resources.annotation.journal import Journal
 from resources.annotation.ladder import Ladder, Result
-from resources.annotation.outcome import Answer, AnsweredError, ClipError, Outcome, Status
+from resources.annotation.outcome import Answer, AnsweredError, ClipError, ErrorKind, Outcome, Status
 from resources.annotation.outcome_table import outcomes_to_table
 from resources.annotation.prefetch import Prepared, prepare_ahead
 from resources.annotation.progress import Progress
@@ -37,6 +37,7 @@ class LoopOptions:
         run_id: recorded in every outcome; with `Redo`, outcomes of this very run are not done again.
         prepare_workers: threads that prepare clips ahead of the model.
         redo: recorded outcomes to replace.
+        redo_kinds: with `Redo.FAILED`, only failures of these kinds; empty for every kind.
         lock_timeout_s: seconds to wait for another process that holds this shard and annotator.
         log: receives a progress line every few seconds.
         show_bar: also draw a bar on the terminal.
@@ -45,6 +46,7 @@ class LoopOptions:
     run_id: str = "local"
     prepare_workers: int = 2
     redo: Redo = Redo.NOTHING
+    redo_kinds: frozenset[ErrorKind] = frozenset()
     lock_timeout_s: float = 0.0
     log: Callable[[str], None] = print
     show_bar: bool = False
@@ -132,7 +134,9 @@ def _is_todo(annotator: Annotator, clip: Clip, before: Known | None, options: Lo
         return True
     if before.run_id == options.run_id:
         return False
-    return options.redo is Redo.ALL or (options.redo is Redo.FAILED and before.status is Status.FAILED)
+    if options.redo is Redo.FAILED and before.status is Status.FAILED:
+        return not options.redo_kinds or before.error_kind in options.redo_kinds
+    return options.redo is Redo.ALL
 
 
 def _annotate(

@@ -144,6 +144,19 @@ def test_redo_reopens_failed_or_all_rows_once_a_run(run, redo, expected):
     assert not retried.seen, "a retry of the same run must not start over"
 
 
+def test_redo_of_some_kinds_leaves_the_other_final_failures_alone(run):
+    clips = make_clips(4)
+    errors = {
+        "clip-1": ClipError(ErrorKind.DECODE_ERROR, "broken"),
+        "clip-2": ClipError(ErrorKind.REFUSED, "no"),
+        "clip-3": ClipError(ErrorKind.API_ERROR, "server down"),
+    }
+    run(UnreadableEcho(errors), clips, run_id="one")
+    again = CountingEcho()
+    run(again, clips, run_id="two", redo=Redo.FAILED, redo_kinds=frozenset({ErrorKind.REFUSED}))
+    assert set(again.seen) == {"clip-2", "clip-3"}, "what may pass is left to do for any run"
+
+
 def test_a_changed_recipe_redoes_everything_and_keeps_the_old_answers(run, lake):
     clips = make_clips(5)
     old, new = CountingEcho(), CountingEcho(prompt="new ")
