@@ -16,7 +16,7 @@ from vidcap_assets import environment
 from vidcap_assets.registered_executor import note_step_process
 
 if TYPE_CHECKING:
-    from resources.camera_motion.annotator import CameraMotionAnnotator
+    from resources.annotation.annotator import Annotator
     from resources.captioners.llava import LlavaCaptioner
     from resources.captioners.openai import OpenAICaptioner
     from resources.captioners.pllava import PllavaCaptioner
@@ -282,11 +282,18 @@ class CameraResource(dg.ConfigurableResource):
         description="Share of the shorter side by which the frame's edges must move for a label.",
     )
 
-    def annotator(self, workers: "IsolatedWorkers") -> "CameraMotionAnnotator":
-        """The classifier, working in those processes."""
-        from resources.camera_motion.annotator import CameraMotionAnnotator
+    backend: str = Field(
+        default="tracks",
+        description="tracks (corners followed on the CPU) or cotracker (the package and a checkpoint of yours).",
+    )
+    checkpoint: str | None = Field(default=None, description="CoTracker's weights, a .pth file.")
+    device: str = Field(default="auto", description="Where CoTracker runs: auto, cpu, cuda or cuda:N.")
 
-        return CameraMotionAnnotator(threshold=self.threshold, workers=workers)
+    def annotator(self, workers: "IsolatedWorkers") -> "Annotator":
+        """The classifier, working in those processes."""
+        from resources.camera_motion.backends import camera_motion_annotator
+
+        return camera_motion_annotator(workers, **_fields(self))
 
 
 class TaggerResource(LocalModelResource):

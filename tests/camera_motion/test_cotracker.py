@@ -14,6 +14,7 @@ from resources.camera_motion.classify import grid_points
 from resources.camera_motion.cotracker import motion_of_tracks
 from resources.video.workers import IsolatedWorkers
 from tests.camera_motion.moving_crop import SIZE, shot, write_mp4
+from vidcap_assets.resources import CameraResource
 
 PACKAGE = """
 import torch
@@ -106,3 +107,9 @@ def test_points_that_are_lost_still_give_labels_but_no_numbers():
     visible = np.stack([np.ones(100, bool), np.zeros(100, bool)])
     motion = motion_of_tracks(tracks, visible, SIZE, 0.25)
     assert (motion.label, motion.pan, motion.confidence) == ("pan_left", None, 0.0)
+
+
+def test_the_dagster_resource_offers_the_same_backends(workers):
+    assert isinstance(CameraResource().annotator(workers), CameraMotionAnnotator)
+    with pytest.raises(AnnotatorError, match="needs a checkpoint"):
+        CameraResource(backend="cotracker").annotator(workers)
