@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel
+from transformers import GenerationConfig, PreTrainedModel
 
+from resources.annotation.ladder import is_out_of_memory
 from resources.annotation.outcome import AnnotatorError
 from resources.engine.batching import group_rows
 from resources.engine.constraint import JsonGrammar
@@ -53,17 +54,31 @@ class LocalEngine(Engine):
         if spec.placement.on_cuda and spec.placement.dtype == "float32":
             # Its default rounds the numbers of convolutions, such as those of image patches, to 10 bits.
             torch.backends.cudnn.allow_tf32 = False
-        with self._on_device():
-            self._model = spec.load(device)
+        self._model = self._load(spec)
         self._continuous = spec.continuous_batching
         self._config = self._model.generation_config = greedy_config(self._model, spec.end_ids)
         self._ends = frozenset(end_tokens(self._config))
         self._grammar = self._read_grammar(spec)
         _log.info("loaded %s on %s in %.1f s", spec.folder.name, device, time.monotonic() - started)
 
+    def _load(self, spec: ModelSpec) -> PreTrainedModel:
+        try:
+            with self._on_device():
+                return spec.load(self.device)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            # To the loop, memory that runs out means fewer clips at once; here that would help nobody.
+            raise AnnotatorError(
+                f"the weights in '{spec.folder}' do not fit on {self.device}: choose a smaller dtype, or split them "
+                f"over devices by tensor_parallel_size ({error})"
+            ) from error
+
     def _read_grammar(self, spec: ModelSpec) -> JsonGrammar | None:
         if spec.json_schema is None:
             return None
+        from transformers import AutoTokenizer
+
         scored = self._model.config.get_text_config().vocab_size
         return JsonGrammar(spec.json_schema, AutoTokenizer.from_pretrained(spec.folder), scored, self._ends)
 

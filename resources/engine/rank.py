@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from resources.annotation.outcome import AnnotatorError
 from resources.engine.engine import LocalEngine
 from resources.engine.model_spec import ModelSpec
 from resources.engine.rank_messages import Failed, Generated, Job, Message, Ready
@@ -20,25 +21,32 @@ def serve(connection: Connection) -> None:
 
     A failure is reported and ends the rank: after it, the ranks no longer agree on what comes next.
     """
+    engine: LocalEngine | None = None
     try:
-        _load_and_answer(connection)
+        engine = _load(connection)
+        while True:
+            _answer(connection, engine)
     except EOFError:
         return
     except torch.OutOfMemoryError as error:
         _send(connection, Failed(str(error), out_of_memory=True))
     except Exception as error:  # noqa: BLE001 - reported to the parent, which ends all ranks
-        _send(connection, Failed(f"{type(error).__name__}: {error}", lost_others=_comes_from_others(error)))
+        lost = _comes_from_others(error)
+        unexpected = engine is not None and not lost and not isinstance(error, AnnotatorError)
+        _send(connection, Failed(f"{type(error).__name__}: {error}", lost_others=lost, computing=unexpected))
 
 
-def _load_and_answer(connection: Connection) -> None:
+def _load(connection: Connection) -> LocalEngine:
     spec: ModelSpec = _receive(connection)
-    device = _join(spec)
-    engine = LocalEngine(spec, device)
+    engine = LocalEngine(spec, _join(spec))
     _send(connection, Ready())
-    while True:
-        job: Job = _receive(connection)
-        generations = engine.generate(job.rows, job.max_new_tokens)
-        _send(connection, Generated(generations if os.environ["RANK"] == "0" else []))
+    return engine
+
+
+def _answer(connection: Connection, engine: LocalEngine) -> None:
+    job: Job = _receive(connection)
+    generations = engine.generate(job.rows, job.max_new_tokens)
+    _send(connection, Generated(generations if os.environ["RANK"] == "0" else []))
 
 
 def _join(spec: ModelSpec) -> torch.device:

@@ -30,11 +30,16 @@ class Generated:
 
 @dataclass(frozen=True)
 class Failed:
-    """Why a rank cannot go on; ``lost_others`` where it noticed that another rank is gone or late."""
+    """Why a rank cannot go on.
+
+    ``lost_others`` where it noticed that another rank is gone or late; ``computing`` where an unexpected error
+    came up while it computed a batch, which may be that batch's fault.
+    """
 
     reason: str
     out_of_memory: bool = False
     lost_others: bool = False
+    computing: bool = False
 
 
 Message = Ready | Generated | Failed

@@ -3,6 +3,7 @@
 import os
 import pickle
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -108,6 +109,9 @@ class SplitEngine(Engine):
 
     def _start_rank(self, number: int, meeting: Path) -> _Rank:
         ours, theirs = socket.socketpair()
+        ours.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("@ll", *_seconds(self._answer_timeout_s))
+        )
         log = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the rank is stopped
         with theirs:
             process = subprocess.Popen(
@@ -144,9 +148,14 @@ class SplitEngine(Engine):
         return environment
 
     def _send(self, message: ModelSpec | Job) -> None:
+        packed = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
         for rank in self._ranks:
             try:
-                rank.connection.send_bytes(pickle.dumps(message, pickle.HIGHEST_PROTOCOL))
+                rank.connection.send_bytes(packed)
+            except BlockingIOError:
+                raise AnnotatorError(
+                    f"rank {rank.number} has not taken its work within {self._answer_timeout_s:g} s"
+                ) from None
             except OSError as error:
                 raise self._lost(rank) from error
 
@@ -156,6 +165,7 @@ class SplitEngine(Engine):
         Raises:
             torch.OutOfMemoryError: a rank ran out of memory.
             AnnotatorError: a rank failed, died, or the time is over.
+            RuntimeError: all ranks failed while they computed.
         """
         answers: dict[int, Any] = {}
         deadline = time.monotonic() + timeout_s
@@ -182,7 +192,10 @@ class SplitEngine(Engine):
             raise self._lost(rank) from None
 
     def _root_cause(self, failures: dict[int, Failed], heard: set[int]) -> Exception:
-        """Why the batch failed: when one rank goes, the others soon complain that they lost the connection to it."""
+        """Why the batch failed: when one rank goes, the others soon complain that they lost the connection to it.
+
+        What comes up in every rank alike, while they compute, is no rank's doing: it may be a clip's.
+        """
         deadline = time.monotonic() + GRACE_S
         silent = {rank.connection: rank for rank in self._ranks if rank.number not in heard}
         while silent and (ready := wait(list(silent), timeout=max(0.0, deadline - time.monotonic()))):
@@ -199,6 +212,8 @@ class SplitEngine(Engine):
         )
         if failed.out_of_memory:
             return torch.OutOfMemoryError(f"rank {number}: {failed.reason}")
+        if len(failures) == self._spec.placement.parts and all(each.computing for each in failures.values()):
+            return RuntimeError(f"all ranks failed: {failed.reason}")
         return AnnotatorError(f"rank {number} failed: {failed.reason}")
 
     def _lost(self, rank: _Rank) -> AnnotatorError:
@@ -226,3 +241,8 @@ class SplitEngine(Engine):
 
     def close(self) -> None:  # noqa: D102
         self._stop()
+
+
+def _seconds(amount: float) -> tuple[int, int]:
+    """Whole seconds and microseconds."""
+    return int(amount), int(amount % 1 * 1_000_000)

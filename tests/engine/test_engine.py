@@ -39,6 +39,35 @@ def test_memory_that_runs_out_is_told_and_the_engine_lives_on(
     assert len(engine.generate(ROWS[:1], 4)) == 1
 
 
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("40 GiB"), RuntimeError("DefaultCPUAllocator: can't allocate memory")]
+)
+def test_weights_that_do_not_fit_blame_no_clip(
+    error: Exception, spec: ChatSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else every clip would load the model once more, to fail alone."""
+
+    def load(*arguments: object) -> object:
+        raise error
+
+    monkeypatch.setattr(ChatSpec, "load", load)
+    with pytest.raises(AnnotatorError, match=r"do not fit on cpu: .* tensor_parallel_size"):
+        LocalEngine(spec, torch.device("cpu"))
+
+
+def test_a_library_that_finds_no_memory_for_itself_halves_the_batch(
+    spec: ChatSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = LocalEngine(spec, torch.device("cpu"))
+
+    def no_room(*arguments: object, **named: object) -> object:
+        raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)")
+
+    monkeypatch.setattr(type(engine.model), "forward", no_room)
+    with pytest.raises(torch.OutOfMemoryError):
+        engine.generate(ROWS, 4)
+
+
 def test_a_broken_device_stops_the_annotator_and_blames_no_clip(
     spec: ChatSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:

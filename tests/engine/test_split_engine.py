@@ -1,6 +1,7 @@
 """A model split over two processes answers as in one, and nothing hangs or stays behind when a part is lost."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from resources.captioners.llava import LlavaCaptioner
 from resources.captioners.pllava import PllavaCaptioner
 from resources.engine.engine import LocalEngine
 from resources.engine.placement import Placement
+from resources.engine.rank_messages import Failed
 from resources.engine.rows import Row
 from resources.engine.split_engine import SplitEngine
 from resources.tagger import TagAnnotator, Tagger
@@ -111,15 +113,89 @@ def test_a_split_pllava_gives_the_golden_ids(key: str, tmp_path: Path) -> None:
     assert [list(generation.ids) for generation in made] == case["new_ids"]
 
 
+RANK = """
+import os, pickle, sys, time
+from multiprocessing.connection import Connection
+from resources.engine.rank_messages import Failed, Generated, Ready
+connection, second = Connection(int(sys.argv[1])), os.environ["RANK"] == "1"
+receive = connection.recv_bytes
+send = lambda message: connection.send_bytes(pickle.dumps(message))
+"""
+STARTED = "receive(); send(Ready()); "
+
+
+@pytest.mark.parametrize(
+    ("doing", "error", "message"),
+    [
+        ("sys.exit('no such library')", AnnotatorError, r"exited with 1; it wrote:\nno such library"),
+        (
+            "receive(); time.sleep(600)",
+            AnnotatorError,
+            r"rank\(s\) 0, 1 have not loaded the model within 2 s",
+        ),
+        ("receive(); send(Failed('3 missing')); time.sleep(600)", AnnotatorError, "rank . failed: 3 missing"),
+        (STARTED + "time.sleep(600)", AnnotatorError, "rank 0 has not taken its work within 2 s"),
+        (
+            STARTED + "receive(); time.sleep(600)",
+            AnnotatorError,
+            r"rank\(s\) 0, 1 have not answered within 2 s",
+        ),
+        (
+            STARTED + "receive(); second and os.kill(os.getpid(), 9); time.sleep(600)",
+            AnnotatorError,
+            "a part of the split model is lost: rank 1 ended by signal 9",
+        ),
+        (
+            STARTED + "receive(); second and send(Failed('3 GiB', out_of_memory=True)); time.sleep(600)",
+            torch.OutOfMemoryError,
+            "rank 1: 3 GiB",
+        ),
+        (STARTED + "receive(); send(Failed('KeyError: 7', computing=True))", RuntimeError, "KeyError: 7"),
+    ],
+    ids=["dead", "slow", "no weights", "deaf", "mute", "killed", "full", "poison"],
+)
+def test_whatever_a_part_does_the_batch_ends_with_a_reason_and_no_process_is_left(
+    doing: str, error: type[Exception], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ranks that load no library, so that all there is to go wrong can be tried."""
+    python, program = tmp_path / "python", tmp_path / "rank.py"
+    program.write_text(RANK + doing)
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(program))} "$3"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    engine = SplitEngine(ChatSpec(folder=tmp_path, placement=TWO), start_timeout_s=2, answer_timeout_s=2)
+    pids: list[int] = []
+    start_rank = engine._start_rank
+    monkeypatch.setattr(
+        engine, "_start_rank", lambda *given: pids.append((made := start_rank(*given)).process.pid) or made
+    )
+    large = Row({"input_ids": torch.zeros((1, 1_000_000), dtype=torch.long)})
+    with pytest.raises(error, match=message):
+        engine.generate([large], 4)
+    assert engine.process_ids == []
+    assert len(pids) == 2
+    assert gone(pids)
+
+
 @pytest.mark.parametrize(
     ("fault", "error", "message"),
     [
-        ("killed", AnnotatorError, "a part of the split model is lost: rank 1 ended by signal 9"),
+        ("out of memory", torch.OutOfMemoryError, "rank 1: tried to allocate 3 GiB"),
+        pytest.param(
+            "killed",
+            AnnotatorError,
+            "a part of the split model is lost: rank 1 ended by signal 9",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(
             "error", AnnotatorError, "rank 1 failed: ZeroDivisionError: a bug", marks=pytest.mark.slow
         ),
-        ("out of memory", torch.OutOfMemoryError, "rank 1: tried to allocate 3 GiB"),
-        ("hangs", AnnotatorError, r"rank\(s\) 0, 1 have not answered within 2 s"),
+        pytest.param(
+            "hangs",
+            AnnotatorError,
+            r"rank\(s\) 0, 1 have not answered within 2 s",
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_a_lost_part_fails_the_batch_with_its_reason(
@@ -136,6 +212,7 @@ def test_a_lost_part_fails_the_batch_with_its_reason(
     assert gone(pids)
 
 
+@pytest.mark.slow
 def test_weights_that_do_not_fit_are_told_by_the_rank_that_meets_them(tmp_path: Path) -> None:
     folder = write_chat_model(tmp_path / "chat")
     (folder / "model.safetensors").write_bytes(b"nothing")
@@ -143,6 +220,22 @@ def test_weights_that_do_not_fit_are_told_by_the_rank_that_meets_them(tmp_path: 
     with pytest.raises(AnnotatorError, match=r"rank . failed"):
         engine.generate(ROWS, 4)
     assert engine.process_ids == []
+
+
+@pytest.mark.parametrize(
+    ("failures", "error"),
+    [
+        ([Failed("KeyError: 7", computing=True)] * 2, RuntimeError),
+        ([Failed("KeyError: 7", computing=True), Failed("gone", lost_others=True)], AnnotatorError),
+        ([Failed("no weights")] * 2, AnnotatorError),
+        ([Failed("full", out_of_memory=True), Failed("gone", lost_others=True)], torch.OutOfMemoryError),
+    ],
+)
+def test_only_what_all_parts_meet_alike_may_be_a_clips_fault(
+    failures: list[Failed], error: type[Exception], tmp_path: Path
+) -> None:
+    engine = SplitEngine(ChatSpec(folder=tmp_path, placement=TWO))
+    assert type(engine._root_cause(dict(enumerate(failures)), {0, 1})) is error
 
 
 PARENT = """
