@@ -53,6 +53,25 @@ def write_atomic(path: UPath, content: bytes | memoryview) -> None:
         os.close(directory)
 
 
+def append_durable(path: UPath, content: bytes) -> None:
+    """Add to the end of a local file, durably; after an error the file is as it was.
+
+    A kill on the way leaves any part of ``content`` there, or none.
+    """
+    file = os.open(path.path, os.O_WRONLY | os.O_APPEND)
+    try:
+        size = os.fstat(file).st_size
+        try:
+            while content:
+                content = content[os.write(file, content) :]
+            os.fsync(file)
+        except BaseException:
+            os.ftruncate(file, size)
+            raise
+    finally:
+        os.close(file)
+
+
 def write_table(path: UPath, table: pa.Table) -> None:
     """Write an Arrow table as one Parquet file, atomically."""
     sink = pa.BufferOutputStream()

@@ -1,7 +1,8 @@
 """The journal: outcomes of one shard × annotator × recipe, each batch durable before the next one starts.
 
-A batch is one part of JSON lines, written atomically, so there is nothing to repair after a kill: a part is
-there whole or not at all. Parts live only until the shard's outcomes are checkpointed into the lake.
+Outcomes are JSON lines. On a local disk each writer has a part of its own, begun atomically, to which its batches
+are added; object stores have no append, so there every batch is a part. What a kill cut short ends no line and was
+never durable: it is not read. Parts live only until the shard's outcomes are checkpointed into the lake.
 """
 
 import re
@@ -13,7 +14,7 @@ from upath import UPath
 
 from resources.annotation.outcome import Outcome
 from resources.annotation.outcome_table import lines_to_table, outcomes_to_lines
-from resources.storage import remove_stale_temps, write_atomic
+from resources.storage import append_durable, is_local, remove_stale_temps, write_atomic
 
 _PART = re.compile(r"(\d{8})-[0-9a-f]{8}\.jsonl")
 _MANY_PARTS = 128
@@ -28,12 +29,19 @@ class Journal:
         parts = self._parts()
         self._next = 1 + max((seq for seq, _ in parts), default=0)
         self._count = len(parts)
+        self._mine: UPath | None = None
 
     def append(self, outcomes: Sequence[Outcome]) -> None:
         """Make a batch durable; it survives a kill from the moment this returns."""
-        if self._count >= _MANY_PARTS:
-            self._compact()
-        self._write(outcomes_to_lines(outcomes))
+        lines = outcomes_to_lines(outcomes)
+        mine, self._mine = self._mine, None  # a part that could not be added to is not tried again
+        if mine is not None and is_local(mine):
+            append_durable(mine, lines)
+        else:
+            if self._count >= _MANY_PARTS:
+                self._compact()
+            mine = self._write(lines)
+        self._mine = mine
 
     def read(self) -> pa.Table:
         """All journaled outcomes, one row a clip (the last one written), in the order of writing."""
@@ -46,6 +54,7 @@ class Journal:
         for _, path in self._parts():
             path.unlink()
         self._count = 0
+        self._mine = None
 
     def _parts(self) -> list[tuple[int, UPath]]:
         if not self.folder.exists():
@@ -56,12 +65,14 @@ class Journal:
         )
 
     def _lines(self) -> bytes:
-        return b"".join(path.read_bytes() for _, path in self._parts())
+        return b"".join(_whole_lines(path.read_bytes()) for _, path in self._parts())
 
-    def _write(self, lines: bytes) -> None:
-        write_atomic(self.folder / f"{self._next:08d}-{uuid.uuid4().hex[:8]}.jsonl", lines)
+    def _write(self, lines: bytes) -> UPath:
+        part = self.folder / f"{self._next:08d}-{uuid.uuid4().hex[:8]}.jsonl"
+        write_atomic(part, lines)
         self._next += 1
         self._count += 1
+        return part
 
     def _compact(self) -> None:
         parts = self._parts()
@@ -70,3 +81,9 @@ class Journal:
         for _, path in parts:
             path.unlink()
         self._count = 1
+
+
+def _whole_lines(part: bytes) -> bytes:
+    """Without the half line, or the zeros of blocks never written, that a kill or power cut left at the end."""
+    written, _, _ = part.partition(b"\0")
+    return written[: written.rfind(b"\n") + 1]

@@ -49,12 +49,33 @@ def test_leftovers_of_a_killed_writer_are_removed_and_never_read(tmp_path):
     assert not list(tmp_path.glob(f"{TEMP_PREFIX}*"))
 
 
-def test_many_parts_are_folded_into_one_without_loss(tmp_path):
+@pytest.mark.parametrize("ending", [b'{"id": "half a l', b"\0" * 5000 + b"\n{}\n"], ids=["half", "zeros"])
+def test_what_a_kill_cut_short_is_not_read_and_what_comes_later_is(tmp_path, ending):
     journal = Journal(UPath(tmp_path))
+    journal.append(outcomes("a"))
+    journal.append(outcomes("b"))
+    (part,) = tmp_path.iterdir()
+    with open(part, "ab") as file:
+        file.write(ending)
+    Journal(UPath(tmp_path)).append(outcomes("c"))
+    assert Journal(UPath(tmp_path)).read()["id"].to_pylist() == ["a", "b", "c"]
+
+
+def test_a_writer_keeps_to_one_part_on_a_local_disk(tmp_path):
+    journal = Journal(UPath(tmp_path))
+    for i in range(20):
+        journal.append(outcomes(f"c{i}"))
+    assert len(list(tmp_path.iterdir())) == 1
+    assert Journal(UPath(tmp_path)).read().num_rows == 20
+
+
+def test_the_many_parts_of_an_object_store_are_folded_into_one_without_loss():
+    folder = UPath("memory://journal/of/many/parts")
+    journal = Journal(folder)
     for i in range(300):
         journal.append(outcomes(f"c{i}"))
-    assert Journal(UPath(tmp_path)).read()["id"].to_pylist() == [f"c{i}" for i in range(300)]
-    assert len(list(tmp_path.glob("*.jsonl"))) < 128
+    assert Journal(folder).read()["id"].to_pylist() == [f"c{i}" for i in range(300)]
+    assert len(list(folder.iterdir())) < 128
 
 
 def test_a_failed_write_leaves_no_trace(tmp_path, monkeypatch):
@@ -69,4 +90,6 @@ def test_a_failed_write_leaves_no_trace(tmp_path, monkeypatch):
         with pytest.raises(OSError, match="No space left"):
             journal.append(outcomes("b"))
     assert journal.read()["id"].to_pylist() == ["a"]
-    assert len(list(tmp_path.iterdir())) == 1
+    journal.append(outcomes("c"))
+    assert journal.read()["id"].to_pylist() == ["a", "c"]
+    assert not list(tmp_path.glob(f"{TEMP_PREFIX}*"))
