@@ -121,41 +121,66 @@ connection, second = Connection(int(sys.argv[1])), os.environ["RANK"] == "1"
 receive = connection.recv_bytes
 send = lambda message: connection.send_bytes(pickle.dumps(message))
 """
+PATIENT = (60, 60)
 STARTED = "receive(); send(Ready()); "
 
 
 @pytest.mark.parametrize(
-    ("doing", "error", "message"),
+    ("doing", "timeouts", "error", "message"),
     [
-        ("sys.exit('no such library')", AnnotatorError, r"exited with 1; it wrote:\nno such library"),
+        (
+            "sys.exit('no such library')",
+            PATIENT,
+            AnnotatorError,
+            r"exited with 1; it wrote:\nno such library",
+        ),
         (
             "receive(); time.sleep(600)",
+            (1, 60),
             AnnotatorError,
-            r"rank\(s\) 0, 1 have not loaded the model within 2 s",
+            r"rank\(s\) 0, 1 have not loaded the model within 1 s",
         ),
-        ("receive(); send(Failed('3 missing')); time.sleep(600)", AnnotatorError, "rank . failed: 3 missing"),
-        (STARTED + "time.sleep(600)", AnnotatorError, "rank 0 has not taken its work within 2 s"),
+        (
+            "receive(); send(Failed('3 missing')); time.sleep(600)",
+            PATIENT,
+            AnnotatorError,
+            "rank . failed: 3 missing",
+        ),
+        (STARTED + "time.sleep(600)", (60, 1), AnnotatorError, "rank 0 has not taken its work within 1 s"),
         (
             STARTED + "receive(); time.sleep(600)",
+            (60, 1),
             AnnotatorError,
-            r"rank\(s\) 0, 1 have not answered within 2 s",
+            r"rank\(s\) 0, 1 have not answered within 1 s",
         ),
         (
             STARTED + "receive(); second and os.kill(os.getpid(), 9); time.sleep(600)",
+            PATIENT,
             AnnotatorError,
             "a part of the split model is lost: rank 1 ended by signal 9",
         ),
         (
             STARTED + "receive(); second and send(Failed('3 GiB', out_of_memory=True)); time.sleep(600)",
+            PATIENT,
             torch.OutOfMemoryError,
             "rank 1: 3 GiB",
         ),
-        (STARTED + "receive(); send(Failed('KeyError: 7', computing=True))", RuntimeError, "KeyError: 7"),
+        (
+            STARTED + "receive(); send(Failed('KeyError: 7', computing=True))",
+            PATIENT,
+            RuntimeError,
+            "KeyError: 7",
+        ),
     ],
     ids=["dead", "slow", "no weights", "deaf", "mute", "killed", "full", "poison"],
 )
 def test_whatever_a_part_does_the_batch_ends_with_a_reason_and_no_process_is_left(
-    doing: str, error: type[Exception], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    doing: str,
+    timeouts: tuple[float, float],
+    error: type[Exception],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Ranks that load no library, so that all there is to go wrong can be tried."""
     python, program = tmp_path / "python", tmp_path / "rank.py"
@@ -163,7 +188,9 @@ def test_whatever_a_part_does_the_batch_ends_with_a_reason_and_no_process_is_lef
     python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {shlex.quote(str(program))} "$3"\n')
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
-    engine = SplitEngine(ChatSpec(folder=tmp_path, placement=TWO), start_timeout_s=2, answer_timeout_s=2)
+    engine = SplitEngine(
+        ChatSpec(folder=tmp_path, placement=TWO), start_timeout_s=timeouts[0], answer_timeout_s=timeouts[1]
+    )
     pids: list[int] = []
     start_rank = engine._start_rank
     monkeypatch.setattr(
