@@ -23,7 +23,7 @@ from resources.dataset.language import language_of
 from resources.dataset.publication import Published, file_digests, publication, tree_version
 from resources.dataset.reading import read_snapshot
 from resources.dataset.sql import named_queries, script
-from resources.dataset.tables import TRAINING_SCHEMA, CsvFile, ParquetShards
+from resources.dataset.tables import TRAINING_SCHEMA, CsvFile, ParquetShards, samples
 from resources.dataset.webdataset import TarShards
 from resources.warehouse import Warehouse
 
@@ -149,8 +149,9 @@ def _write_rows(
                 )
             )
         for batch in _rows(connection, options.filters):
+            rows_to_write = samples(batch)
             for sink in sinks:
-                sink.write(batch)
+                sink.write(rows_to_write)
             digest.update("".join(batch["row_hash"].to_pylist()).encode())
             counts.update(batch["text_source"].to_pylist())
             if not rows:

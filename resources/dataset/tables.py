@@ -22,6 +22,13 @@ TRAINING_SCHEMA = pa.schema(
         pa.field("text_len", pa.int64(), metadata={"description": "words of the text"}),
     ]
 )
+SAMPLE_SCHEMA = TRAINING_SCHEMA.append(pa.field("id", pa.string()))
+"""A row of the training set as all its forms are written from it."""
+
+
+def samples(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The columns and types of :data:`SAMPLE_SCHEMA`, from a batch with these and others."""
+    return batch.select(SAMPLE_SCHEMA.names).cast(SAMPLE_SCHEMA)
 
 
 class CsvFile:

@@ -9,8 +9,6 @@ from typing import Self
 
 import pyarrow as pa
 
-from resources.dataset.tables import TRAINING_SCHEMA
-
 
 class TarShards:
     """``shard-000000.tar`` …: for each clip ``<id>.json`` and ``<id>.txt``, with media also the file itself.
@@ -30,8 +28,8 @@ class TarShards:
         self._counts: list[int] = []
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Append rows; needs the training columns and ``id``."""
-        for row in batch.select([*TRAINING_SCHEMA.names, "id"]).to_pylist():
+        """Append rows of `tables.SAMPLE_SCHEMA`, all columns of which go into the JSON."""
+        for row in batch.to_pylist():
             if self._tar is None or self._counts[-1] == self._samples_per_tar:
                 self._open_next()
             self._counts[-1] += 1

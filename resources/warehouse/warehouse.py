@@ -156,20 +156,21 @@ class Warehouse:
             return clips
         with self._held():
             fresh = Path(f"{self.uri}.rebuilding")
-            for leftover in (fresh, Path(f"{fresh}.wal")):
-                leftover.unlink(missing_ok=True)
-            shutil.rmtree(f"{fresh}.tmp", ignore_errors=True)
-            with duckdb.connect(str(fresh)) as rebuilt:
-                prepare(rebuilt)
-                if is_local(lake.root):
-                    # Several threads leave row groups half full, and the checkpoint writes all of them again.
-                    rebuilt.execute("SET threads = 1")
-                rebuilt.execute("BEGIN")
-                clips = _fill(rebuilt, lake, rule, progress)
-                rebuilt.execute("COMMIT")
-                rebuilt.execute("CHECKPOINT")
-            # The old file is still locked by this process, so nobody can be writing to it.
-            os.replace(fresh, self.uri)
+            _remove_database(fresh)
+            try:
+                with duckdb.connect(str(fresh)) as rebuilt:
+                    prepare(rebuilt)
+                    if is_local(lake.root):
+                        # Several threads leave row groups half full, and the checkpoint writes all of them again.
+                        rebuilt.execute("SET threads = 1")
+                    rebuilt.execute("BEGIN")
+                    clips = _fill(rebuilt, lake, rule, progress)
+                    rebuilt.execute("COMMIT")
+                    rebuilt.execute("CHECKPOINT")
+                # The old file is still locked by this process, so nobody can be writing to it.
+                os.replace(fresh, self.uri)
+            finally:
+                _remove_database(fresh)
         return clips
 
     @contextmanager
@@ -230,6 +231,12 @@ class Warehouse:
 def _reason(state: RetryCallState) -> str:
     error = state.outcome.exception() if state.outcome else None
     return str(error).partition(" See also")[0].removeprefix("IO Error: ")
+
+
+def _remove_database(file: Path) -> None:
+    for leftover in (file, Path(f"{file}.wal")):
+        leftover.unlink(missing_ok=True)
+    shutil.rmtree(f"{file}.tmp", ignore_errors=True)
 
 
 def _fill(connection: duckdb.DuckDBPyConnection, lake: Lake, rule: TextRule, progress: Progress) -> int:

@@ -11,7 +11,9 @@ from resources.annotation.outcome import ErrorKind
 from tests.dataset.collection import Collection
 from vidcap_assets.cli import app
 from vidcap_assets.cli.bars import duration
-from vidcap_assets.cli.running import Stage, _retry_stages, _stages
+from vidcap_assets.cli.retrying import retry_stages
+from vidcap_assets.cli.running import stages_for
+from vidcap_assets.cli.stages import Stage
 from vidcap_assets.launch import contiguous
 
 
@@ -75,7 +77,7 @@ def test_compare_of_an_unknown_clip_fails(vidcap, captioned_once: Collection) ->
     assert "there is no clip 'nobody'" in json.loads(output)["error"]
 
 
-@pytest.mark.parametrize("command", [["status"], ["compare", "x"], ["retry", "--failed"]])
+@pytest.mark.parametrize("command", [["status"], ["compare", "x"], ["retry", "--failed"], ["rebuild"]])
 def test_before_the_first_run_the_next_step_is_named(vidcap, tmp_path: Path, command: list[str]) -> None:
     code, output = vidcap(tmp_path, *command, "--json")
     assert code == 1
@@ -84,8 +86,9 @@ def test_before_the_first_run_the_next_step_is_named(vidcap, tmp_path: Path, com
 
 @pytest.mark.parametrize(
     "command",
-    [["run", "--captioners", "blip"], ["retry"], ["retry", "--failed", "--kind", "tired"], ["nonsense"]],
-)
+    [["run", "--captioners", "blip"], ["retry"], ["retry", "--failed", "--kind", "tired"],
+     ["retry", "--failed", "--annotator", "captions"], ["rebuild", "--prefer", "pllava"], ["nonsense"]],
+)  # fmt: skip
 def test_wrong_usage_is_exit_code_2(vidcap, tmp_path: Path, command: list[str]) -> None:
     assert vidcap(tmp_path, *command)[0] == 2
 
@@ -101,6 +104,15 @@ def test_reap_with_nothing_to_end(vidcap, tmp_path: Path, monkeypatch: pytest.Mo
 def test_retry_with_nothing_of_that_kind(vidcap, captioned_once: Collection) -> None:
     code, output = vidcap(captioned_once.root, "retry", "--failed", "--kind", "refused", "--json")
     assert (code, json.loads(output)) == (0, {"success": True, "runs": []})
+
+
+def test_rebuild(vidcap, captioned: Collection) -> None:
+    code, output = vidcap(
+        captioned.root, "rebuild", "--prefer", "captions_llava", "--camera-sentence", "--json"
+    )
+    assert (code, json.loads(output)["clips"]) == (0, 6)
+    compared = json.loads(vidcap(captioned.root, "compare", "a1", "--json")[1])
+    assert compared["text_source"] == "captions_llava"
 
 
 def test_doctor_names_what_is_wrong(vidcap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,31 +158,39 @@ def test_ranges_of_neighbours(wanted: str, ranges: list[str]) -> None:
     [
         (
             ["camera_motion"], [ErrorKind.MISSING_FILE],
-            [("caption_videos", ("camera_motion", "captioned_videos"), False)],
+            [("caption_videos", ("camera_motion", "captioned_videos"), {})],
         ),
         (
             ["captions_llava"], [],
-            [("caption_videos", ("captions_llava", "tags", "captioned_videos"), True)],
+            [("caption_videos", ("captions_llava", "tags", "captioned_videos"), {"captions_llava": []})],
+        ),
+        (
+            ["captions_llava", "tags_actions"], [ErrorKind.REFUSED, ErrorKind.RATE_LIMITED],
+            [("caption_videos", ("captions_llava", "tags", "captioned_videos"),
+              {"captions_llava": ["REFUSED", "RATE_LIMITED"], "tags": ["REFUSED", "RATE_LIMITED"]})],
         ),
         (
             ["captions_gpt4v"], [ErrorKind.RATE_LIMITED],
-            [("caption_videos_gpt4v", ("captions_gpt4v", "captioned_videos"), False),
-             ("caption_videos", ("tags", "captioned_videos"), False)],
+            [("caption_videos_gpt4v", ("captions_gpt4v", "captioned_videos"), {}),
+             ("caption_videos", ("tags", "captioned_videos"), {})],
         ),
         (
             ["raw_meta"], [ErrorKind.DECODE_ERROR],
             [("caption_videos", ("raw_meta", "captions_pllava", "captions_llava", "camera_motion", "tags",
-                                 "captioned_videos"), True)],
+                                 "captioned_videos"), {})],
         ),
     ],
 )  # fmt: skip
 def test_a_retry_runs_what_failed_and_what_reads_it(annotators, kinds, stages) -> None:
-    found = [(stage.job, stage.steps, bool(stage.config)) for stage in _retry_stages(annotators, kinds)]
+    def redone(stage: Stage) -> dict[str, list[str]]:
+        return {op: said["config"]["redo_kinds"] for op, said in stage.config.get("ops", {}).items()}
+
+    found = [(stage.job, stage.steps, redone(stage)) for stage in retry_stages(annotators, kinds)]
     assert found == stages
 
 
 def test_paid_captioner_runs_last_and_tags_once() -> None:
-    assert _stages("llava,gpt4v") == [
+    assert stages_for("llava,gpt4v") == [
         Stage(
             "caption_videos",
             ("captions_llava", "camera_motion"),

@@ -2,10 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -58,6 +60,9 @@ def run_job(
         tags: run tags, such as the shards.
         steps: run only these steps of the job; by default all.
         config: run config, in addition to a quiet console.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, SIGTERM or a closed terminal ended the run; its finished batches are kept.
     """
     logs = Path(environment.home()) / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -72,14 +77,20 @@ def run_job(
             command += ["--tags", json.dumps(tags)]
         if steps:
             command += ["--op-selection", ",".join(steps)]
-        with subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env=dagster_environment(),
-        ) as process:
+        with (
+            subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                env=dagster_environment(),
+                # Of its own, so that the run is interrupted once and by this process, wherever Ctrl-C came from.
+                process_group=0,
+            ) as process,
+            _ended_like_by_ctrl_c(),
+        ):
             assert process.stdout is not None
             try:
                 for line in process.stdout:
@@ -88,11 +99,25 @@ def run_job(
                     told.feed(line.rstrip("\n"))
                     watch(told)
             except KeyboardInterrupt:
-                # The run got the same signal; it ends by itself once the batch in flight is down.
-                process.wait()
+                process.send_signal(signal.SIGINT)
+                # What is said on the way out is taken in, or the run would hang on a full pipe.
+                kept.writelines(process.stdout)
                 raise
     success = process.returncode == 0
     return JobResult(job, success, told.run_id, {} if success else told.failures, path)
+
+
+@contextmanager
+def _ended_like_by_ctrl_c() -> Iterator[None]:
+    """A closed terminal and a supervisor's stop end a run as Ctrl-C does, and not its parent alone."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    for number in before:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def dagster_environment() -> dict[str, str]:

@@ -1,14 +1,83 @@
 """Commands for who keeps an installation running."""
 
 import os
+import time
 from datetime import timedelta
 from typing import Annotated
 
 import typer
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from vidcap_assets import environment
+from vidcap_assets.cli.bars import duration
 from vidcap_assets.cli.job_run import dagster_environment
-from vidcap_assets.cli.output import Json, console, print_json
+from vidcap_assets.cli.output import Json, console, fail, print_json, say
+from vidcap_assets.cli.running import Captioner
+
+
+def rebuild(
+    prefer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Captioner whose caption becomes the text, the best first; may stand several times.",
+            show_default="captions_gpt4v, captions_pllava, captions_llava",
+        ),
+    ] = None,
+    strip_prefix: Annotated[
+        bool, typer.Option("--strip-prefix", help='Take "The video shows" off a text.')
+    ] = False,
+    camera_sentence: Annotated[
+        bool, typer.Option("--camera-sentence", help="Add what the camera does to a text.")
+    ] = False,
+    wait: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait while another process has the database open.")
+    ] = 600,
+    as_json: Json = False,
+) -> None:
+    """Make the merged tables anew from the lake: after damage, after a loss, or to choose the texts otherwise.
+
+    Everything in the tables comes from the lake, so nothing is lost. Readers see the old tables until the
+    new ones are whole. A database file that cannot be read is kept beside the new one.
+    """
+    import duckdb
+
+    from resources.lake import Lake, NotMaterialisedError
+    from resources.warehouse import RowsLostError, Warehouse, WarehouseBusyError
+    from vidcap_assets.resources import TextResource
+
+    order = prefer or TextResource().order
+    known = [f"captions_{captioner}" for captioner in Captioner]
+    if unknown := [name for name in order if name not in known]:
+        raise typer.BadParameter(f"no such captioner {', '.join(unknown)}; there are {', '.join(known)}")
+    warehouse = Warehouse(environment.warehouse(), lock_timeout_s=wait, log=say)
+    started = time.monotonic()
+    bar = Progress(
+        TextColumn("merging"), BarColumn(), MofNCompleteColumn(), TextColumn("shards"), TimeRemainingColumn(),
+        console=console, transient=True, disable=as_json or not console.is_terminal,
+    )  # fmt: skip
+    try:
+        with bar:
+            task = bar.add_task("", total=None)
+            clips = warehouse.rebuild(
+                Lake(environment.home()),
+                order,
+                strip_prefix=strip_prefix,
+                camera_sentence=camera_sentence,
+                progress=lambda done, shards: bar.update(task, completed=done, total=shards),
+            )
+    except NotMaterialisedError as error:
+        fail(f"{error}; start with: vidcap run SOURCE", as_json)
+    except (WarehouseBusyError, RowsLostError, duckdb.Error, OSError) as error:
+        fail(str(error), as_json)
+    seconds = time.monotonic() - started
+    if as_json:
+        print_json({"clips": clips, "warehouse": warehouse.uri, "seconds": round(seconds, 1)})
+    else:
+        console.print(
+            f"[green]✓[/green] {clips} clips in [bold]{escape(warehouse.uri)}[/bold], {duration(seconds)}",
+            soft_wrap=True,
+        )
 
 
 def reap(

@@ -18,6 +18,11 @@ def print_json(content: Any) -> None:
     print(json.dumps(content, indent=1, ensure_ascii=False, default=str))
 
 
+def say(line: str) -> None:
+    """A remark on the way, such as what is being waited for; never mixed with a result."""
+    errors.print(line, style="dim", markup=False, soft_wrap=True)
+
+
 def fail(message: str, as_json: bool, **more: Any) -> NoReturn:
     """Say what is wrong and end with exit code 1."""
     if as_json:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vidcap_assets import environment
-from vidcap_assets.cli.output import errors, fail
+from vidcap_assets.cli.output import fail, say
 
 _PATIENCE_S = 20.0
 
@@ -17,7 +17,7 @@ def query(sql: str, as_json: bool, parameters: Mapping[str, Any] | None = None) 
     warehouse = Warehouse(
         environment.warehouse(),
         lock_timeout_s=_PATIENCE_S,
-        log=lambda line: errors.print(line, style="dim", markup=False),
+        log=say,
     )
     try:
         with read_snapshot(warehouse) as connection:
