@@ -18,6 +18,7 @@ from resources.annotation.outcome import Status
 from resources.annotation.recipe import Recipe
 from resources.caption_quality import Caption, Flaw
 from vidcap_assets.partitions import shards
+from vidcap_assets.preview import plain
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -133,6 +134,7 @@ def judge(
         }
         if worst:
             metadata["worst"] = _table(worst, text, path)
+            metadata["worst_clips"] = dg.MetadataValue.md(_links(worst, path))
         yield dg.AssetCheckEvaluation(
             asset_key=dg.AssetKey(asset),
             check_name=check.name,
@@ -144,6 +146,12 @@ def judge(
             blocking=False,
             partition=shard,
         )
+
+
+def _links(flaws: Sequence[Flaw], path: dict[str, Path]) -> str:
+    return "\n".join(
+        f"1. [{plain(flaw.id)}]({path[flaw.id].absolute().as_uri()}) {plain(flaw.reason)}" for flaw in flaws
+    )
 
 
 def _table(flaws: Sequence[Flaw], text: dict[str, str], path: dict[str, Path]) -> dg.TableMetadataValue:

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from vidcap_assets import environment
 from vidcap_assets.assets.camera_motion import camera_motion
 from vidcap_assets.assets.captions import captions_gpt4v, captions_llava, captions_pllava
 from vidcap_assets.assets.dataset import caption_gallery, category_distribution, training_set
@@ -57,8 +58,10 @@ RESOURCES = {
 SENSORS = [new_clips_sensor(index_videos, caption_videos), reaper_sensor, condition_sensor(ASSETS)]
 SCHEDULES = [gap_schedule(caption_videos, [*PARTITIONED, MERGED]), publish_schedule(publish_dataset)]
 
+OWNERS = environment.owners()
+
 defs = dg.Definitions(
-    assets=with_conditions(ASSETS),
+    assets=dg.map_asset_specs(lambda spec: spec.replace_attributes(owners=OWNERS), with_conditions(ASSETS)),
     jobs=JOBS,
     sensors=SENSORS,
     schedules=SCHEDULES,

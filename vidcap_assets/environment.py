@@ -31,6 +31,11 @@ def warehouse() -> str:
     return os.environ.get("VIDCAP_WAREHOUSE") or f"{home()}/vidcap.duckdb"
 
 
+def owners() -> list[str]:
+    """``VIDCAP_OWNERS``: who the UI says the assets belong to (``team:video, me@example.org``); by default nobody."""
+    return [owner.strip() for owner in os.environ.get("VIDCAP_OWNERS", "").split(",") if owner.strip()]
+
+
 def setting(name: str) -> str | None:
     """An optional variable; empty counts as unset."""
     return os.environ.get(name) or None

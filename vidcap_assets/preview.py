@@ -42,7 +42,7 @@ def contact_sheet(clips: Sequence[Clip], outcomes: "pa.Table", frames: "FrameRea
     parts: list[str] = []
     room = MAX_BYTES
     for clip, value in _spread(answered, CLIPS):
-        words = f"**{_plain(clip.id)}** {_plain(value)}"
+        words = f"**{plain(clip.id)}** {plain(value)}"
         part = f"{_picture(clip, frames)}\n\n{words}"
         if len(part.encode()) + 2 > room:
             part = words
@@ -64,11 +64,11 @@ def _picture(clip: Clip, frames: "FrameReader") -> str:
     try:
         read = frames.read(clip.path, clip.kind, FrameRule(RuleKind.LINSPACE, FRAMES), short_side=SHORT_SIDE)
     except ClipError as error:
-        return f"*no picture: {_plain(str(error))}*"
-    return f"![{_plain(clip.id)}](data:image/webp;base64,{base64.b64encode(sheet(read.images)).decode()})"
+        return f"*no picture: {plain(str(error))}*"
+    return f"![{plain(clip.id)}](data:image/webp;base64,{base64.b64encode(sheet(read.images)).decode()})"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """The text with nothing left that Markdown would read as markup."""
     text = " ".join(text.split())
     if len(text) > _MAX_TEXT:

@@ -52,10 +52,11 @@ class StepShards:
         self._may_come_right |= may_come_right
 
     def finish(self, shard: str, metadata: Mapping[str, dg.MetadataValue], version: str) -> None:
-        """Log a shard as materialised; ``version`` is the hash of its content."""
+        """Note a shard as finished, in the history too where others follow; ``version``: hash of its content."""
         self._metadata[shard] = {**metadata, **self._always}
         self._versions[shard] = version
-        self._log(shard)
+        if len(self.keys) > 1:
+            self._log(shard)
 
     def results(self) -> Iterator[dg.MaterializeResult]:
         """The result of the step.

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.assets.conftest import Platform, failure
-from vidcap_assets.preview import MAX_BYTES, _plain
+from vidcap_assets.preview import MAX_BYTES, plain
 
 FIRST = "shard-00000"
 ECHO = "Say what can be seen in this video in no more words than you need for it: "
@@ -49,6 +49,8 @@ def test_flawed_captions_warn_name_the_clips_and_stop_nothing(platform: Platform
     worst = [record.data for record in echo.metadata["worst"].records]
     assert {row["clip"] for row in worst} == {clip.id for clip in platform.lake.manifest(FIRST)}
     assert all(Path(row["file"]).parent == platform.source for row in worst)
+    links = echo.metadata["worst_clips"].value
+    assert all(f"[{row['clip']}]({Path(row['file']).as_uri()})" in links for row in worst)
     assert {name for name, one in found.items() if one.passed} == {
         "accounting", "failed_share", "complete", "no_repetition", "sentence_limit", "language", "distinct",
     }  # fmt: skip
@@ -95,4 +97,4 @@ def test_a_clip_that_cannot_be_shown_any_more_is_shown_by_its_words(platform: Pl
 
 
 def test_captions_cannot_bring_markup_into_the_page():
-    assert _plain("a <script>\n![x](y) **b**") == "a &lt;script&gt; \\!\\[x\\](y) \\*\\*b\\*\\*"
+    assert plain("a <script>\n![x](y) **b**") == "a &lt;script&gt; \\!\\[x\\](y) \\*\\*b\\*\\*"
