@@ -23,7 +23,8 @@ def prepare_ahead(
     """Yield every clip once, prepared or failed, as soon as it is ready.
 
     At most ``lookahead`` clips are being prepared or waiting to be taken at any time. The order is that
-    of completion, so one slow clip holds up nobody. Closing the iterator cancels what has not started.
+    of completion, so one slow clip holds up nobody; what is ready at once comes in the order of ``clips``.
+    Closing the iterator cancels what has not started.
     """
     pool = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="prepare")
     upcoming = iter(clips)
@@ -37,7 +38,7 @@ def prepare_ahead(
         top_up()
         while running:
             done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
+            for future in [future for future in running if future in done]:
                 clip = running.pop(future)
                 top_up()
                 yield _settle(clip, future)

@@ -74,14 +74,14 @@ def test_answers_outlive_a_storage_that_is_away(run):
 
 def test_clips_that_fail_every_time_never_look_like_a_broken_model(run):
     clips = make_clips(30)
-    poison = {f"clip-{i}" for i in range(10)}
+    poison = {f"clip-{i}" for i in range(1, 11)}
 
     def misbehave(ids):
         if poison & set(ids):
             raise ValueError("cannot digest")
 
     for attempt in (1, 2, 3):
-        report = run(EchoAnnotator(misbehave=misbehave), clips, run_id=f"run {attempt}")
+        report = run(EchoAnnotator(misbehave=misbehave), clips, run_id=f"run {attempt}", prepare_workers=1)
         assert (report.tally.ok, report.tally.failed) == (20, 10)
         assert {row["attempt"] for row in report.outcomes.to_pylist() if row["status"] == "failed"} == {
             attempt
