@@ -3,6 +3,7 @@
 Nothing is loaded here: models load on the first batch, child processes start with the first clip.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,14 +45,15 @@ class SourceResource(dg.ConfigurableResource):
     )
 
     def entries(self, lake: "Lake") -> "list[Entry]":
-        """All clips of the source; the demo collection is rendered below the lake's root first."""
+        """All clips of the source; the demo collection is rendered first, below the lake's root if that is local."""
         from resources.source import read_source
 
         if self.uri != environment.DEMO_SOURCE:
             return read_source(self.uri)
         from resources.demo.clips import render_demo_source
+        from resources.engine.fingerprint import default_cache
 
-        return read_source(render_demo_source(Path(str(lake.folder("demo")))))
+        return read_source(render_demo_source(_local(lake, "demo") or default_cache() / "demo"))
 
 
 class LakeResource(dg.ConfigurableResource):
@@ -226,7 +228,11 @@ class Gpt4vResource(dg.ConfigurableResource):
         default_factory=lambda: environment.setting("OPENAI_BASE_URL"),
         description="The server; default: OpenAI.",
     )
-    api_key: str | None = Field(default=None, repr=False, description="The key, as an environment variable.")
+    api_key: str | None = Field(
+        default=None,
+        repr=False,
+        description="The key as an environment variable, {env: NAME}, never written out; default: OPENAI_API_KEY.",
+    )
     num_frames: int = Field(default=3, gt=0, description="Frames a clip, sent as JPEG in time order.")
     prompt: str = Field(
         default="auto",
@@ -249,7 +255,7 @@ class Gpt4vResource(dg.ConfigurableResource):
         default=512, gt=0, description="Frames with a longer shorter side are resized to it."
     )
     image_format: str = Field(default="jpeg", description="How frames are sent: jpeg or png.")
-    jpeg_quality: int = Field(default=90, ge=1, le=100, description="Quality of the JPEGs.")
+    jpeg_quality: int = Field(default=90, ge=1, le=95, description="Quality of the JPEGs.")
     timeout_s: float = Field(default=60.0, gt=0, description="Seconds one request may take.")
     max_attempts: int = Field(default=8, gt=0, description="Requests for one clip before it is given up.")
     batch_api: bool = Field(
@@ -260,16 +266,48 @@ class Gpt4vResource(dg.ConfigurableResource):
     )
 
     def captioner(self, frames: "FrameReader", lake: "Lake", run_id: str) -> "OpenAICaptioner":
-        """The captioner; what this run has spent is kept below the lake's root, retries included."""
+        """The captioner; what this run has spent is kept below the lake's root, retries included.
+
+        Raises:
+            AnnotatorError: a key that Dagster can see, or a budget that the processes of the run cannot share.
+        """
         from resources.captioners.openai import OpenAICaptioner, Price
 
-        fields = _fields(self) | {"prices": {model: Price(**price) for model, price in self.prices.items()}}
+        fields = _fields(self) | {
+            "api_key": self._key(),
+            "prices": {model: Price(**price) for model, price in self.prices.items()},
+        }
         return OpenAICaptioner(
             **fields,
             frames=frames,
-            spend_file=Path(str(lake.folder("journal"))) / "spend" / f"{run_id}.json",
-            batch_folder=Path(str(lake.folder("journal"))) / "openai_batches",
+            spend_file=self._spend_file(lake, run_id),
+            batch_folder=lake.folder("journal") / "openai_batches",
             log=dg.get_dagster_logger().info,
+        )
+
+    def _key(self) -> str | None:
+        """Read here and not by Dagster, whose run configuration replaces what the definitions set."""
+        from resources.annotation.outcome import AnnotatorError
+
+        if self.api_key and self.api_key not in os.environ.values():
+            raise AnnotatorError(
+                "api_key is written out in the configuration, where Dagster stores and shows it: give it as "
+                "{env: OPENAI_API_KEY}, and replace the key, which has been seen",
+                retryable=False,
+            )
+        return self.api_key or environment.setting("OPENAI_API_KEY")
+
+    def _spend_file(self, lake: "Lake", run_id: str) -> Path | None:
+        from resources.annotation.outcome import AnnotatorError
+
+        if (journal := _local(lake, "journal")) is not None:
+            return journal / "spend" / f"{run_id}.json"
+        if self.max_cost_usd is None:
+            return None
+        raise AnnotatorError(
+            "max_cost_usd needs VIDCAP_HOME on a file system, where the processes of a run share the record "
+            f"of what it spent, not on {lake.root}; nothing was sent",
+            retryable=False,
         )
 
 
@@ -327,4 +365,14 @@ def _fields(resource: dg.ConfigurableResource) -> dict[str, Any]:
 
 
 def _cache(lake: "Lake") -> Path:
-    return Path(str(lake.folder("cache")))
+    from resources.engine.fingerprint import default_cache
+
+    return _local(lake, "cache") or default_cache()
+
+
+def _local(lake: "Lake", name: str) -> Path | None:
+    """A folder of the lake as a path of this machine, ``None`` on an object store."""
+    from resources.storage import is_local
+
+    folder = lake.folder(name)
+    return Path(folder.path) if is_local(folder) else None

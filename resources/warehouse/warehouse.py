@@ -65,11 +65,19 @@ class Warehouse:
         lock_timeout_s: seconds to wait while another process has the file open; a DuckDB file has either
             one writer or any number of readers.
         log: told once in a while what is being waited for.
+
+    Raises:
+        ValueError: the URI is on an object store, which cannot hold a DuckDB file.
     """
 
     def __init__(
         self, uri: str, *, lock_timeout_s: float = 600.0, log: Callable[[str], None] = print
     ) -> None:
+        if "://" in uri and not uri.startswith(_REMOTE):
+            raise ValueError(
+                f"a DuckDB file cannot be kept at {uri}: set VIDCAP_WAREHOUSE (or the uri of the resource "
+                "warehouse) to a path on this machine or to a ducklake: URI"
+            )
         self.uri = uri
         self._lock_timeout_s = lock_timeout_s
         self._log = log

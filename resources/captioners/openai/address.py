@@ -16,7 +16,8 @@ class Address:
     """Where requests go and who sends them. Its repr shows no key, and its URL holds none.
 
     Raises:
-        AnnotatorError: the URL is none, or carries credentials or a query, which logs would show.
+        AnnotatorError: the URL is none, or carries credentials or a query, which logs would show; or the
+            key is none, and the library that sends it would quote it in its complaint.
     """
 
     base_url: str
@@ -32,6 +33,12 @@ class Address:
             )
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise AnnotatorError(f"base_url must be a full address like {OPENAI_URL}", retryable=False)
+        key = self.api_key.get_secret_value()
+        if not (key.isascii() and key.isprintable()) or " " in key:
+            raise AnnotatorError(
+                "the API key holds a blank, a line break or a letter that no key has: set OPENAI_API_KEY again",
+                retryable=False,
+            )
 
     @property
     def host(self) -> str:

@@ -35,7 +35,8 @@ class LiveRequests:
 
     async def _answer(self, item: Prepared) -> Answer | ClipError:
         try:
-            request = await asyncio.wrap_future(item.payload)
+            is_made = item.payload.done()
+            request = item.payload.result() if is_made else await asyncio.wrap_future(item.payload)
         except ClipError as error:
             return error
         return await self._sender.caption(request)

@@ -1,3 +1,4 @@
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -60,3 +61,12 @@ def run(tmp_path: Path) -> Callable[..., ShardReport]:
         return annotate_shard(annotator, shard, store, LoopOptions(**({"log": lambda line: None} | options)))
 
     return annotate
+
+
+@pytest.fixture
+def everything_logged(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """Every logger at its most talkative: ours, openai's, the HTTP libraries' and asyncio's."""
+    caplog.set_level(logging.DEBUG)
+    for name in ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "aiohttp", "asyncio", "anyio"):
+        caplog.set_level(logging.DEBUG, logger=name)
+    return caplog

@@ -1,6 +1,5 @@
 """The key goes to the server and nowhere else, however a run ends."""
 
-import logging
 import pickle
 import traceback
 
@@ -27,15 +26,6 @@ ENDINGS = {
     "stall": Act(stall_s=9),
     "drop": Act(drop=True),
 }
-
-
-@pytest.fixture
-def everything_logged(caplog):
-    """Every logger at its most talkative: ours, openai's, the HTTP library's and asyncio's."""
-    caplog.set_level(logging.DEBUG)
-    for name in ("openai", "httpx", "httpx2", "httpcore", "httpcore2", "asyncio", "anyio"):
-        caplog.set_level(logging.DEBUG, logger=name)
-    return caplog
 
 
 @pytest.mark.parametrize("act", ENDINGS.values(), ids=ENDINGS.keys())
@@ -67,6 +57,13 @@ def test_no_ending_of_a_run_shows_the_key(server, captioner, run, tmp_path, ever
 def test_a_base_url_with_credentials_is_refused_without_repeating_them(url):
     with pytest.raises(AnnotatorError) as refused:
         OpenAICaptioner(None, model="m", base_url=url)
+    assert KEY not in str(refused.value)
+
+
+@pytest.mark.parametrize("ending", ["\n", " ", "é", "\0"])
+def test_a_key_that_no_header_can_carry_is_refused_without_repeating_it(ending):
+    with pytest.raises(AnnotatorError, match="set OPENAI_API_KEY again") as refused:
+        OpenAICaptioner(None, model="m", api_key=KEY + ending)
     assert KEY not in str(refused.value)
 
 
