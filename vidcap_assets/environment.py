@@ -18,12 +18,12 @@ def home() -> str:
 
 def shard_size() -> int:
     """``VIDCAP_SHARD_SIZE``: clips in a new shard; by default 500."""
-    return int(os.environ.get("VIDCAP_SHARD_SIZE") or 500)
+    return _at_least_one("VIDCAP_SHARD_SIZE", 500)
 
 
 def shards_per_run() -> int:
     """``VIDCAP_SHARDS_PER_RUN``: shards at most that share a run, and so one loading of a model; by default 8."""
-    return int(os.environ.get("VIDCAP_SHARDS_PER_RUN") or 8)
+    return _at_least_one("VIDCAP_SHARDS_PER_RUN", 8)
 
 
 def warehouse() -> str:
@@ -44,3 +44,15 @@ def setting(name: str) -> str | None:
 def definitions() -> str:
     """``VIDCAP_DEFINITIONS``: the module that `vidcap` runs; by default the one of this package."""
     return os.environ.get("VIDCAP_DEFINITIONS") or "vidcap_assets.definitions"
+
+
+def look_every_s() -> int:
+    """``VIDCAP_LOOK_EVERY_S``: seconds between two looks at the source; by default 60."""
+    return _at_least_one("VIDCAP_LOOK_EVERY_S", 60)
+
+
+def _at_least_one(name: str, default: int) -> int:
+    text = os.environ.get(name) or str(default)
+    if not text.strip().isdecimal() or int(text) < 1:
+        raise ValueError(f"{name}={text}: must be a whole number of at least 1")
+    return int(text)

@@ -13,6 +13,8 @@ from dagster._core.storage.tags import (
 
 from vidcap_assets.partitions import shards
 
+MISSING = "missing"
+
 
 def known_shards(instance: dg.DagsterInstance) -> list[str]:
     """The shards that are partitions, in the order in which a range counts them."""
@@ -73,7 +75,7 @@ def unfinished_shards(instance: dg.DagsterInstance, assets: Sequence[str]) -> di
             if status is AssetPartitionStatus.IN_PROGRESS:
                 busy.add(shard)
             elif status is None:
-                reasons.setdefault(shard, f"{asset} missing")
+                reasons.setdefault(shard, f"{asset} {MISSING}")
             elif status is AssetPartitionStatus.FAILED:
                 reasons.setdefault(shard, f"{asset} failed")
     return {shard: reasons[shard] for shard in order if shard in reasons and shard not in busy}

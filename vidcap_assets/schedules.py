@@ -7,7 +7,7 @@ import dagster as dg
 
 from vidcap_assets import environment
 from vidcap_assets.automation import NIGHTLY, TIMEZONE, WEEKLY, Automation, schedule_status
-from vidcap_assets.gaps import known_shards, unfinished_shards
+from vidcap_assets.gaps import MISSING, known_shards, unfinished_shards
 from vidcap_assets.launch import contiguous, shard_tags
 from vidcap_assets.partitions import register
 from vidcap_assets.policies import SHARDS_PER_RUN
@@ -25,8 +25,9 @@ def gap_schedule(
 ) -> dg.ScheduleDefinition:
     """The schedule that runs ``job`` for shards of which one of ``assets`` is missing or failed.
 
-    Neighbouring shards share a run, at most ``SHARDS_PER_RUN`` of them; shards that a run is queued or
-    running for are left alone; what does not fit into one night is left to the next.
+    Neighbouring shards share a run, at most ``SHARDS_PER_RUN`` of them; shards that a run or a backfill has
+    are left alone; what does not fit into one night is left to the next. What was never tried comes first, and
+    those that go on failing take turns, so that they cannot keep the others waiting.
     """
 
     @dg.schedule(
@@ -46,7 +47,12 @@ def gap_schedule(
         if not reasons:
             return dg.SkipReason(f"none of {len(order)} shards is missing or failed, or a run has it already")
         night = context.scheduled_execution_time.strftime("%Y-%m-%d %H:%M")
-        ranges = contiguous(order, reasons, SHARDS_PER_RUN)[:RUNS_PER_NIGHT]
+        missing = {shard for shard, reason in reasons.items() if reason.endswith(MISSING)}
+        failed = contiguous(order, reasons.keys() - missing, SHARDS_PER_RUN)
+        turn = context.scheduled_execution_time.toordinal() * RUNS_PER_NIGHT % max(1, len(failed))
+        ranges = [*contiguous(order, missing, SHARDS_PER_RUN), *failed[turn:], *failed[:turn]][
+            :RUNS_PER_NIGHT
+        ]
         return [
             dg.RunRequest(
                 f"{night} {some[0]}..{some[-1]}",

@@ -29,11 +29,6 @@ RUNS_PER_TICK = 20
 PATIENCE_S = 900.0
 
 
-def look_every_s() -> int:
-    """``VIDCAP_LOOK_EVERY_S``: seconds between two looks at the source; by default 60."""
-    return int(environment.setting("VIDCAP_LOOK_EVERY_S") or 60)
-
-
 def new_clips_sensor(
     index_job: "UnresolvedAssetJobDefinition", caption_job: "UnresolvedAssetJobDefinition"
 ) -> dg.SensorDefinition:
@@ -48,7 +43,7 @@ def new_clips_sensor(
     @dg.sensor(
         name="new_clips",
         jobs=[index_job, caption_job],
-        minimum_interval_seconds=look_every_s(),
+        minimum_interval_seconds=environment.look_every_s(),
         default_status=sensor_status(Automation.SCHEDULES, Automation.DECLARATIVE),
         description="Looks at the source, indexes what is new, and captions new and changed shards, "
         f"at most {SHARDS_PER_RUN} in a run.",

@@ -9,7 +9,7 @@ from dagster._core.events import AssetMaterializationPlannedData
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from resources.lake import Lake
-from vidcap_assets import schedules
+from vidcap_assets import environment, schedules
 from vidcap_assets.automation import FILL, Automation, automation, with_conditions
 from vidcap_assets.definitions import ASSETS, defs
 from vidcap_assets.launch import contiguous
@@ -38,9 +38,21 @@ def materialise(instance: dg.DagsterInstance, asset: str, *names: str) -> None:
         instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=name))
 
 
-def requests(instance, assets=("raw_meta", "captioned_videos")):
+def fail(instance: dg.DagsterInstance, asset: str, shard: str) -> None:
+    run = instance.create_run_for_job(
+        defs.resolve_job_def("caption_videos"), tags={"dagster/partition": shard}
+    )
+    planned = AssetMaterializationPlannedData(dg.AssetKey(asset), partition=shard)
+    kind = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value
+    instance.report_dagster_event(
+        dg.DagsterEvent(kind, run.job_name, event_specific_data=planned), run.run_id
+    )
+    instance.report_run_failed(run)
+
+
+def requests(instance, assets=("raw_meta", "captioned_videos"), night=NIGHT):
     schedule = schedules.gap_schedule(defs.resolve_job_def("caption_videos"), assets)
-    result = schedule(dg.build_schedule_context(instance, scheduled_execution_time=NIGHT))
+    result = schedule(dg.build_schedule_context(instance, scheduled_execution_time=night))
     if isinstance(result, dg.SkipReason):
         return result.skip_message
     return [
@@ -90,6 +102,34 @@ def test_the_night_fills_missing_and_failed_shards_but_none_in_progress(
     assert requests(instance) == [(names[2],), (names[7],)]
     materialise(instance, "captioned_videos", names[2], names[7])
     assert requests(instance) == "none of 8 shards is missing or failed, or a run has it already"
+
+
+def test_shards_that_go_on_failing_keep_nobody_waiting(instance, monkeypatch, tmp_path: Path):
+    monkeypatch.setenv("VIDCAP_HOME", str(tmp_path))
+    monkeypatch.setattr(schedules, "SHARDS_PER_RUN", 1)
+    monkeypatch.setattr(schedules, "RUNS_PER_NIGHT", 2)
+    instance.add_dynamic_partitions(SHARDS, list("abcde"))
+    materialise(instance, "raw_meta", *"abc")
+    for shard in "abc":
+        fail(instance, "captioned_videos", shard)
+    asked = [requests(instance, night=NIGHT + timedelta(days=day)) for day in range(3)]
+    assert asked == [[("d",), ("e",)]] * 3
+    materialise(instance, "raw_meta", "d", "e")
+    materialise(instance, "captioned_videos", "d", "e")
+    asked = [requests(instance, night=NIGHT + timedelta(days=day)) for day in range(3)]
+    assert {shard for night in asked[:2] for (shard,) in night} == set("abc")
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5"])
+def test_a_size_that_is_none_is_refused_by_name(value, monkeypatch):
+    for name, read in (
+        ("VIDCAP_SHARD_SIZE", environment.shard_size),
+        ("VIDCAP_SHARDS_PER_RUN", environment.shards_per_run),
+        ("VIDCAP_LOOK_EVERY_S", environment.look_every_s),
+    ):
+        monkeypatch.setenv(name, value)
+        with pytest.raises(ValueError, match=f"{name}={value}: must be a whole number of at least 1"):
+            read()
 
 
 def test_the_week_publishes_only_what_is_new(instance):
@@ -182,19 +222,7 @@ def test_conditions_ask_for_a_failing_shard_once_a_night_even_if_it_never_came_r
     small = dg.Definitions(with_conditions([raw_meta]))
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(SHARDS, ["a", "b"])
-        run = instance.create_run_for_job(
-            small.resolve_implicit_global_asset_job_def(), tags={"dagster/partition": "b"}
-        )
-        planned = AssetMaterializationPlannedData(dg.AssetKey("raw_meta"), partition="b")
-        instance.report_dagster_event(
-            dg.DagsterEvent(
-                dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED.value,
-                run.job_name,
-                event_specific_data=planned,
-            ),
-            run.run_id,
-        )
-        instance.report_run_failed(run)
+        fail(instance, "raw_meta", "b")
         cursor, asked = None, []
         for minutes in (-1, 1, 61, 121, 24 * 60 + 1):
             result = dg.evaluate_automation_conditions(
