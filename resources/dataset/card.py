@@ -29,6 +29,7 @@ def data_card(
     sources: Sequence[TextOrigin],
     filters: Mapping[str, Any],
     content_hash: str,
+    media: bool = False,
 ) -> str:
     """The README.md of an export, with the header that Hugging Face `datasets` reads."""
     environment = Environment(
@@ -49,6 +50,7 @@ def data_card(
         sources=sources,
         filters=filters,
         content_hash=content_hash,
+        media=media,
         fields=fields,
         size_category=_SIZE_NAMES[sum(rows >= size for size in _SIZES)],
     )

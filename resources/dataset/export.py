@@ -100,6 +100,7 @@ def export_training_set(
             sources=sources,
             filters=options.filters.active,
             content_hash=content_hash,
+            media=options.media and ExportFormat.WEBDATASET in options.formats,
         )
         (draft.built / "README.md").write_text(card)
         version = tree_version(draft.built)

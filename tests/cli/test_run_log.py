@@ -46,6 +46,13 @@ FAILED = (
         ),
         (["dagster._core.errors.DagsterInvalidConfigError: Error in config for job"],
          {"run": "DagsterInvalidConfigError: Error in config for job"}),
+        (
+            [f"{FAILED}['raw_meta'].", "",
+             "dagster._core.errors.DagsterSubprocessError: During multiprocess execution errors occurred in child processes:",
+             "In process 26452: AttributeError: module 'x' has no attribute 'y'", "",
+             f"Error: Run {RUN} resulted in failure."],
+            {"raw_meta": "AttributeError: module 'x' has no attribute 'y'"},
+        ),
         ([f"{FAILED}['training_set']."], {"training_set": "see the log"}),
         ([], {}),
     ],

@@ -52,6 +52,11 @@ class Bars:
                 self._console.print(message, soft_wrap=True, markup=False)
         self._said = len(log.messages)
 
+    def stopping(self) -> None:
+        """Say that the end takes a moment."""
+        if self._bars or self._lines:
+            self._console.print("stopping; the batch in flight is given up, everything before it is kept")
+
     def __enter__(self) -> Self:
         self._progress.start()
         return self

@@ -53,8 +53,10 @@ def run_job(
     steps: Sequence[str] = (),
     config: Mapping[str, Any] | None = None,
     watch: Callable[[RunLog], None] = lambda log: None,
+    stopping: Callable[[], None] = lambda: None,
 ) -> JobResult:
-    """Run a job by ``dagster job execute``; ``watch`` is called whenever its log says something.
+    """Run a job by ``dagster job execute``; ``watch`` is called whenever its log says something,
+    ``stopping`` when it was interrupted and is about to end.
 
     Args:
         tags: run tags, such as the shards.
@@ -100,6 +102,7 @@ def run_job(
                     watch(told)
             except KeyboardInterrupt:
                 process.send_signal(signal.SIGINT)
+                stopping()
                 # What is said on the way out is taken in, or the run would hang on a full pipe.
                 kept.writelines(process.stdout)
                 raise
@@ -121,8 +124,11 @@ def _ended_like_by_ctrl_c() -> Iterator[None]:
 
 
 def dagster_environment() -> dict[str, str]:
-    """The environment for Dagster's processes: runs are remembered even outside a project folder."""
-    variables = dict(os.environ)
+    """The environment for Dagster's processes: runs are remembered even outside a project folder.
+
+    Dagster's warnings on its own beta features are for who writes against it; a setting of the user's own wins.
+    """
+    variables = {"PYTHONWARNINGS": "ignore", **os.environ}
     if "DAGSTER_HOME" not in variables and not Path("dagster.yaml").exists():
         home = Path(environment.home()).absolute() / "dagster"
         home.mkdir(parents=True, exist_ok=True)

@@ -41,7 +41,12 @@ def run_stages(stages: Sequence[Stage], shards: Sequence[str], as_json: bool) ->
                 console.print(f"[dim]{stage.job}, {span}[/dim]")
             with Bars(console, stage.annotators, clips, silent=as_json) as bars:
                 result = run_job(
-                    stage.job, tags=shard_tags(some), steps=stage.steps, config=stage.config, watch=bars.show
+                    stage.job,
+                    tags=shard_tags(some),
+                    steps=stage.steps,
+                    config=stage.config,
+                    watch=bars.show,
+                    stopping=bars.stopping,
                 )
             results.append(result)
             if not result.success and not as_json:
