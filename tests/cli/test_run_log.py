@@ -48,7 +48,7 @@ FAILED = (
          {"run": "DagsterInvalidConfigError: Error in config for job"}),
         (
             [f"{FAILED}['raw_meta'].", "",
-             "dagster._core.errors.DagsterSubprocessError: During multiprocess execution errors occurred in child processes:",
+             "dagster._core.errors.DagsterSubprocessError: During multiprocess execution errors occurred:",
              "In process 26452: AttributeError: module 'x' has no attribute 'y'", "",
              f"Error: Run {RUN} resulted in failure."],
             {"raw_meta": "AttributeError: module 'x' has no attribute 'y'"},

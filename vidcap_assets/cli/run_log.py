@@ -16,7 +16,8 @@ _MOVED = re.compile(
 )
 _RUN_FAILED = re.compile(r"RUN_FAILURE - .*Steps failed: \[(?P<steps>[^\]]*)\]")
 _EXCEPTION = re.compile(
-    r"^(?:In process \d+: )?(?!Error: Run \S+ resulted in failure)(?:[\w.]+\.)?(?P<name>(?:[A-Z]\w*)?(?:Error|Failure|Exception|Interrupt)): (?P<message>.+)$"
+    r"^(?:In process \d+: )?(?!Error: Run \S+ resulted in failure)(?:[\w.]+\.)?"
+    r"(?P<name>(?:[A-Z]\w*)?(?:Error|Failure|Exception|Interrupt)): (?P<message>.+)$"
 )
 _SAID_BY_VIDCAP = "Failure"
 
