@@ -85,6 +85,15 @@ def content_id(path: Path) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
+def path_text(path: Path) -> str:
+    """The path as tables hold it: a byte of a name that is not UTF-8 is shown as ``\\xNN``.
+
+    Nothing is found by such a text, so the clip is a ``missing_file`` until somebody renames the file; it then
+    keeps its id as any moved clip does.
+    """
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
 def manifest_table(clips: Sequence[IndexedClip]) -> pa.Table:
     """The manifest of a shard, in the order of its clips."""
     return pa.Table.from_pylist([asdict(clip) for clip in clips], schema=MANIFEST_SCHEMA)
@@ -131,11 +140,11 @@ def update_index(
             taken.add(clip_id)
             fresh.append(
                 IndexedClip(
-                    clip_id, str(entry.path), entry.kind, entry.text, digest, file.size, file.mtime_ns
+                    clip_id, path_text(entry.path), entry.kind, entry.text, digest, file.size, file.mtime_ns
                 )
             )
             continue
-        now = replace(match, path=str(entry.path), kind=entry.kind, text=entry.text)
+        now = replace(match, path=path_text(entry.path), kind=entry.kind, text=entry.text)
         if file.size is not None and not _is_as_recorded(match, entry, file):
             now = replace(
                 now, content_id=content.get(entry.path), file_size=file.size, mtime_ns=file.mtime_ns
@@ -169,7 +178,7 @@ def _is_as_recorded(clip: IndexedClip | None, entry: Entry, file: _File) -> bool
     return (
         clip is not None
         and clip.content_id is not None
-        and clip.path == str(entry.path)
+        and clip.path == path_text(entry.path)
         and (clip.file_size, clip.mtime_ns) == (file.size, file.mtime_ns)
     )
 
@@ -186,7 +195,7 @@ def _match_unchanged(
             if entry.id in by_id:
                 matches[row] = by_id[entry.id]
             continue
-        candidates = at_path[str(entry.path)]
+        candidates = at_path[path_text(entry.path)]
         file = files[entry.path]
         if candidates and (file.size is None or _is_as_recorded(candidates[0], entry, file)):
             matches[row] = candidates.pop(0)
@@ -210,7 +219,9 @@ def _match_moved(
             continue
         candidates = with_content[digest]
         if candidates:
-            same_path = next((clip for clip in candidates if clip.path == str(entry.path)), candidates[0])
+            same_path = next(
+                (clip for clip in candidates if clip.path == path_text(entry.path)), candidates[0]
+            )
             candidates.remove(same_path)
             matches[row] = same_path
 
@@ -222,8 +233,8 @@ def _match_paths(
     matched = {clip.id for clip in matches.values()}
     at_path = _queues([clip for clip in known if clip.id not in matched], lambda clip: clip.path)
     for row, entry in enumerate(entries):
-        if row not in matches and entry.id is None and at_path[str(entry.path)]:
-            matches[row] = at_path[str(entry.path)].pop(0)
+        if row not in matches and entry.id is None and at_path[path_text(entry.path)]:
+            matches[row] = at_path[path_text(entry.path)].pop(0)
 
 
 def _queues(
@@ -271,7 +282,7 @@ def _hash(paths: Iterable[Path]) -> dict[Path, str]:
 
 def _new_id(path: Path, digest: str | None, taken: set[str]) -> str:
     """16 hex digits of the content (of the path where there is none), numbered from the second one on."""
-    base = (digest or hashlib.blake2b(str(path).encode(), digest_size=16).hexdigest())[:16]
+    base = (digest or hashlib.blake2b(path_text(path).encode(), digest_size=16).hexdigest())[:16]
     clip_id, number = base, 1
     while clip_id in taken:
         number += 1

@@ -1,5 +1,6 @@
 """The collection to caption: a folder, or a CSV or Parquet list, read into entries."""
 
+import logging
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -7,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resources.annotation.clip import Kind
+from resources.source_list import ListError, read_rows
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".gif"})
 IMAGE_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
 LIST_EXTENSIONS = frozenset({".csv", ".parquet"})
+
+_log = logging.getLogger(__name__)
 
 
 class SourceError(Exception):
@@ -55,54 +59,52 @@ def read_source(uri: str | Path) -> list[Entry]:
 
 def _media_files(folder: Path) -> Iterator[Path]:
     seen: set[Path] = set()
-    for where, folders, files in os.walk(folder, followlinks=True):
+
+    def skip(error: OSError) -> None:
+        _log.warning("source %s: the folder %s is left out: %s", folder, error.filename, error.strerror)
+
+    for where, folders, files in os.walk(folder, followlinks=True, onerror=skip):
         real = Path(where).resolve()
-        if real in seen:  # a link back to a folder above
+        if real in seen:  # a link to a folder above, or beside
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in files:
             if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_EXTENSIONS | IMAGE_EXTENSIONS:
                 yield Path(where, name)
 
 
 def _read_list(path: Path) -> list[Entry]:
-    import pandas as pd
-
-    if not path.is_file():
-        raise SourceError(f"source {path}: there is no such list")
     try:
-        if path.suffix.lower() == ".csv":
-            # Everything is text: pandas must not turn an id 007 into 7 or a caption "None" into a missing value.
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-        else:
-            frame = pd.read_parquet(path)
-    except Exception as error:
-        raise SourceError(f"source {path}: cannot be read as {path.suffix[1:]}: {error}") from error
-    if "path" not in frame.columns:
-        raise SourceError(
-            f"source {path}: has no column 'path' (its columns: {', '.join(map(str, frame.columns))})"
-        )
-
-    def column(name: str) -> list[str | None]:
-        if name not in frame.columns:
-            return [None] * len(frame)
-        return [None if pd.isna(value) or str(value) == "" else str(value) for value in frame[name]]
-
+        rows, has_ids = read_rows(path)
+    except ListError as error:
+        raise SourceError(f"source {path}: {error}") from error
     entries = []
-    for row, (file, clip_id, text) in enumerate(
-        zip(column("path"), column("id"), column("text"), strict=True), 1
-    ):
-        if file is None:
-            raise SourceError(f"source {path}: row {row} has no path")
-        if clip_id is None and "id" in frame.columns:
-            raise SourceError(f"source {path}: row {row} ({file}) has no id, though there is a column 'id'")
-        where = Path(os.path.normpath(path.parent / Path(file).expanduser()))
-        entries.append(Entry(where, kind_of(where), clip_id, text))
+    for number, row in enumerate(rows, 1):
+        if row.path is None:
+            raise SourceError(f"source {path}: row {number} has no path")
+        if row.id is None and has_ids:
+            raise SourceError(
+                f"source {path}: row {number} ({row.path}) has no id, though there is a column 'id'"
+            )
+        where = _located(row.path, path.parent)
+        if where is None:
+            raise SourceError(f"source {path}: row {number} has a path that cannot be one: {row.path!r}")
+        entries.append(Entry(where, kind_of(where), row.id, row.text))
     doubled = [clip_id for clip_id, count in Counter(e.id for e in entries if e.id).items() if count > 1]
     if doubled:
         raise SourceError(
             f"source {path}: {len(doubled)} ids stand more than once ({', '.join(doubled[:5])})"
         )
     return entries
+
+
+def _located(file: str, folder: Path) -> Path | None:
+    """Where a listed file is; ``None`` for a NUL in its path, or the home of a user who does not exist."""
+    if "\0" in file:
+        return None
+    try:
+        return Path(os.path.normpath(folder / Path(file).expanduser()))
+    except RuntimeError:
+        return None

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from resources.annotation.outcome import ClipError
 from resources.shards import IndexedClip, manifest_clips, manifest_table, update_index
 from resources.source import Entry, kind_of
+from resources.video.probe import probe
 
 Shards = dict[str, list[IndexedClip]]
 
@@ -158,6 +160,22 @@ def test_missing_and_special_files_are_rows_without_content(collection, tmp_path
     update = collection.index(entries)
     assert update.changed == [collection.clip("missing").id]
     assert collection.clip("missing").content_id
+
+
+def test_a_name_that_is_not_utf8_costs_its_clip_only_and_its_id_survives_the_renaming(collection, tmp_path):
+    name = os.fsdecode(bytes(tmp_path) + b"/caf\xe9.mp4")
+    Path(name).write_text("1")
+    collection.write(b="2")
+    collection.index()
+    assert not collection.index().rewritten
+    clip = collection.clip("caf\\xe9")
+    assert (
+        manifest_clips(manifest_table(collection.shards["shard-00000"])) == collection.shards["shard-00000"]
+    )
+    with pytest.raises(ClipError, match=r"missing_file.*renamed"):
+        probe(Path(clip.path))
+    Path(name).rename(tmp_path / "coffee.mp4")
+    assert collection.index().moved == [clip.id]
 
 
 def test_ids_of_a_list_are_used_and_followed(collection, tmp_path):

@@ -39,6 +39,13 @@ def test_linked_folders_are_followed_but_never_in_circles(tmp_path):
     assert [e.path.name for e in read_source(tmp_path / "source")] == ["a.mp4"]
 
 
+def test_of_two_ways_to_a_folder_the_first_by_name_is_taken(tmp_path):
+    touch(tmp_path / "m" / "a.mp4")
+    for name in ("z", "b", "q"):
+        os.symlink(tmp_path / "m", tmp_path / name)
+    assert [e.path for e in read_source(tmp_path)] == [tmp_path / "b" / "a.mp4"]
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_list_keeps_its_order_ids_and_texts_as_they_are(tmp_path, suffix):
     listing = tmp_path / f"list{suffix}"
@@ -67,6 +74,11 @@ def test_a_list_keeps_its_order_ids_and_texts_as_they_are(tmp_path, suffix):
         (b"\xff\xfe\x00\x01\x02", "cannot be read as csv"),
         (b"", "cannot be read as csv"),
         (b"path\n", "no videos or images"),
+        (b"path,text\na.mp4,a dog, a cat\n", "row 1 has 3 values for 2 columns .* needs quotes"),
+        (b"path,path\na.mp4,b.mp4\n", "more than one column 'path'"),
+        (b"path,text\na.mp4,caf\xe9\n", "not UTF-8"),
+        (b"path\na.mp4\n~nobodyhere/b.mp4\n", "row 2 has a path that cannot be one: '~nobodyhere"),
+        (b'path\n"a\0b.mp4"\n', "row 1 has a path that cannot be one"),
     ],
 )
 def test_a_list_that_cannot_be_used_says_why_in_one_sentence(tmp_path, content, message):
@@ -75,6 +87,42 @@ def test_a_list_that_cannot_be_used_says_why_in_one_sentence(tmp_path, content, 
     with pytest.raises(SourceError, match=message) as failure:
         read_source(listing)
     assert str(listing) in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfpath,text\na.mp4,a dog\n",
+        b"path, text\r\na.mp4,a dog\r\n",
+        b"path,text\na.mp4,a dog,\n",
+        b'"path","text","more"\n\na.mp4,a dog\n',
+    ],
+)
+def test_spreadsheets_write_lists_in_several_ways(tmp_path, content):
+    listing = tmp_path / "list.csv"
+    listing.write_bytes(content)
+    [entry] = read_source(listing)
+    assert (entry.path, entry.text) == (tmp_path / "a.mp4", "a dog")
+
+
+@pytest.mark.parametrize(
+    ("frame", "text"),
+    [
+        (pd.DataFrame({"path": ["a.mp4"], "text": ["x"]}).set_index("path"), "x"),
+        (pd.DataFrame({"path": [b"a.mp4"], "text": [float("nan")]}), None),
+        (pd.DataFrame({"path": pd.Categorical(["a.mp4"]), "text": [""]}), None),
+    ],
+)
+def test_a_parquet_list_may_hold_its_paths_in_any_way_that_is_text(tmp_path, frame, text):
+    frame.to_parquet(tmp_path / "list.parquet")
+    [entry] = read_source(tmp_path / "list.parquet")
+    assert (entry.path, entry.text) == (tmp_path / "a.mp4", text)
+
+
+def test_a_parquet_list_of_lists_is_refused(tmp_path):
+    pd.DataFrame({"path": ["a.mp4"], "text": [["x", "y"]]}).to_parquet(tmp_path / "list.parquet")
+    with pytest.raises(SourceError, match="column 'text' holds lists"):
+        read_source(tmp_path / "list.parquet")
 
 
 @pytest.mark.parametrize(

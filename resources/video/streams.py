@@ -69,6 +69,8 @@ def require_regular_file(path: Path) -> os.stat_result:
             raise ClipError(ErrorKind.MISSING_FILE, "no permission to read the file")
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        if "\\x" in str(path):
+            reason += " (a file whose name is not UTF-8 has to be renamed)"
         raise ClipError(ErrorKind.MISSING_FILE, f"the file cannot be opened: {reason}") from None
     if info.st_size == 0:
         raise ClipError(ErrorKind.DECODE_ERROR, "the file is empty")
