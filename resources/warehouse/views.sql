@@ -51,12 +51,13 @@ LEFT JOIN (SELECT fingerprint, any_value(recipe ->> '$.model') AS model FROM rec
 GROUP BY annotator, fingerprint
 ORDER BY annotator, is_current DESC, fingerprint;
 
--- How fast each run annotated; `wall_seconds` is from its first answer to its last, so one batch tells nothing.
+-- How fast each run annotated; `wall_seconds` is from its first answer to its last, so that less than a second,
+-- which is one batch, tells nothing.
 CREATE OR REPLACE VIEW throughput AS
 SELECT annotator, fingerprint, run_id, count(*) AS clips, count(*) FILTER (status = 'failed') AS failed,
        min(created_at) AS started_at, max(created_at) AS ended_at,
        epoch(max(created_at) - min(created_at)) AS wall_seconds,
-       count(*) / nullif(epoch(max(created_at) - min(created_at)), 0) AS clips_per_second,
+       CASE WHEN wall_seconds >= 1 THEN count(*) / wall_seconds END AS clips_per_second,
        sum(seconds) AS model_seconds,
        count(seconds) / nullif(sum(seconds), 0) AS clips_per_model_second,
        sum(tokens_out) FILTER (seconds > 0) / nullif(sum(seconds), 0) AS tokens_per_model_second
