@@ -39,13 +39,15 @@ def outcomes_to_table(outcomes: Sequence[Outcome]) -> pa.Table:
 def outcomes_to_lines(outcomes: Sequence[Outcome]) -> bytes:
     """The same rows as UTF-8 JSON lines.
 
+    Half a surrogate pair in a text, as a server sends it for an emoji that it cut in two, becomes U+FFFD.
+
     Raises:
-        ValueError: a text cannot be encoded, or a number is not finite.
+        ValueError: a number is not finite.
     """
     rows = [_row(outcome) for outcome in outcomes]
     for row in rows:
         row["created_at"] = row["created_at"].astimezone(UTC).replace(tzinfo=None).isoformat()
-    return "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows).encode()
+    return _utf8("".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows))
 
 
 def lines_to_table(lines: bytes) -> pa.Table:
@@ -61,6 +63,13 @@ def lines_to_table(lines: bytes) -> pa.Table:
         read_options=pj.ReadOptions(use_threads=False, block_size=len(lines)),
         parse_options=pj.ParseOptions(OUTCOME_SCHEMA, unexpected_field_behavior="error"),
     )
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
 
 
 def _row(outcome: Outcome) -> dict[str, Any]:
