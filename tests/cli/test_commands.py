@@ -236,7 +236,8 @@ def test_run_of_a_folder_is_merged_and_found_again(tmp_path: Path, write_video, 
     )
 
 
-def test_run_of_a_source_that_is_not_there_fails_with_the_reason(tmp_path: Path) -> None:
-    code, result = process(tmp_path / "home", "run", str(tmp_path / "nowhere"))
+def test_run_of_a_source_that_is_not_there_fails_at_once(vidcap, tmp_path: Path) -> None:
+    code, output = vidcap(tmp_path / "home", "run", str(tmp_path / "nowhere"), "--json")
     assert code == 1
-    assert "nowhere: neither a folder nor" in result["error"]
+    assert "nowhere: there is no such folder or list" in json.loads(output)["error"]
+    assert not (tmp_path / "home").exists()

@@ -7,6 +7,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
+from vidcap_assets.cli.output import is_live
 from vidcap_assets.cli.run_log import RunLog
 
 
@@ -17,8 +18,8 @@ class Bars:
         self, console: Console, annotators: Sequence[str], clips: int, *, silent: bool = False
     ) -> None:
         self._console, self._clips = console, clips
-        self._bars = not silent and console.is_terminal
-        self._lines = not silent and not console.is_terminal
+        self._bars = not silent and is_live(console)
+        self._lines = not silent and not self._bars
         self._said = 0
         self._progress = Progress(
             TextColumn("{task.description}"),

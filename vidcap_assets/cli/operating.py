@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from vidcap_assets import environment
 from vidcap_assets.cli.bars import duration
 from vidcap_assets.cli.job_run import dagster_environment
-from vidcap_assets.cli.output import Json, console, fail, print_json, say
+from vidcap_assets.cli.output import Json, console, fail, is_live, print_json, say
 from vidcap_assets.cli.running import Captioner
 
 
@@ -54,7 +54,7 @@ def rebuild(
     started = time.monotonic()
     bar = Progress(
         TextColumn("merging"), BarColumn(), MofNCompleteColumn(), TextColumn("shards"), TimeRemainingColumn(),
-        console=console, transient=True, disable=as_json or not console.is_terminal,
+        console=console, transient=True, disable=as_json or not is_live(console),
     )  # fmt: skip
     try:
         with bar:

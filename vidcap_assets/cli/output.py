@@ -13,6 +13,11 @@ console = Console(highlight=False, soft_wrap=False)
 errors = Console(stderr=True, highlight=False)
 
 
+def is_live(output: Console) -> bool:
+    """Can lines be drawn anew there? Colours may be forced into a log file, and a dumb terminal has no cursor."""
+    return output.is_interactive and output.file.isatty()
+
+
 def print_json(content: Any) -> None:
     """One JSON document on standard output."""
     print(json.dumps(content, indent=1, ensure_ascii=False, default=str))

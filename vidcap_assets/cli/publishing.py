@@ -13,7 +13,7 @@ from resources.dataset.export import ExportFormat
 from resources.lake import Lake
 from vidcap_assets import environment
 from vidcap_assets.cli.job_run import JobResult, run_job
-from vidcap_assets.cli.output import Json, console, fail, print_json
+from vidcap_assets.cli.output import Json, console, fail, is_live, print_json
 
 
 def export(
@@ -102,7 +102,7 @@ def report(
 
 
 def _publish(steps: list[str], ops: dict[str, Any], as_json: bool) -> JobResult:
-    with nullcontext() if as_json else console.status("reading the warehouse …"):
+    with console.status("reading the warehouse …") if is_live(console) and not as_json else nullcontext():
         result = run_job("publish_dataset", steps=steps, config={"ops": ops})
     if not result.success:
         reason = next(iter(result.failures.values()), f"the run failed; its log: {result.log}")

@@ -50,9 +50,7 @@ def run(
     """
     stages = stages_for(captioners)
     if source is not None:
-        os.environ["VIDCAP_SOURCE"] = (
-            source if source == environment.DEMO_SOURCE else str(Path(source).absolute())
-        )
+        os.environ["VIDCAP_SOURCE"] = _source(source, as_json)
     if shard_size is not None:
         os.environ["VIDCAP_SHARD_SIZE"] = str(shard_size)
     finished: set[str] = set()
@@ -112,6 +110,15 @@ def stages_for(captioners: str) -> list[Stage]:
         Stage("caption_videos", (*local, "camera_motion"), (META, *local, "camera_motion")),
         Stage("caption_videos_gpt4v", (*paid, *TAGS)),
     ]
+
+
+def _source(named: str, as_json: bool) -> str:
+    if named == environment.DEMO_SOURCE:
+        return named
+    path = Path(named).expanduser().absolute()
+    if not path.exists():
+        fail(f"source {path}: there is no such folder or list", as_json)
+    return str(path)
 
 
 def _wait(seconds: float, told: bool) -> bool:

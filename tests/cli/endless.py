@@ -1,0 +1,21 @@
+"""An index that takes for ever: what is interrupted."""
+
+import time
+
+import dagster as dg
+
+
+@dg.op
+def wait(context: dg.OpExecutionContext) -> None:
+    """Say that it has begun, and go on until interrupted."""
+    context.log.info("waiting for the end")
+    time.sleep(600)
+
+
+@dg.job(executor_def=dg.in_process_executor)
+def index_videos() -> None:
+    """In the place of the real one."""
+    wait()
+
+
+defs = dg.Definitions(jobs=[index_videos])
