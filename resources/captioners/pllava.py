@@ -12,13 +12,8 @@ from resources.captioners.frames import FrameReader
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import prompts_of, reads_text, resolve_prompt
 from resources.engine.checkpoint import Checkpoint
-from resources.engine.model_annotator import (
-    LazyEngine,
-    ModelAnnotator,
-    Once,
-    context_problem,
-    model_identity,
-)
+from resources.engine.model_annotator import LazyEngine, ModelAnnotator, context_problem, model_identity
+from resources.engine.once import Once
 from resources.engine.placement import Placement
 from resources.video.sampling import FrameRule, RuleKind
 

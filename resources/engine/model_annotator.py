@@ -2,9 +2,9 @@
 
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from resources.annotation.annotator import Annotator
 from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind
@@ -17,27 +17,6 @@ if TYPE_CHECKING:
     from resources.engine.model_spec import ModelSpec
     from resources.engine.rows import Row
     from resources.engine.throughput import Throughput
-
-T = TypeVar("T")
-
-
-class Once(Generic[T]):
-    """A value that is made when it is first asked for; other threads that ask meanwhile wait for it.
-
-    Made again for the next who asks where making it failed.
-    """
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-        self._lock = threading.Lock()
-        self._made: tuple[T] | None = None
-
-    def __call__(self) -> T:
-        """The value."""
-        with self._lock:
-            if self._made is None:
-                self._made = (self._make(),)
-            return self._made[0]
 
 
 class LazyEngine:

@@ -12,13 +12,8 @@ from resources.annotation.clip import Clip
 from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
 from resources.annotation.recipe import Recipe
 from resources.engine.checkpoint import Checkpoint
-from resources.engine.model_annotator import (
-    LazyEngine,
-    ModelAnnotator,
-    Once,
-    context_problem,
-    model_identity,
-)
+from resources.engine.model_annotator import LazyEngine, ModelAnnotator, context_problem, model_identity
+from resources.engine.once import Once
 from resources.engine.placement import Placement
 from resources.tagger.parsing import UnreadableTags, normalise_tags, parse_json_tags, parse_tags
 from resources.tagger.prompts import JSON_TAG_PROMPTS, TAG_KEYS, TAG_PROMPTS, TAG_SCHEMA

@@ -35,7 +35,8 @@ from resources.captioners.openai.request import (
 )
 from resources.captioners.openai.sender import Patience, Sender, budget_error
 from resources.captioners.openai.spending import Spending
-from resources.captioners.prompts import check_frames, input_key, prompts_of, resolve_prompt
+from resources.captioners.prompted import PromptedCaptioner
+from resources.captioners.prompts import check_frames, prompts_of, resolve_prompt
 from resources.video.sampling import FrameRule
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ _ONE_FRAME = FrameRule.for_captioning(1)
 _log = logging.getLogger(__name__)
 
 
-class OpenAICaptioner(StreamingAnnotator):
+class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
     """Asks a served model for captions, many clips at a time, and never pays for one twice.
 
     Every answer reaches the caller the moment it arrives. What can change an answer is in the recipe;
@@ -170,10 +171,6 @@ class OpenAICaptioner(StreamingAnnotator):
             },
         )
 
-    def input_key(self, clip: Clip) -> str | None:
-        """The content of the file and, where the prompt quotes it, the text that came with it."""
-        return input_key(self._prompt, clip)
-
     def check(self, clips: Sequence[Clip]) -> None:
         """Refuse a prompt that does not fit the clips or a missing key, and log what they will cost.
 
@@ -183,6 +180,7 @@ class OpenAICaptioner(StreamingAnnotator):
         if not clips:
             return
         self._address.require_key()
+        super().check(clips)
         self._note(self.estimate(clips).line())
         if self._price is None:
             self._note(f"the price of '{self._settings.model}' is unknown: cost_usd stays empty (see prices)")
