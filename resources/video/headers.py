@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 
 from resources.annotation.outcome import ClipError, ErrorKind
 from resources.video.h264_header import read_h264_format
-from resources.video.images import EXIF_ORIENTATION, open_image
+from resources.video.images import EXIF_ORIENTATION, EXIF_ROTATIONS, bit_depth, open_image
 from resources.video.packets import read_index, read_packets
 from resources.video.pictures import square_pixel_size
 from resources.video.probe import Probe
@@ -26,8 +26,6 @@ from resources.video.streams import (
 )
 
 BUDGET = Budget()
-EXIF_ROTATIONS = {3: 180, 4: 180, 5: 270, 6: 270, 7: 90, 8: 90}
-IMAGE_BITS = {"1": 1, "I": 32, "F": 32}
 # A frame interval counts as odd when it differs from the usual one by this share, and by more than one tick.
 ODD_INTERVAL = 0.1
 VARIABLE_SHARE = 0.01
@@ -68,9 +66,11 @@ def video_headers(path: Path) -> Probe:
 def image_headers(path: Path) -> Probe:
     """See :func:`resources.video.probe.probe`."""
     with open_image(path, BUDGET) as image:
+        bits = bit_depth(image)  # before anything loads the picture, which forgets how it was stored
         width, height = image.size
         rotation = EXIF_ROTATIONS.get(image.getexif().get(EXIF_ORIENTATION, 1), 0)
-        if rotation in (90, 270):
+        # Pillow gives the size of a TIFF as displayed.
+        if rotation in (90, 270) and image.format != "TIFF":
             width, height = height, width
         return Probe(
             num_frames=1,
@@ -81,7 +81,7 @@ def image_headers(path: Path) -> Probe:
             duration_s=None,
             codec=(image.format or "").lower(),
             rotation=rotation,
-            bit_depth=16 if image.mode.startswith("I;16") else IMAGE_BITS.get(image.mode, 8),
+            bit_depth=bits,
             has_audio=False,
             file_size=path.stat().st_size,
         )

@@ -30,6 +30,7 @@ _PILLOW_ERRORS = (
     struct.error,
 )
 EXIF_ORIENTATION = 0x0112
+EXIF_ROTATIONS = {3: 180, 4: 180, 5: 270, 6: 270, 7: 90, 8: 90}
 WHITE = (255, 255, 255, 255)
 
 
@@ -58,8 +59,8 @@ def read_image(
     EXIF orientation is applied, transparency lies on white, 16-bit gray is scaled to 8 bits.
     """
     with open_image(path, budget) as image:
-        upright = ImageOps.exif_transpose(image)
-        shown = _to_rgb(upright)
+        bits = bit_depth(image)
+        shown = _to_rgb(ImageOps.exif_transpose(image), bits)
         size = limit.apply(*shown.size)
         if size != shown.size:
             shown = shown.resize(size, Image.Resampling.BICUBIC)
@@ -75,9 +76,24 @@ def read_image(
     )
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def bit_depth(image: Image.Image) -> int:
+    """Bits of one sample as the file stores it: Pillow itself reads 48-bit colour as 24-bit, without a word.
+
+    Ask before the picture is loaded.
+    """
+    tiles = getattr(image, "tile", None)
+    layout = tiles[0].args if tiles else None
+    raw_mode, *more = layout if isinstance(layout, tuple) else (layout,)
+    if image.format == "PPM" and more:
+        return max(8, int(more[0]).bit_length())
+    if ";16" in f"{image.mode} {raw_mode}":
+        return 16
+    return {"1": 1, "I": 32, "F": 32}.get(image.mode, 8)
+
+
+def _to_rgb(image: Image.Image, bits: int) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_to_8_bit(np.asarray(image))).convert("RGB")
+        return Image.fromarray(_to_8_bit(np.asarray(image), is_16_bit=8 < bits <= 16)).convert("RGB")
     if image.has_transparency_data:
         canvas = Image.new("RGBA", image.size, WHITE)
         canvas.alpha_composite(image.convert("RGBA"))
@@ -85,10 +101,13 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _to_8_bit(wide: np.ndarray) -> np.ndarray:
-    """Gray of 16 bits (or float in 0..1) to 8 bits by its nominal range, not by what happens to occur."""
+def _to_8_bit(wide: np.ndarray, is_16_bit: bool) -> np.ndarray:
+    """Gray of 16 bits (or float in 0..1) to 8 bits by its nominal range, not by what happens to occur.
+
+    Integers of 32 bits have no such range: they are taken for 8 bits where none is larger.
+    """
     if wide.dtype.kind == "f":
         scale = 255.0 if wide.max(initial=0) <= 1 else 1.0
     else:
-        scale = 1 / 257 if wide.max(initial=0) > 255 else 1.0
+        scale = 1 / 257 if is_16_bit or wide.max(initial=0) > 255 else 1.0
     return np.clip(np.rint(wide * scale), 0, 255).astype(np.uint8)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -35,9 +36,10 @@ def read(reader: FrameReader, path: Path, **size) -> np.ndarray:
     return frames.images[0]
 
 
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
 @pytest.mark.parametrize("orientation", TURNS)
-def test_exif_orientation_is_applied(orientation: int, reader: FrameReader, tmp_path: Path):
-    path = tmp_path / "photo.jpg"
+def test_exif_orientation_is_applied(orientation: int, suffix: str, reader: FrameReader, tmp_path: Path):
+    path = tmp_path / f"photo.{suffix}"
     stored = Image.fromarray(np.ascontiguousarray(TURNS[orientation](picture(NUMBER))))
     exif = Image.Exif()
     exif[EXIF_ORIENTATION] = orientation
@@ -67,6 +69,42 @@ def test_sixteen_bits_keep_their_range(suffix: str, reader: FrameReader, tmp_pat
     deep = picture(NUMBER)[..., 0].astype(np.uint16) * 257
     Image.fromarray(deep).save(path)
     assert np.array_equal(read(reader, path)[..., 0], picture(NUMBER)[..., 0])
+    assert probe(path, Kind.IMAGE).bit_depth == 16
+
+
+def pnm(magic: bytes, top: int, samples: np.ndarray) -> bytes:
+    height, width = samples.shape[:2]
+    return b"%s %d %d %d\n" % (magic, width, height, top) + samples.astype(">u2").tobytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "shown", "bits"),
+    [
+        ("dark.pgm", pnm(b"P5", 65535, np.full((4, 6), 200)), 1, 16),
+        ("ten.pgm", pnm(b"P5", 1023, np.full((4, 6), 512)), 128, 10),
+        ("colour.ppm", pnm(b"P6", 65535, np.full((4, 6, 3), 40000)), 156, 16),
+    ],
+)
+def test_the_range_of_deep_images_is_the_stated_one(name, content, shown, bits, reader, tmp_path: Path):
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert np.all(read(reader, path) == shown)
+    assert probe(path, Kind.IMAGE).bit_depth == bits
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_a_dark_deep_image_stays_dark(suffix: str, reader: FrameReader, tmp_path: Path):
+    path = tmp_path / f"night.{suffix}"
+    Image.fromarray(np.full((4, 6), 200, np.uint16)).save(path)
+    assert np.all(read(reader, path) == 1)
+
+
+def test_the_bits_of_deep_colour_are_told(tmp_path: Path):
+    path = tmp_path / "colour.png"
+    with av.open(str(path), "w", format="image2") as container:
+        stream = container.add_stream("png", rate=1)
+        stream.width, stream.height, stream.pix_fmt = 6, 4, "rgb48be"
+        container.mux(stream.encode(av.VideoFrame(6, 4, "rgb48be")))
     assert probe(path, Kind.IMAGE).bit_depth == 16
 
 
