@@ -47,7 +47,7 @@ RESOURCES = {
     "decode": DecodeResource(),
     "pllava": PllavaResource(),
     "llava": LlavaResource(),
-    "gpt4v": Gpt4vResource(api_key=dg.EnvVar("OPENAI_API_KEY")),
+    "gpt4v": Gpt4vResource(),
     "camera": CameraResource(),
     "tagger": TaggerResource(),
     "text": TextResource(),
