@@ -76,7 +76,7 @@ class AnnotationStep:
                 holds them, rows are left by a passing fault.
         """
         shards = StepShards(self.context, self.asset, self.lake)
-        for shard in shards.keys:
+        for shard in shards.to_do():
             with shards.attempt(shard):
                 yield from self._annotate(shard, task(shard), shards)
         yield from shards.results()

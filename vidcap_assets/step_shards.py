@@ -16,7 +16,7 @@ class StepShards:
     """What became of each shard of a step, for one of its assets.
 
     One that cannot be finished does not stop the others: they go on, are green in the end, and exactly the
-    bad ones are red.
+    bad ones are red. When the step is tried again, only those are left to do.
 
     Args:
         asset: the asset, by name.
@@ -34,6 +34,12 @@ class StepShards:
         lineage = context.assets_def.metadata_by_key[dg.AssetKey(asset)].get("dagster/column_lineage")
         # The UI draws the lineage of columns from what was materialised last.
         self._always = {"dagster/column_lineage": lineage} if lineage is not None else {}
+
+    def to_do(self) -> Iterator[str]:
+        """The shards of the run, without those that an earlier attempt of this step finished and logged."""
+        for shard in self.keys:
+            if self._context.retry_number == 0 or not self._adopt(shard):
+                yield shard
 
     @contextmanager
     def attempt(self, shard: str) -> Iterator[None]:
@@ -81,6 +87,18 @@ class StepShards:
         if len(versions) > 1:
             for shard in self._metadata:
                 self._log(shard)
+
+    def _adopt(self, shard: str) -> bool:
+        """Take over what this run has logged of a shard already, if it has."""
+        last = self._context.instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey(self._asset), asset_partitions=[shard]), limit=1
+        ).records
+        logged = last[0].asset_materialization if last and last[0].run_id == self._context.run_id else None
+        if logged is None or logged.tags is None:
+            return False
+        self._metadata[shard] = dict(logged.metadata)
+        self._versions[shard] = logged.tags["dagster/data_version"]
+        return True
 
     def _log(self, shard: str) -> None:
         self._context.log_event(

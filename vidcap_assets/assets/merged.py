@@ -45,7 +45,7 @@ def captioned_videos(
 
     store, tables = lake.open(), warehouse.open(context)
     step = StepShards(context, "captioned_videos", store)
-    for shard in step.keys:
+    for shard in step.to_do():
         with step.attempt(shard):
             try:
                 merge = tables.merge(

@@ -85,7 +85,7 @@ def raw_meta(context: dg.AssetExecutionContext, lake: LakeResource, decode: Deco
     store = lake.open()
     step = StepShards(context, META, store)
     with decode.open() as workers:
-        for shard in step.keys:
+        for shard in step.to_do():
             with step.attempt(shard):
                 table = probe_clips(store.manifest(shard), workers)
                 kinds = Counter(
