@@ -182,6 +182,11 @@ class PllavaResource(LocalModelResource):
     )
     prompt: str | None = Field(default=None, description="The system text; default: the product's own.")
     query: str = Field(default="Describe the video in details.", description="The user turn.")
+    merge_adapter: bool | None = Field(
+        default=None,
+        description="Fold the adapter into the weights, which is faster; default: in float32 only, where it loses "
+        "nothing.",
+    )
     max_new_tokens: int = Field(default=256, gt=0, description="Longest caption, in tokens.")
 
     def captioner(self, frames: "FrameReader", lake: "Lake", run_id: str) -> "PllavaCaptioner":

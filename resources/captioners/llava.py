@@ -118,6 +118,9 @@ class LlavaCaptioner(PromptedCaptioner, ModelAnnotator):
 
         prompt = resolve_prompt(self._prompt, clip)
         chat = self._chat()
+        marker = getattr(chat.owner, "image_token", None)
+        if marker and marker in prompt.text:
+            raise self.prompt_fault(clip, f"must not hold {marker}, which stands for a picture")
         frames = self._frames.read(clip.path, clip.kind, self._rule(clip.kind))
         images = [fit_short_side(frame, self._short_side) for frame in frames.images]
         content = [*({"type": "image"} for _ in images), {"type": "text", "text": prompt.text}]

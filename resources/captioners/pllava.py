@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.annotation.clip import Clip
-from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
+from resources.annotation.outcome import AnnotatorError
 from resources.annotation.recipe import Recipe
 from resources.captioners.frames import FrameReader
 from resources.captioners.prompted import PromptedCaptioner
-from resources.captioners.prompts import prompts_of, reads_text, resolve_prompt
+from resources.captioners.prompts import prompts_of, resolve_prompt
 from resources.engine.checkpoint import Checkpoint
 from resources.engine.model_annotator import LazyEngine, ModelAnnotator, context_problem, model_identity
 from resources.engine.once import Once
@@ -168,9 +168,16 @@ class PllavaCaptioner(PromptedCaptioner, ModelAnnotator):
 
         prompt = resolve_prompt(self._prompt, clip)
         tokenizer, processor = self._processors()
-        ids = self._token_ids(conversation(prompt.text, self._query), tokenizer)
+        ids = tokenizer(conversation(prompt.text, self._query))["input_ids"]
+        if (markers := ids.count(self._image_token)) != 1:
+            raise self.prompt_fault(
+                clip,
+                f"must hold <image> (token {self._image_token}) exactly once, not {markers} times: take it out of "
+                "the prompt, the query or the text",
+            )
+        ids = self._with_visual_tokens(ids)
         if problem := context_problem(len(ids), self.engine.max_new_tokens, self._context):
-            raise self._too_long(clip, problem)
+            raise self.prompt_fault(clip, f"with the frames {problem}")
         frames = self._frames.read(clip.path, clip.kind, self._rule)
         pixels = preprocess(frames.images, processor)
         details = {
@@ -180,24 +187,15 @@ class PllavaCaptioner(PromptedCaptioner, ModelAnnotator):
         }
         return Row({"input_ids": torch.tensor([ids]), "pixel_values": pixels}, details)
 
-    def _too_long(self, clip: Clip, problem: str) -> Exception:
-        """Blame the clip only where its own text makes the difference."""
-        if reads_text(self._prompt):
-            return ClipError(ErrorKind.REFUSED, f"clip '{clip.id}' with its text {problem}")
-        return AnnotatorError(f"the prompt with the frames {problem}")
+    @property
+    def _image_token(self) -> Any:
+        return self._config.get("image_token_index", self._config.get("image_token_id"))
 
-    def _token_ids(self, text: str, tokenizer: "PreTrainedTokenizerBase") -> list[int]:
-        """The ids of ``text`` with its ``<image>`` repeated once for every visual token."""
-        ids = tokenizer(text)["input_ids"]
-        image = self._config.get("image_token_index", self._config.get("image_token_id"))
-        if ids.count(image) != 1:
-            raise AnnotatorError(
-                f"the prompt must hold <image> (token {image}) exactly once, not {ids.count(image)} times: "
-                "take it out of the prompt and the query"
-            )
-        place = ids.index(image)
+    def _with_visual_tokens(self, ids: list[int]) -> list[int]:
+        """``ids`` with the one ``<image>`` repeated for every visual token."""
+        place = ids.index(self._image_token)
         frames, rows, columns = self.pooling_shape
-        return [*ids[:place], *[image] * (frames * rows * columns), *ids[place + 1 :]]
+        return [*ids[:place], *ids[place : place + 1] * (frames * rows * columns), *ids[place + 1 :]]
 
     def _load_processors(self) -> tuple["PreTrainedTokenizerBase", "BaseImageProcessor"]:
         from transformers import AutoTokenizer

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from resources.annotation.annotator import Annotator
 from resources.annotation.clip import Clip
-from resources.captioners.prompts import input_key, missing_text, resolve_prompt
+from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
+from resources.captioners.prompts import input_key, missing_text, reads_text, resolve_prompt
 
 
 class PromptedCaptioner(Annotator):
@@ -28,3 +29,11 @@ class PromptedCaptioner(Annotator):
         """
         for clip in clips:
             resolve_prompt(self._prompt, clip)
+
+    def prompt_fault(self, clip: Clip, problem: str) -> ClipError | AnnotatorError:
+        """The error for a prompt that cannot be put; the clip is to blame only where its own text is quoted."""
+        if reads_text(self._prompt):
+            return ClipError(
+                ErrorKind.REFUSED, f"clip '{clip.id}': its prompt, which quotes its text, {problem}"
+            )
+        return AnnotatorError(f"the prompt {problem}")

@@ -1,5 +1,6 @@
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,15 @@ def test_a_prompt_of_the_wrong_kind_is_refused_before_any_work(picture: Clip, ll
     with pytest.raises(AnnotatorError, match=r"kind image.*'video'"):
         llava(prompt="video", frames=reader).prepare(picture)
     assert reader.reads == 0
+
+
+def test_an_image_marker_in_a_clips_text_is_that_clips_fault(picture: Clip, llava: Build) -> None:
+    clip = replace(picture, text="an <image>")
+    with pytest.raises(ClipError, match=r"clip 'picture': .* must not hold <image>") as refused:
+        llava(prompt="image-text").prepare(clip)
+    assert refused.value.kind is ErrorKind.REFUSED
+    with pytest.raises(AnnotatorError, match="the prompt must not hold <image>"):
+        llava(prompt="Describe <image>").prepare(picture)
 
 
 def test_a_prompt_about_other_frames_is_refused_when_building(llava: Build) -> None:

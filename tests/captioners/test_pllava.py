@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,13 @@ def test_settings_that_cannot_work_are_refused_when_building(
 def test_an_image_marker_in_the_prompt_is_refused(pllava: Build) -> None:
     with pytest.raises(AnnotatorError, match="exactly once, not 2"):
         pllava(query="Look at <image>").prepare(golden_clip("a_96x64"))
+
+
+def test_an_image_marker_in_a_clips_text_is_that_clips_fault(pllava: Build) -> None:
+    clip = replace(golden_clip("a_96x64"), text="see <image>")
+    with pytest.raises(ClipError, match=r"quotes its text, must hold <image> .* not 2 times") as refused:
+        pllava(prompt="It was called {text}.").prepare(clip)
+    assert refused.value.kind is ErrorKind.REFUSED
 
 
 def test_a_silent_model_is_a_failed_clip(pllava: Build) -> None:
