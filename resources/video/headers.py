@@ -47,7 +47,8 @@ def video_headers(path: Path) -> Probe:
         rotation = header_rotation(container) or 0
         if rotation in (90, 270):
             width, height = height, width
-        timing = Timing.of(times, stream.time_base, (stream.average_rate, stream.guessed_rate))
+        rates = (stream.average_rate, context.framerate, stream.guessed_rate)
+        timing = Timing.of(times, stream.time_base, rates)
         return Probe(
             num_frames=len(times),
             height=height,

@@ -1,4 +1,4 @@
-"""Where decoding can really start: the picture types that H.264 and HEVC packets state in their NAL units."""
+"""Where decoding can really start: the picture types that packets state, in the NAL units of H.264 and HEVC mostly."""
 
 from collections.abc import Iterator
 
@@ -19,6 +19,24 @@ def starts_cleanly(data: bytes, codec: str, length_size: int) -> bool:
         if unit_type in _SLICES[codec]:
             return unit_type in _CLEAN[codec]
     return False
+
+
+def needs_picture_before(data: bytes, codec: str) -> bool:
+    """Is an MPEG-1, -2 or -4 packet a B picture? After the first key frame it shows only with one before that."""
+    if codec == "mpeg4":
+        start = data.find(b"\0\0\1\xb6")
+        return 0 <= start < len(data) - 4 and data[start + 4] >> 6 == 2
+    start = data.find(b"\0\0\1\0")
+    return 0 <= start < len(data) - 5 and data[start + 5] >> 3 & 7 == 3
+
+
+def is_closed_group(data: bytes) -> bool:
+    """Does an MPEG-1 or -2 packet say that the B pictures after its key frame need nothing before it?
+
+    The closed_gop bit of the group of pictures header, ITU-T H.262, 6.2.2.6.
+    """
+    start = data.find(b"\0\0\1\xb8")
+    return 0 <= start < len(data) - 7 and bool(data[start + 7] >> 6 & 1)
 
 
 def nal_length_size(codec: str, extradata: bytes | None) -> int:

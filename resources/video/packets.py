@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,12 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from resources.video.nal_units import nal_length_size, starts_cleanly
+from resources.video.nal_units import (
+    is_closed_group,
+    nal_length_size,
+    needs_picture_before,
+    starts_cleanly,
+)
 from resources.video.streams import codec_name, read_on
 
 MOV = "mov,mp4,m4a,3gp,3g2,mj2"
@@ -25,6 +31,8 @@ MATROSKA = "matroska,webm"
 SEEKABLE_CODECS = frozenset({"h264", "hevc", "vp9", "av1"})
 # Decoders of these show nothing that lies before the first key frame, in the file or (open groups) in time.
 WAIT_FOR_KEY = frozenset({"h264", "hevc"})
+# Decoders of these drop the B pictures right after the first key frame, unless it closes its group.
+DROP_LEADING = frozenset({"mpeg1video", "mpeg2video", "mpeg4"})
 
 
 class PacketInfo(NamedTuple):
@@ -137,6 +145,7 @@ def read_packets(container: InputContainer, stream: VideoStream, max_frames: int
     error = None
     waiting = codec in WAIT_FOR_KEY
     shown_from: int | None = None
+    leading: bool | None = None if codec in DROP_LEADING else False
     try:
         for packet in read_on(container, stream):
             if packet.size == 0 and packet.pts is None:
@@ -150,22 +159,30 @@ def read_packets(container: InputContainer, stream: VideoStream, max_frames: int
             is_hidden = waiting or packet.is_discard or _is_cut_off(packet.pts, shown_from)
             if codec == "vp8":
                 is_hidden |= not _vp8_is_shown(packet)
+            if leading is None:
+                if packet.is_keyframe:
+                    leading = not is_closed_group(bytes(packet))
+            elif leading:
+                leading = needs_picture_before(bytes(packet), codec)
+                is_hidden |= leading
             packets.append(PacketInfo(packet.pts, packet.dts, packet.is_keyframe, is_hidden))
             corrupt += packet.is_corrupt
             if len(packets) > max_frames:
                 break
     except FFmpegError as failure:
         error = failure.strerror
-    return PacketTable(packets, stream.frames, corrupt, unclean_keys, error)
+    return PacketTable(packets, _promised(container, stream, packets), corrupt, unclean_keys, error)
 
 
 def read_index(path: Path, container: InputContainer, stream: VideoStream) -> PacketTable | None:
     """The packet table by the index in an mp4 header: no packet is read, no key frame is checked.
 
     Presentation times are unknown, packets beyond the end of the file are left out. ``None`` where the
-    header does not list every packet (fragments) or the container is another.
+    header does not list every packet (fragments), the container is another, or packets must be looked into.
     """
     if container.format.name != MOV or not stream.frames or _is_fragmented(path):
+        return None
+    if codec_name(stream) in DROP_LEADING:
         return None
     size = path.stat().st_size
     packets: list[PacketInfo] = []
@@ -177,6 +194,16 @@ def read_index(path: Path, container: InputContainer, stream: VideoStream) -> Pa
         is_hidden = entry.is_discard or not key_seen
         packets.append(PacketInfo(None, entry.timestamp, entry.is_keyframe, is_hidden))
     return PacketTable(packets, stream.frames)
+
+
+def _promised(container: InputContainer, stream: VideoStream, packets: Sequence[PacketInfo]) -> int:
+    """The frames that the header promises. AVI's counts the ticks in which nothing new is shown, too."""
+    times = [packet.dts for packet in packets if packet.dts is not None]
+    if container.format.name == "avi" and times:
+        longest = max((later - earlier for earlier, later in pairwise(times)), default=1)
+        if times[-1] + longest >= stream.frames:
+            return len(packets)
+    return stream.frames
 
 
 def _is_cut_off(pts: int | None, first_key_pts: int | None) -> bool:

@@ -10,7 +10,7 @@ from resources.video import Backend, FrameRule, RuleKind
 from resources.video.decode import sample_frames
 from resources.video.probe import probe
 from tests.video.conftest import Maker
-from tests.video.kinds import HEVC_OPEN, INTRA_REFRESH, OPEN_GROUPS, PYRAMID
+from tests.video.kinds import B_FRAMES, HEVC_OPEN, INTRA_REFRESH, OPEN_GROUPS, PYRAMID
 from tests.video.media import Cut, Recipe, copy_cut, read_numbers
 
 NUMBERS = range(80)
@@ -20,6 +20,8 @@ SOURCES = {
     "open": Recipe(numbers=NUMBERS, options=OPEN_GROUPS),
     "hevc_open": Recipe(codec="libx265", numbers=NUMBERS, options=HEVC_OPEN),
     "av1": Recipe(codec="libsvtav1", numbers=NUMBERS),
+    "mpeg2": Recipe(codec="mpeg2video", fps=25, numbers=NUMBERS, options=B_FRAMES),
+    "mpeg4": Recipe(codec="mpeg4", numbers=NUMBERS, options=B_FRAMES),
 }
 H26X = ["closed", "pyramid", "open", "hevc_open"]
 RULES = [FrameRule(RuleKind.PLLAVA, 4), FrameRule(RuleKind.LINSPACE, 9)]
@@ -43,7 +45,11 @@ def assert_right(piece: Cut, backend: Backend) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(
-    ("source", "suffix"), [*product(H26X, [".mp4", ".mov", ".mkv"]), ("av1", ".mp4"), ("av1", ".webm")]
+    ("source", "suffix"),
+    [
+        *product(H26X, [".mp4", ".mov", ".mkv"]),
+        *[("av1", ".mp4"), ("av1", ".webm"), ("mpeg2", ".mkv"), ("mpeg2", ".mpg"), ("mpeg4", ".mkv")],
+    ],
 )
 def test_a_cut_shows_the_frames_that_it_holds(
     source: str, suffix: str, seed: int, clip: Maker, tmp_path: Path

@@ -94,6 +94,25 @@ def test_the_probe_agrees_with_the_decoder(name: str, clip: Maker):
         assert found.duration_s == pytest.approx(len(recipe.numbers) / recipe.fps, rel=0.03)
 
 
+@pytest.mark.parametrize(
+    ("name", "recipe"), [("one.ts", {}), ("one.mpg", {"codec": "mpeg2video", "fps": 25})]
+)
+def test_a_lone_frame_lasts_as_long_as_its_header_says(name: str, recipe: dict, clip: Maker):
+    found = probe(clip(name, Recipe(numbers=[7], **recipe)))
+    assert found.fps == recipe.get("fps", 10)
+    assert found.duration_s == pytest.approx(1 / found.fps)
+
+
+def test_moments_without_a_new_picture_are_no_damage_of_an_avi(clip: Maker):
+    path = clip(
+        "skips.avi", Recipe("mpeg4", numbers=range(10), times=[3 * place for place in range(10)], fps=30)
+    )
+    frames = sample_frames(path, RULES[0])
+    assert read_numbers(frames.images) == frames.indices
+    assert frames.details["decode_warnings"] == []
+    assert probe(path).fps == pytest.approx(10)
+
+
 def test_times_are_those_of_the_frames(clip: Maker):
     recipe = KINDS["variable_rate.mp4"]
     frames = sample_frames(clip("variable_rate.mp4"), RULES[0])
