@@ -40,5 +40,5 @@ worded AS (
     FROM meta
     LEFT JOIN latest USING (shard, id)
 )
-SELECT *, len(string_split_regex(trim(text), '\s+')) AS text_len
+SELECT *, word_count(text) AS text_len
 FROM worded;

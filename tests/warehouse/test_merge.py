@@ -117,6 +117,16 @@ def test_camera_sentence(cmotion: str | None, sentence: str, rule: duckdb.DuckDB
     assert rule.execute("SELECT camera_sentence(?)", [cmotion]).fetchone() == (sentence,)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["One.", "A red  ball", " A red ball ", "A\nred\r\n\tball", "Ünïcode, 日本 語", "a-b c'd", "", "   "],
+)
+def test_words_are_counted_by_the_white_space_between_them(
+    text: str, rule: duckdb.DuckDBPyConnection
+) -> None:
+    assert rule.execute("SELECT word_count(?)", [text]).fetchone() == (max(1, len(text.split())),)
+
+
 @pytest.fixture(scope="module")
 def rule() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
