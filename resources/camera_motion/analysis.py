@@ -15,6 +15,9 @@ from resources.camera_motion.tracking import Reel, Transform
 ONE_THING_MOVES = 0.6
 """Below this usual confidence several things move: the first picture and the last need not agree."""
 
+NARROWEST = 8
+"""Pictures with a shorter side of less pixels than this show too little to be followed."""
+
 
 def analyse(
     frames_gray: NDArray[np.uint8],
@@ -37,7 +40,7 @@ def analyse(
         return unclassified(Reason.SINGLE_FRAME)
     clock = list(times) if times is not None else list(range(len(frames_gray)))
     reel = Reel(frames_gray)
-    visible = reel.visible()
+    visible = reel.visible() if min(frames_gray.shape[1:]) >= NARROWEST else []
     if len(visible) < 2:
         return unclassified(Reason.NO_TEXTURE)
     path = trace(reel, visible)

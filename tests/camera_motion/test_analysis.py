@@ -45,6 +45,13 @@ def test_frames_in_which_nothing_shows_are_not_called_static():
     assert (motion.label, motion.reason) == ("unclassified", Reason.NO_TEXTURE)
 
 
+@pytest.mark.parametrize("size", [(1, 50), (50, 1), (1, 1), (7, 90)])
+def test_pictures_too_narrow_to_follow_are_no_error(size):
+    noise = np.random.default_rng(0).integers(0, 256, (FRAMES, *size), np.uint8)
+    motion = analyse(noise, size)
+    assert (motion.label, motion.reason) == ("unclassified", Reason.NO_TEXTURE)
+
+
 def test_a_single_frame_says_nothing_of_the_camera():
     motion = analyse(shot(frames=1), SIZE)
     assert (motion.label, motion.reason, motion.pan) == ("unclassified", Reason.SINGLE_FRAME, None)
