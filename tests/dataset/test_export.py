@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from upath import UPath
 
-from resources.dataset.export import ExportOptions, export_training_set
+from resources.dataset.export import ExportFormat, ExportOptions, export_training_set
 from resources.dataset.filters import ClipFilters, FilterError
 from resources.dataset.reading import WarehouseEmptyError
 from tests.dataset.collection import Collection
@@ -35,10 +36,17 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_csv_has_exactly_the_seeds_training_columns(captioned: Collection) -> None:
-    folder = Path(export(captioned).published.name.path)
-    assert (folder / "training_set.csv").read_text().splitlines()[0] == ",".join(SEED_COLUMNS)
-    rows = rows_of(folder / "training_set.csv")
+@pytest.fixture(scope="module")
+def everything(captioned_once: Collection, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an export of all clips in all formats."""
+    exports = UPath(tmp_path_factory.mktemp("exports"))
+    made = export_training_set(captioned_once.warehouse, exports, log=lambda _: None)
+    return Path(made.published.name.path)
+
+
+def test_csv_has_exactly_the_seeds_training_columns(everything: Path) -> None:
+    assert (everything / "training_set.csv").read_text().splitlines()[0] == ",".join(SEED_COLUMNS)
+    rows = rows_of(everything / "training_set.csv")
     assert [Path(row["path"]).stem for row in rows] == ["a1", "a2", "a3", "b1", "b3"]
     assert rows[0]["text"] == "The video shows a red ball a1 rolling to the left."
     assert rows[1] == {
@@ -70,8 +78,8 @@ def test_parquet_is_sharded_and_explains_itself(captioned: Collection) -> None:
         ("meta_actions", "actions", ["rolling"] * 5),
     ],
 )
-def test_csv_of_a_step(captioned: Collection, step: str, column: str, values: list[str]) -> None:
-    rows = rows_of(Path(export(captioned).published.name.path) / f"{step}.csv")
+def test_csv_of_a_step(everything: Path, step: str, column: str, values: list[str]) -> None:
+    rows = rows_of(everything / f"{step}.csv")
     assert [row[column] for row in rows] == values
     assert list(rows[0])[:8] == [
         "path",
@@ -106,7 +114,7 @@ def test_csv_of_a_step(captioned: Collection, step: str, column: str, values: li
     ],
 )
 def test_filters(captioned: Collection, filters: ClipFilters, ids: list[str]) -> None:
-    made = export(captioned, ExportOptions(filters))
+    made = export(captioned, ExportOptions(filters, formats=(ExportFormat.CSV,)))
     folder = Path(made.published.name.path)
     assert [Path(row["path"]).stem for row in rows_of(folder / "training_set.csv")] == ids
     record = json.loads((folder / "export.json").read_text())
