@@ -98,6 +98,39 @@ def test_a_backfill_takes_k_shards_a_run_and_shows_exactly_the_bad_one(operated:
     assert operated.asked()["0"] == 1, "what was captioned before is not captioned again"
 
 
+def test_the_ui_shows_the_graph_the_partitions_and_frames_with_their_captions(
+    operated: Operated, tmp_path: Path
+):
+    with open_browser(tmp_path) as browser:
+        graph = browser.page(f"{operated.dev.url}/assets/captions_llava?view=lineage&lineageScope=neighbors")
+        graph.wait_for(
+            "['raw_meta', 'captions_llava', 'captioned_videos'].every(name => text().includes(name))"
+        )
+        graph.screenshot("graph")
+
+        partitions = browser.page(f"{operated.dev.url}/assets/captions_llava?view=partitions")
+        counted = ["Failed (1)", "Materialized (5)", "Missing (0)", *SHARDS]
+        partitions.wait_for(f"{counted}.every(words => text().includes(words))")
+        partitions.screenshot("partitions")
+
+        # The backfill captioned this shard, so it has frames to show.
+        shard = browser.page(
+            f"{operated.dev.url}/assets/captions_llava?view=partitions&partition={SHARDS[5]}"
+        )
+        shard.click_beside("contact_sheet", "Show Markdown")
+        shown = operated.lake.manifest(SHARDS[5])[0].id
+        shard.wait_for(
+            f"[...document.querySelectorAll('img[src^=\"data:image/webp\"]')]"
+            f".some(picture => picture.alt === {shown!r} && picture.naturalWidth > 0)"
+        )
+        shard.wait_for("document.getAnimations().every(one => one.playState === 'finished')")
+        shard.screenshot("materialisation")
+
+        checks = browser.page(f"{operated.dev.url}/assets/captions_llava?view=checks")
+        checks.wait_for("['accounting', 'failed_share', 'distinct'].every(name => text().includes(name))")
+        checks.screenshot("checks")
+
+
 def test_the_schedule_fills_the_gap_and_nothing_else(operated: Operated):
     (operated.folder / "poison").unlink()
     (operated.folder / "calls.txt").unlink()
@@ -112,33 +145,6 @@ def test_the_schedule_fills_the_gap_and_nothing_else(operated: Operated):
         SHARDS[4],
         "captions_llava failed",
     )
-
-
-def test_the_ui_shows_the_graph_the_partitions_and_frames_with_their_captions(
-    operated: Operated, tmp_path: Path
-):
-    with open_browser(tmp_path) as browser:
-        graph = browser.page(f"{operated.dev.url}/assets/captions_llava?view=lineage&lineageScope=neighbors")
-        graph.wait_for(
-            "['raw_meta', 'captions_llava', 'captioned_videos'].every(name => text().includes(name))"
-        )
-        graph.screenshot("graph")
-
-        partitions = browser.page(f"{operated.dev.url}/assets/captions_llava?view=partitions")
-        partitions.wait_for(f"text().includes({SHARDS[4]!r})")
-        partitions.screenshot("partitions")
-
-        # The run that filled the gap captioned this shard, so it has frames to show.
-        shard = browser.page(
-            f"{operated.dev.url}/assets/captions_llava?view=partitions&partition={SHARDS[4]}"
-        )
-        shard.click_beside("contact_sheet", "Show Markdown")
-        shown = operated.lake.manifest(SHARDS[4])[0].id
-        shard.wait_for(
-            f"[...document.querySelectorAll('img[src^=\"data:image/webp\"]')]"
-            f".some(picture => picture.alt === {shown!r} && picture.naturalWidth > 0)"
-        )
-        shard.screenshot("materialisation")
 
 
 def test_killed_with_everything_it_resumes_from_new_files_to_captions(operated: Operated, write_video):
