@@ -99,6 +99,7 @@ def test_tars_with_media_hold_the_files(captioned: Collection, tmp_path: Path) -
         log=lambda line: None,
     )
     folder = Path(made.published.name.path) / "webdataset"
+    assert "files themselves are in the tars" in (folder.parent / "README.md").read_text()
     index = json.loads((folder / "index.json").read_text())
     assert [(shard["url"], shard["nsamples"]) for shard in index["shardlist"]] == [
         ("shard-000000.tar", 2),
