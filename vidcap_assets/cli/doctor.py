@@ -202,7 +202,7 @@ def check_warehouse() -> list[Finding]:
                 "warehouse",
                 Level.BAD,
                 f"{uri}: {error}",
-                "move the file away and run captioned_videos again: the lake has everything",
+                "vidcap rebuild; the lake has everything",
             )
         ]
     return [Finding("warehouse", Level.OK, f"{uri}, about {row[0] if row else 0} clips")]
