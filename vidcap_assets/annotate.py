@@ -99,13 +99,13 @@ class AnnotationStep:
             _check_failed_share(self.asset, shard, report, self.config.max_failed_share),
         )
         yield from checks
+        yield from judge(self.asset, self.quality, shard, task.clips, report.outcomes, recipe, self.config)
         faults = [f"{check.check_name}: {check.description}" for check in checks if not check.passed]
         if left := _left_to_do(report.outcomes):
             faults.append(left)
         if faults:
             shards.leave(shard, ", ".join(faults))
             return
-        yield from judge(self.asset, self.quality, shard, task.clips, report.outcomes, recipe, self.config)
         metadata = _metadata(report, recipe, str(self.lake.file(self.asset, shard)))
         if self.preview is not None and report.annotated:
             metadata["contact_sheet"] = dg.MetadataValue.md(self.preview(task.clips, report.outcomes))

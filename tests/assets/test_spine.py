@@ -101,6 +101,10 @@ def test_a_range_finishes_its_good_shards_and_shows_exactly_the_bad_one(platform
     result = platform.run("raw_meta", "captions_llava", shard="shard-00000..shard-00002")
     assert not result.success
     assert "1 of 3 shards are unfinished: shard-00001: " in failure(result)
+    judged = {(one.check_name, one.partition) for one in result.get_asset_check_evaluations()}
+    assert {("language", shard) for shard in platform.partitions()} <= judged, (
+        "what was not judged shows as failed"
+    )
     status = platform.instance.get_status_by_partition(
         dg.AssetKey("captions_llava"), platform.partitions(), ASSETS_PARTITIONS
     )
