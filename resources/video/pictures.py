@@ -105,9 +105,11 @@ class Picture:
         tonemap = _TONEMAPS.get(frame.color_trc) if self._format is PixelFormat.RGB else None
         pixel_format = "rgb48le" if tonemap else self._format.value
         if (width, height) == (frame.width, frame.height):
-            array = frame.to_ndarray(format=pixel_format)
+            array = frame.to_ndarray(format=pixel_format, threads=1)
         else:
-            array = frame.to_ndarray(format=pixel_format, width=width, height=height, interpolation="BICUBIC")
+            array = frame.to_ndarray(
+                format=pixel_format, width=width, height=height, interpolation="BICUBIC", threads=1
+            )
         if tonemap:
             array = tonemap(array)
         return np.ascontiguousarray(upright(frame)(array))

@@ -6,6 +6,7 @@ the thread that started it ends, even by ``SIGKILL``.
 """
 
 import ctypes
+import gc
 import importlib
 import os
 import pickle
@@ -32,6 +33,7 @@ def main(fd: int, parent: int, memory_limit_bytes: int, preload: list[str]) -> N
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for module in preload:
         importlib.import_module(module)
+    gc.freeze()
     connection = Connection(fd)
     connection.send_bytes(READY)
     serve(connection)
@@ -46,13 +48,18 @@ def die_with_parent(parent: int) -> None:
 
 
 def serve(connection: Connection) -> None:
-    """Answer calls until the other end closes."""
+    """Answer calls until the other end closes.
+
+    Containers and decoders are parts of reference cycles; left to themselves, dozens of them pile up, each with
+    its frames, until the next clip meets the memory limit.
+    """
     while True:
         try:
             request = connection.recv_bytes()
         except EOFError:
             return
         send_reply(connection, answer(request))
+        gc.collect()
 
 
 def answer(request: bytes) -> tuple[bool, Any]:

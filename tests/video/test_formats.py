@@ -4,10 +4,11 @@ from fractions import Fraction
 
 import av
 import numpy as np
+import psutil
 import pytest
 
 from resources.annotation.clip import Kind
-from resources.video import Backend, FrameReader, FrameRule, RuleKind
+from resources.video import Backend, FrameReader, FrameRule, IsolatedWorkers, RuleKind
 from resources.video.decode import sample_frames
 from resources.video.probe import probe
 from tests.video.conftest import Maker
@@ -210,6 +211,20 @@ def test_frames_come_at_the_size_needed(name, short_side, max_side, shape, clip:
     frames = reader.read(clip(name), Kind.VIDEO, RULES[0], short_side=short_side, max_side=max_side)
     assert frames.images.shape == (4, *shape, 3)
     assert read_numbers(frames.images) == frames.indices
+
+
+def test_a_worker_keeps_nothing_of_the_clips_it_has_read(clip: Maker):
+    """Threads of the scaler and frames of decoders that pile up once made good clips fail at the memory limit."""
+    path = clip("larger.mp4", Recipe(numbers=range(4), width=960, height=480))
+    with IsolatedWorkers(1) as workers:
+        for _ in range(8):
+            FrameReader(workers).read(path, Kind.VIDEO, RULES[0])
+        worker = psutil.Process(workers.pids[0])
+        before = worker.memory_info()
+        for _ in range(32):
+            FrameReader(workers).read(path, Kind.VIDEO, RULES[0])
+        assert worker.num_threads() == 1
+        assert worker.memory_info().vms - before.vms < 20 * 1024**2
 
 
 def test_gray_is_the_luma_of_the_picture(clip: Maker, reader: FrameReader):
