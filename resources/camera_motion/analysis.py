@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from resources.camera_motion.bars import picture_area
 from resources.camera_motion.chain import Break, trace
 from resources.camera_motion.classify import labels_of_transform
 from resources.camera_motion.describe import describe
 from resources.camera_motion.dissolves import find_dissolve
 from resources.camera_motion.motion import CameraMotion, Reason, unclassified
-from resources.camera_motion.tracking import Reel, Transform
+from resources.camera_motion.tracking import Reel
 
 ONE_THING_MOVES = 0.6
 """Below this usual confidence several things move: the first picture and the last need not agree."""
@@ -39,7 +40,8 @@ def analyse(
     if len(frames_gray) == 1:
         return unclassified(Reason.SINGLE_FRAME)
     clock = list(times) if times is not None else list(range(len(frames_gray)))
-    reel = Reel(frames_gray)
+    area = picture_area(frames_gray)
+    reel = Reel(area.of(frames_gray))
     visible = reel.visible() if min(frames_gray.shape[1:]) >= NARROWEST else []
     if len(visible) < 2:
         return unclassified(Reason.NO_TEXTURE)
@@ -51,12 +53,7 @@ def analyse(
     melted = find_dissolve(reel, numbers, steps) if path.usual_confidence > ONE_THING_MOVES else None
     if melted is not None:
         return unclassified(Reason.CUT, cuts=(float(clock[melted]),))
-    transforms = [_rescale(transform, reel[0].gray.shape, size) for transform in steps]
+    to_size = area.to_size(reel[0].gray.shape, frames_gray.shape[1:], size)
+    transforms = [to_size @ transform @ np.linalg.inv(to_size) for transform in steps]
     labels = labels_of_transform(transforms[-1], size, threshold)
     return describe(labels, numbers, transforms, size, path.confidence)
-
-
-def _rescale(transform: Transform, shape: tuple[int, ...], size: tuple[int, int]) -> Transform:
-    """The transform in pixels of ``size`` instead of pixels of ``shape`` (both height, width)."""
-    to_size = np.diag([size[1] / shape[1], size[0] / shape[0], 1.0])
-    return to_size @ transform @ np.linalg.inv(to_size)

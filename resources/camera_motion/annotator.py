@@ -14,7 +14,7 @@ from resources.camera_motion.motion import SHORT_SIDE, CameraMotion, Reason, unc
 from resources.video.sampling import FrameRule, RuleKind
 from resources.video.workers import IsolatedWorkers
 
-CODE_VERSION = 3
+CODE_VERSION = 4
 FRAMES = 64
 FRAMES_PER_SECOND = 4
 MAX_FRAMES = 2048

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from resources.camera_motion.fallback import far_candidates
-from resources.camera_motion.hypotheses import Verdict, distinct, likeness, propose, vote
+from resources.camera_motion.hypotheses import Verdict, distinct, likeness, propose, propose_blurred, vote
 from resources.camera_motion.layers import Step, settle
 from resources.camera_motion.tracking import Frame, Reel, Transform, follow
 
@@ -108,8 +108,8 @@ def _link(reel: Reel, numbers: Sequence[int], velocity: Transform, trail: Trail)
 
 def measure(a: Frame, b: Frame, guess: Transform) -> list[Verdict]:
     """The motions that may have led from ``a`` to ``b``, the one that the pictures support best first."""
-    candidates = [*propose(*follow(a, b, guess)), IDENTITY]
-    return vote(a, b, distinct(candidates, a.gray.shape))
+    candidates = propose(*follow(a, b, guess)) or propose_blurred(a, b, guess)
+    return vote(a, b, distinct([*candidates, IDENTITY], a.gray.shape))
 
 
 def is_convincing(verdict: Verdict, *, long: bool) -> bool:

@@ -8,12 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.camera_motion.tracking import CELLS, Floats, Frame, Points, Transform, per_cell
+from resources.camera_motion.tracking import CELLS, Floats, Frame, Points, Transform, follow, per_cell
 
 RANSAC_PX = 1.2
 MAX_PEELS = 3
 MIN_INLIERS = 8
 MIN_INLIER_SHARE = 0.06
+MOST_HALVINGS = 2
 MAX_STEP_SCALE = 2.2
 MAX_STEP_ROTATION = np.radians(50)
 SAME_PX = 0.6
@@ -62,6 +63,18 @@ def propose(start: Points, end: Points) -> list[Transform]:
         rest = inliers[:, 0] == 0
         start, end = start[rest], end[rest]
     return found
+
+
+def propose_blurred(a: Frame, b: Frame, guess: Transform) -> list[Transform]:
+    """The same for pictures in which too few corners can be followed, out of focus say: at a half, a quarter."""
+    for halvings in range(1, MOST_HALVINGS + 1):
+        a, b = a.half, b.half
+        enlarge = np.diag([2.0**halvings, 2.0**halvings, 1.0])
+        shrink = np.linalg.inv(enlarge)
+        found = propose(*follow(a, b, shrink @ guess @ enlarge))
+        if found:
+            return [enlarge @ transform @ shrink for transform in found]
+    return []
 
 
 def is_plausible(transform: Transform) -> bool:

@@ -49,6 +49,13 @@ class Frame:
         return cls(gray)
 
     @cached_property
+    def half(self) -> "Frame":
+        """The same picture at half the size: what is blurred in this one has corners again."""
+        height, width = self.gray.shape
+        to = (max(width // 2, 1), max(height // 2, 1))
+        return Frame(np.asarray(cv2.resize(self.gray, to, interpolation=cv2.INTER_AREA), np.uint8))
+
+    @cached_property
     def smooth(self) -> Floats:
         """The picture without pixel noise, for comparing two frames: (H, W) float32."""
         return np.asarray(cv2.GaussianBlur(self.gray, **SMOOTH), np.float32)  # type: ignore[call-overload]

@@ -98,6 +98,28 @@ def test_an_object_crossing_the_picture_is_not_the_camera():
     assert analyse(frames, SIZE).label == "static"
 
 
+@pytest.mark.parametrize("shade", [0, 255])
+def test_bars_around_the_picture_do_not_stand_for_the_camera(shade):
+    top, left = 16, 60
+    frames = shot(right=60, zoom=1.9, seed=1)
+    shown = np.full_like(frames, shade)
+    inside = np.s_[:, top : HEIGHT - top, left : WIDTH - left]
+    shown[inside] = frames[inside]
+    motion = analyse(shown, (1080, 1920))
+    assert "zoom_in" in motion.labels
+    assert motion.zoom == pytest.approx(1.9, abs=0.03)
+    assert motion.pan == pytest.approx(-60 / WIDTH, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("motion", "label"), [({"right": FAR}, "pan_left"), ({"zoom": 1.9}, "zoom_in"), ({}, "static")]
+)
+def test_a_picture_out_of_focus_has_corners_at_a_smaller_size(motion, label):
+    sharp = shot(**motion, seed=3)
+    blurred = np.stack([cv2.GaussianBlur(frame, (0, 0), 10) for frame in sharp])
+    assert analyse(blurred, SIZE).label == label
+
+
 @pytest.mark.parametrize("kind", ["fade in", "flicker", "dark"])
 def test_light_that_changes_is_not_motion(kind):
     rng = np.random.default_rng(2)
