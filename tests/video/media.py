@@ -1,7 +1,9 @@
 """Clips whose every frame carries its own number as a bar code, written by PyAV's bundled encoders."""
 
+import os
 import wave
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from io import BytesIO
@@ -75,7 +77,8 @@ class Recipe:
     delay: int = 0
 
     def write(self, path: Path) -> Path:
-        write_clip(path, self)
+        with ordinary_priority():
+            write_clip(path, self)
         return path
 
     @property
@@ -98,6 +101,16 @@ DEFAULT_OPTIONS = {
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "g": "12"},
     "libsvtav1": {"preset": "12", "g": "12"},
 }
+
+
+@contextmanager
+def ordinary_priority() -> Iterator[None]:
+    """Undoes what SVT-AV1 does to its caller if that is root: real-time priority, which every child would inherit."""
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def write_clip(path: Path, recipe: Recipe) -> None:
