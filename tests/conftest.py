@@ -23,3 +23,8 @@ def write_video() -> Callable[..., Path]:
         return path
 
     return write
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests first, so that no process is left with them at the end."""
+    items.sort(key=lambda item: "e2e" not in item.path.parts)
