@@ -73,8 +73,9 @@ def _show(console: Console, seconds: float) -> None:
         f"Database: {environment.warehouse()}\n"
         f"Lake:     {environment.home()}/lake (Parquet, one file for each asset and shard)\n\n"
         "Next:\n"
-        "  make ui                          the asset graph, partitions and logs on http://127.0.0.1:3000\n"
-        "  VIDCAP_SOURCE=/your/videos make demo       the same for files of your own (tiny models: see the README)",
+        "  .venv/bin/vidcap report            a gallery of these clips with what every captioner said\n"
+        "  make ui                            the asset graph, partitions and logs on http://127.0.0.1:3000\n"
+        "  .venv/bin/vidcap run /your/videos  the same for files of your own (tiny models: see the README)",
         soft_wrap=True,
         highlight=False,
     )
