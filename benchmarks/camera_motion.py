@@ -63,7 +63,7 @@ def read_gray(path: Path) -> tuple[NDArray[np.uint8], tuple[int, int], list[floa
 
 
 def farneback(frames: NDArray[np.uint8], size: tuple[int, int]) -> tuple[Label, ...]:
-    """Median flow and median expansion of dense Farneback flow (the seed's parameters), chained."""
+    """Median flow and median expansion of dense Farneback flow (Open-Sora's parameters), chained."""
     height, width = frames.shape[1:]
     ys, xs = np.mgrid[:height, :width] - np.array([height / 2, width / 2])[:, None, None]
     total = np.eye(3)

@@ -47,7 +47,7 @@ class Scene:
         return self.views[-1] @ np.linalg.inv(self.views[0])
 
     def labels(self, threshold: float) -> tuple[Label, ...]:
-        """The seed's rules on the true transform."""
+        """Open-Sora's rules on the true transform."""
         return self.truth or labels_of_transform(self.total, self.size, threshold) or NO_CLASS
 
     def is_borderline(self, threshold: float) -> bool:

@@ -1,4 +1,4 @@
-"""From one transform of the picture to camera motion labels: the seed's edge rules, as pure functions."""
+"""From one transform of the picture to camera motion labels: Open-Sora's edge rules, as pure functions."""
 
 from collections.abc import Iterable
 from enum import StrEnum
@@ -36,7 +36,7 @@ LEFT_RIGHT = BOTH_SIDES | {("left", "right"): Label.ZOOM_IN, ("right", "left"): 
 
 
 def grid_points(size: tuple[int, int]) -> NDArray[np.float64]:
-    """The 10 x 10 points that the seed follows, ``(10, 10, 2)`` as x, y in pixels of ``size`` (h, w).
+    """The 10 x 10 points that Open-Sora's script follows, ``(10, 10, 2)`` as x, y in pixels of ``size`` (h, w).
 
     They keep a margin of 1/64 of the width from every border, as CoTracker's own grid does.
     """

@@ -1,4 +1,4 @@
-"""Camera motion by CoTracker, for users who have its package and weights: the seed's own way.
+"""Camera motion by CoTracker, for users who have its package and weights: Open-Sora's own way.
 
 A 10 x 10 grid of points is followed from the first frame to the last, and the edge rules read it directly.
 """
@@ -171,7 +171,7 @@ def motion_of_tracks(
 ) -> CameraMotion:
     """The camera motion that a followed 10 x 10 grid shows.
 
-    The labels come from all points, as in the seed. The numbers come from a similarity through the points
+    The labels come from all points, as in Open-Sora's script. The numbers come from a similarity through the points
     that are seen, in each frame; the confidence is the share of points seen in the last frame.
 
     Args:

@@ -45,7 +45,7 @@ class LlavaCaptioner(PromptedCaptioner, ModelAnnotator):
         model: a folder or hub id (``llava-hf/llava-v1.6-mistral-7b-hf``). Default: the embedded tiny one.
         num_frames: frames shown of a video: Open-Sora's points for 1 to 3, PLLaVA's rule beyond; an image is
             shown once. ``None`` takes what the checkpoint's config says, or 1.
-        short_side: frames that are larger either way are scaled to this shorter side, bicubic, as the seed
+        short_side: frames that are larger either way are scaled to this shorter side, bicubic, as Open-Sora
             does; ``None`` leaves them.
         prompt: a preset's name, or the text itself.
         dtype, attention, device, tensor_parallel_size: see :class:`~resources.engine.placement.Placement`.

@@ -37,7 +37,7 @@ class ExportOptions:
 
     Args:
         filters: which clips.
-        formats: besides the Parquet files (the Hugging Face layout): the seed's training CSV, its CSV of each
+        formats: besides the Parquet files (the Hugging Face layout): Open-Sora's training CSV, its CSV of each
             step (every clip that step has an answer for, whatever the filters), WebDataset tars.
         rows_per_file: rows in a Parquet file.
         samples_per_tar: clips in a tar.

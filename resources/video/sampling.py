@@ -43,7 +43,7 @@ class FrameRule:
 
     @classmethod
     def for_captioning(cls, count: int) -> "FrameRule":
-        """The seed's choice for API and LLaVA captioners: points for 1 to 3 frames, PLLaVA's beyond."""
+        """Open-Sora's choice for API and LLaVA captioners: points for 1 to 3 frames, PLLaVA's beyond."""
         return cls(RuleKind.POINTS if count in SEED_POINTS else RuleKind.PLLAVA, count)
 
     def indices(self, num_frames: int) -> list[int]:

@@ -136,7 +136,7 @@ class TrainingSetConfig(dg.Config):
     drop_duplicates: bool = Field(default=False, description="Keep one clip of those with the same content.")
     formats: list[str] = Field(
         default=[str(name) for name in ExportFormat],
-        description="Besides Parquet with its data card: csv (training columns), steps (the seed's CSV of "
+        description="Besides Parquet with its data card: csv (training columns), steps (Open-Sora's CSV of "
         "each step), webdataset (tars).",
     )
     rows_per_file: int = Field(default=100_000, gt=0, description="Rows in a Parquet file.")
@@ -163,7 +163,7 @@ def training_set(
     lake: LakeResource,
     warehouse: WarehouseResource,
 ) -> dg.MaterializeResult:
-    """The rows to train on, in `exports/training_set`: Parquet with a data card, CSV, the seed's files, tars.
+    """The rows to train on, in `exports/training_set`: Parquet with a data card, CSV, Open-Sora's files, tars.
 
     Always in the same order, with a hash of the content; filters and recipes are recorded beside the data.
     Published all at once: a reader sees the export before or the one after.

@@ -43,7 +43,7 @@ def export(
     media: Annotated[bool, typer.Option("--media", help="Put the files themselves into the tars.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Write the training set: Parquet with a data card, CSV, the seed's files, WebDataset tars."""
+    """Write the training set: Parquet with a data card, CSV, Open-Sora's files, WebDataset tars."""
     chosen: dict[str, Any] = {
         "fmin": fmin,
         "fmax": fmax,
