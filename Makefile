@@ -47,7 +47,7 @@ train-embedded: $(INSTALLED) ## Train the embedded checkpoints again (half an ho
 	$(BIN) -m resources.demo.train
 
 bench: $(INSTALLED) ## Run the benchmark of the annotation loop (others: see benchmarks/)
-	$(BIN) -m benchmarks.overlap
+	$(BIN) benchmarks/overlap.py
 
 clean: ## Remove caches and build files; keeps the environment, your results and the run history
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

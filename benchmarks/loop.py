@@ -1,10 +1,10 @@
 """The loop's own costs, with an echo for a model: memory over the size of a shard, and resuming a finished one.
 
 Each measurement is a fresh process with the definitions loaded, as a step is; memory is its peak resident set (MiB).
-Bars: the memory of 10,000 clips
-is within 10 % of that of 100, and a finished shard of 1,000 clips costs at most 2 s beyond process start.
+Bars: the memory of 10,000 clips is within 10 % of that of 100, and a finished shard of 1,000 clips costs at
+most 2 s beyond process start.
 
-    python -m benchmarks.loop
+    python benchmarks/loop.py
 """
 
 import json
