@@ -1,6 +1,6 @@
 """Throughput of ``raw_meta``: clips a second from headers, and the ratio to decoding every frame.
 
-    python benchmarks/probe.py [--clips 2000] [--seconds 10] [--workers 2]
+python benchmarks/probe.py [--clips 2000] [--seconds 10] [--workers 2]
 """
 
 import argparse
