@@ -64,6 +64,10 @@ class Export:
     preview: pa.Table
 
 
+class NothingToExportError(Exception):
+    """No clip is readable, has a text and passes the filters."""
+
+
 class _Sink(Protocol):
     def write(self, batch: pa.RecordBatch) -> None: ...
 
@@ -82,6 +86,7 @@ def export_training_set(
     Raises:
         WarehouseEmptyError: nothing has been merged yet.
         WarehouseBusyError: another process kept the database open.
+        NothingToExportError: no row is left; what was published before stays.
         PublicationError: ``exports/training_set`` is something else.
         FileNotFoundError: ``media`` is wanted and a file is gone.
     """
@@ -91,6 +96,11 @@ def export_training_set(
             clips = _count(connection)
             recipes = _current_recipes(connection)
             rows, content_hash, counts, preview = _write_rows(connection, draft.built, options, recipes)
+            if rows == 0:
+                raise NothingToExportError(
+                    f"none of the {clips} clips is readable, has a text and passes the filters "
+                    f"{json.dumps(options.filters.active)}; the last training set stays"
+                )
             if ExportFormat.STEPS in options.formats:
                 _write_steps(connection, draft.built)
         sources = _origins(counts, recipes)

@@ -1,8 +1,11 @@
 """Which clips belong in a training set."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from resources.annotation.clip import Kind
+from resources.camera_motion.classify import Label
 from resources.warehouse import ANNOTATORS
 
 
@@ -46,8 +49,9 @@ class ClipFilters:
     drop_duplicates: bool = False
 
     def __post_init__(self) -> None:
-        if unknown := sorted(set(self.required) - set(ANNOTATORS)):
-            raise FilterError(f"required: no such annotator {unknown}; there are {', '.join(ANNOTATORS)}")
+        for name, may_be in _VALUES.items():
+            if unknown := sorted(set(getattr(self, name)) - set(may_be)):
+                raise FilterError(f"{name}: there is no {', '.join(unknown)}; there are {', '.join(may_be)}")
         for low, high in _RANGES:
             bottom, top = getattr(self, low), getattr(self, high)
             if bottom is not None and top is not None and bottom > top:
@@ -64,6 +68,12 @@ class ClipFilters:
         return {name: value for name, value in asdict(self).items() if value not in (None, [], False)}
 
 
+_VALUES: dict[str, Sequence[str]] = {
+    "required": ANNOTATORS,
+    "captioners": [*(name for name in ANNOTATORS if name.startswith("captions_")), "source"],
+    "camera_motion": tuple(Label),
+    "kinds": tuple(Kind),
+}
 _RANGES = (
     ("fmin", "fmax"),
     ("min_resolution", "max_resolution"),

@@ -1,5 +1,6 @@
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -87,7 +88,8 @@ def test_before_the_first_run_the_next_step_is_named(vidcap, tmp_path: Path, com
 @pytest.mark.parametrize(
     "command",
     [["run", "--captioners", "blip"], ["retry"], ["retry", "--failed", "--kind", "tired"],
-     ["retry", "--failed", "--annotator", "captions"], ["rebuild", "--prefer", "pllava"], ["nonsense"]],
+     ["retry", "--failed", "--annotator", "captions"], ["rebuild", "--prefer", "blip"],
+     ["ui", "--port", "99999999"], ["nonsense"]],
 )  # fmt: skip
 def test_wrong_usage_is_exit_code_2(vidcap, tmp_path: Path, command: list[str]) -> None:
     assert vidcap(tmp_path, *command)[0] == 2
@@ -234,6 +236,29 @@ def test_run_of_a_folder_is_merged_and_found_again(tmp_path: Path, write_video, 
         1,
         2,
     )
+    code, result = process(tmp_path / "home", "retry", "--failed", "--kind", "decode_error")
+    assert (code, [run["success"] for run in result["runs"]]) == (0, [True])
+
+
+def test_a_home_that_is_a_file_is_wrong_usage(vidcap, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    code, output = vidcap(tmp_path / "file", "status")
+    assert code == 2
+    assert "is a file; the home must be a folder" in output
+
+
+def test_a_damaged_database_names_the_way_out(vidcap, tmp_path: Path) -> None:
+    (tmp_path / "vidcap.duckdb").write_bytes(b"no database" * 1000)
+    code, output = vidcap(tmp_path, "status", "--json")
+    assert code == 1
+    assert "vidcap rebuild" in json.loads(output)["error"]
+
+
+def test_a_taken_port_is_told(vidcap, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, output = vidcap(tmp_path, "ui", "--port", str(taken.getsockname()[1]), "--json")
+    assert code == 1
+    assert "another --port" in json.loads(output)["error"]
 
 
 def test_run_of_a_source_that_is_not_there_fails_at_once(vidcap, tmp_path: Path) -> None:

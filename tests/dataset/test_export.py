@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from resources.dataset.export import ExportFormat, ExportOptions, export_training_set
+from resources.dataset.export import ExportFormat, ExportOptions, NothingToExportError, export_training_set
 from resources.dataset.filters import ClipFilters, FilterError
 from resources.dataset.reading import WarehouseEmptyError
 from tests.dataset.collection import Collection
@@ -100,7 +100,6 @@ def test_csv_of_a_step(everything: Path, step: str, column: str, values: list[st
         (ClipFilters(fmin=10, fmax=47), ["a2"]),
         (ClipFilters(min_resolution=1_000_000), ["a2"]),
         (ClipFilters(max_resolution=1_000_000), ["a1", "a3", "b1", "b3"]),
-        (ClipFilters(max_aspect_ratio=0.56), []),
         (ClipFilters(min_duration_s=1), ["a1", "a2", "a3", "b1"]),
         (ClipFilters(max_text_len=3), ["a2"]),
         (ClipFilters(kinds=["image"]), ["b3"]),
@@ -110,7 +109,6 @@ def test_csv_of_a_step(everything: Path, step: str, column: str, values: list[st
         (ClipFilters(camera_motion=["zoom_in", "zoom_out"]), ["a1"]),
         (ClipFilters(drop_duplicates=True), ["a1", "a2", "a3", "b3"]),
         (ClipFilters(languages=["en"]), ["a1", "a3", "b1", "b3"]),
-        (ClipFilters(languages=["de"]), []),
     ],
 )
 def test_filters(captioned: Collection, filters: ClipFilters, ids: list[str]) -> None:
@@ -123,9 +121,23 @@ def test_filters(captioned: Collection, filters: ClipFilters, ids: list[str]) ->
 
 
 @pytest.mark.parametrize(
+    "filters", [ClipFilters(max_aspect_ratio=0.56), ClipFilters(languages=["de"])], ids=["shape", "language"]
+)
+def test_filters_that_leave_nothing_keep_the_last_training_set(
+    captioned: Collection, filters: ClipFilters
+) -> None:
+    before = export(captioned)
+    with pytest.raises(NothingToExportError, match="none of the 6 clips"):
+        export(captioned, ExportOptions(filters))
+    assert json.loads((Path(before.published.name.path) / "export.json").read_text())["rows"] == before.rows
+
+
+@pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"required": ["captions_blip"]}, "no such annotator"),
+        ({"required": ["captions_blip"]}, "required: there is no captions_blip"),
+        ({"captioners": ["llava"]}, "captioners: there is no llava; there are captions_pllava"),
+        ({"camera_motion": ["sideways"]}, "camera_motion: there is no sideways"),
         ({"fmin": 10, "fmax": 9}, "fmin 10 is above fmax 9"),
     ],
 )

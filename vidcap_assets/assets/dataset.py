@@ -24,13 +24,14 @@ _GROUP = "dataset"
 
 @contextmanager
 def _failing_clearly() -> Iterator[None]:
+    from resources.dataset.export import NothingToExportError
     from resources.dataset.publication import PublicationError
     from resources.dataset.reading import WarehouseEmptyError
     from resources.warehouse import WarehouseBusyError
 
     try:
         yield
-    except (WarehouseEmptyError, PublicationError, FileNotFoundError) as error:
+    except (WarehouseEmptyError, NothingToExportError, PublicationError, FileNotFoundError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     except WarehouseBusyError as error:
         raise dg.Failure(str(error)) from error

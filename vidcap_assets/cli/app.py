@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from vidcap_assets import environment
 from vidcap_assets.cli import doctor, looking, operating, publishing, retrying, running
 from vidcap_assets.cli.output import errors
 
@@ -49,6 +50,8 @@ def main(
     """Settings that hold for every command."""
     if home is not None:
         os.environ["VIDCAP_HOME"] = str(home.absolute())
+    if Path(environment.home()).is_file():
+        raise typer.BadParameter(f"{environment.home()} is a file; the home must be a folder")
 
 
 app.command()(running.run)

@@ -119,7 +119,12 @@ def check_models() -> list[Finding]:
         if model is None:
             there = embedded.is_dir() and any(embedded.iterdir())
             findings.append(
-                Finding(what, Level.OK, "the embedded demonstration model")
+                Finding(
+                    what,
+                    Level.NOTE,
+                    "the embedded demonstration model: it knows the demo clips and nothing else",
+                    f"set {variable} for clips of your own",
+                )
                 if there
                 else Finding(
                     what,

@@ -113,6 +113,17 @@ def show_coverage() -> None:
     _print_coverage(query(_COVERAGE, as_json=False))
 
 
+def tell_unreadable() -> None:
+    """How many files could not be read, if any: no annotator was asked about them."""
+    [row] = query(
+        "SELECT count(*) AS clips FROM captioned_videos WHERE probe_error IS NOT NULL", as_json=False
+    )
+    if row["clips"]:
+        console.print(
+            f"[yellow]![/yellow] {row['clips']} of the files cannot be read and were skipped; why: vidcap status"
+        )
+
+
 def _print_coverage(rows: list[dict[str, Any]]) -> None:
     table = Table(Column("annotator", no_wrap=True), "ok", "failed", "skipped", "not yet", "shards", "")
     for row in rows:

@@ -13,7 +13,7 @@ from vidcap_assets import environment
 from vidcap_assets.cli.bars import duration
 from vidcap_assets.cli.job_run import dagster_environment
 from vidcap_assets.cli.output import Json, console, fail, is_live, print_json, say
-from vidcap_assets.cli.running import Captioner
+from vidcap_assets.cli.running import Captioner, asset_of
 
 
 def rebuild(
@@ -46,7 +46,7 @@ def rebuild(
     from resources.warehouse import RowsLostError, Warehouse, WarehouseBusyError
     from vidcap_assets.resources import TextResource
 
-    order = prefer or TextResource().order
+    order = [asset_of(name) for name in prefer] if prefer else TextResource().order
     known = [f"captions_{captioner}" for captioner in Captioner]
     if unknown := [name for name in order if name not in known]:
         raise typer.BadParameter(f"no such captioner {', '.join(unknown)}; there are {', '.join(known)}")

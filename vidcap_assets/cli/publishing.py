@@ -14,6 +14,7 @@ from resources.lake import Lake
 from vidcap_assets import environment
 from vidcap_assets.cli.job_run import JobResult, run_job
 from vidcap_assets.cli.output import Json, console, fail, is_live, print_json
+from vidcap_assets.cli.running import asset_of
 
 
 def export(
@@ -26,7 +27,7 @@ def export(
     min_text_len: Annotated[int | None, typer.Option(help="Fewest words.")] = None,
     max_text_len: Annotated[int | None, typer.Option(help="Most words.")] = None,
     captioner: Annotated[
-        list[str] | None, typer.Option(help="Text only from this captioner (captions_pllava, …, source).")
+        list[str] | None, typer.Option(help="Text only from this captioner (pllava, llava, gpt4v, source).")
     ] = None,
     required: Annotated[list[str] | None, typer.Option(help="This annotator must have succeeded.")] = None,
     camera_motion: Annotated[list[str] | None, typer.Option(help="Only clips with this label.")] = None,
@@ -53,8 +54,8 @@ def export(
         "max_duration_s": max_duration_s,
         "min_text_len": min_text_len,
         "max_text_len": max_text_len,
-        "captioners": captioner,
-        "required": required,
+        "captioners": [asset_of(name) for name in captioner] if captioner else None,
+        "required": [asset_of(name) for name in required] if required else None,
         "camera_motion": camera_motion,
         "languages": language,
         "drop_duplicates": drop_duplicates or None,

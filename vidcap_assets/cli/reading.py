@@ -11,6 +11,8 @@ _PATIENCE_S = 20.0
 
 def query(sql: str, as_json: bool, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     """The rows of a query as dicts. Ends the command where there is nothing to read or no way to."""
+    import duckdb
+
     from resources.dataset.reading import WarehouseEmptyError, read_snapshot
     from resources.warehouse import Warehouse, WarehouseBusyError
 
@@ -30,3 +32,5 @@ def query(sql: str, as_json: bool, parameters: Mapping[str, Any] | None = None) 
         )
     except WarehouseBusyError as error:
         fail(str(error), as_json)
+    except duckdb.IOException as error:
+        fail(f"{error}; `vidcap rebuild` makes the database anew from the lake", as_json)

@@ -32,17 +32,19 @@ def retry(
     _check_annotators(annotator or [])
     if not failed:
         raise typer.BadParameter("say --failed: only failed clips can be tried again")
-    stages: dict[tuple[Stage, ...], list[str]] = {}
+    shards_of: dict[tuple[str, ...], list[str]] = {}
     for shard, names in _failed_shards(kinds, annotator or [], as_json).items():
-        stages.setdefault(retry_stages(names, kinds), []).append(shard)
-    if not stages:
+        shards_of.setdefault(tuple(names), []).append(shard)
+    if not shards_of:
         if as_json:
             print_json({"success": True, "runs": []})
         else:
             console.print("[green]✓[/green] nothing of that kind failed")
         return
     results = [
-        result for todo, shards in stages.items() for result in run_stages(list(todo), shards, as_json)
+        result
+        for names, shards in shards_of.items()
+        for result in run_stages(retry_stages(names, kinds), shards, as_json)
     ]
     conclude(results, as_json)
 
@@ -92,7 +94,8 @@ def _known_kinds(names: Sequence[str]) -> list[ErrorKind]:
     try:
         return [ErrorKind(name) for name in names]
     except ValueError as error:
-        raise typer.BadParameter(f"{error}; there are {', '.join(ErrorKind)}") from error
+        unknown = ", ".join(name for name in names if name not in set(ErrorKind))
+        raise typer.BadParameter(f"no such kind {unknown}; there are {', '.join(ErrorKind)}") from error
 
 
 def _op(annotator: str) -> str:

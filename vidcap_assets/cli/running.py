@@ -1,9 +1,11 @@
 """``vidcap run`` and ``vidcap ui``."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +28,11 @@ class Captioner(StrEnum):
     GPT4V = "gpt4v"
 
 
+def asset_of(captioner: str) -> str:
+    """The asset of a captioner that is named short (``llava``); any other name as it is."""
+    return f"captions_{captioner}" if captioner in set(Captioner) else captioner
+
+
 def run(
     source: Annotated[
         str | None,
@@ -34,7 +41,10 @@ def run(
         ),
     ] = None,
     captioners: Annotated[
-        str, typer.Option(help="Which captioners, with commas between: pllava, llava, gpt4v (costs money).")
+        str,
+        typer.Option(
+            help="Which captioners, with commas between: pllava, llava, gpt4v (costs money); '' for none."
+        ),
     ] = "pllava,llava",
     shard_size: Annotated[
         int | None, typer.Option(min=1, help="Clips in a new shard; default: $VIDCAP_SHARD_SIZE, else 500.")
@@ -53,6 +63,8 @@ def run(
         os.environ["VIDCAP_SOURCE"] = _source(source, as_json)
     if shard_size is not None:
         os.environ["VIDCAP_SHARD_SIZE"] = str(shard_size)
+    if not as_json and environment.source() != environment.DEMO_SOURCE:
+        _warn_of_demonstration_models(stages)
     finished: set[str] = set()
     results: list[JobResult] = []
     while True:
@@ -68,7 +80,7 @@ def run(
 
 
 def ui(
-    port: Annotated[int, typer.Option(help="Port of the web server.")] = 3000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the web server.")] = 3000,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     as_json: Json = False,
 ) -> None:
@@ -76,6 +88,10 @@ def ui(
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-m", environment.definitions()]
     command += ["-p", str(port), "-h", host]
     address = f"http://{host}:{port}"
+    try:
+        socket.create_server((host, port)).close()
+    except OSError as error:
+        fail(f"cannot serve on {address}: {error.strerror}; another --port may be free", as_json)
     if as_json:
         print_json({"address": address})
     else:
@@ -95,7 +111,9 @@ def stages_for(captioners: str) -> list[Stage]:
     try:
         chosen = [Captioner(name.strip()) for name in captioners.split(",") if name.strip()]
     except ValueError as error:
-        raise typer.BadParameter(f"{error}; there are {', '.join(Captioner)}") from error
+        raise typer.BadParameter(
+            f"no such captioner among {captioners}; there are {', '.join(Captioner)}"
+        ) from error
     local = tuple(f"captions_{name}" for name in chosen if name is not Captioner.GPT4V)
     paid = (f"captions_{Captioner.GPT4V}",) if Captioner.GPT4V in chosen else ()
     if not paid:
@@ -110,6 +128,19 @@ def stages_for(captioners: str) -> list[Stage]:
         Stage("caption_videos", (*local, "camera_motion"), (META, *local, "camera_motion")),
         Stage("caption_videos_gpt4v", (*paid, *TAGS)),
     ]
+
+
+def _warn_of_demonstration_models(stages: Sequence[Stage]) -> None:
+    variables = {"captions_pllava": "VIDCAP_PLLAVA_MODEL", "captions_llava": "VIDCAP_LLAVA_MODEL"}
+    asked = {name for stage in stages for name in stage.annotators}
+    if unset := [
+        name for asset, name in variables.items() if asset in asked and not environment.setting(name)
+    ]:
+        console.print(
+            f"[yellow]![/yellow] {', '.join(unset)} not set: the demonstration models caption, which know the demo "
+            "clips and nothing else",
+            soft_wrap=True,
+        )
 
 
 def _source(named: str, as_json: bool) -> str:
@@ -149,5 +180,6 @@ def _index(as_json: bool, known: set[str], may_fail: bool) -> JobResult:
     lake = Lake(environment.home())
     shards = lake.shards()
     if not as_json and (first or not known.issuperset(shards)):
-        console.print(f"{sum(clips_in(lake, shard) for shard in shards)} clips in {len(shards)} shards")
+        clips, plural = sum(clips_in(lake, shard) for shard in shards), "" if len(shards) == 1 else "s"
+        console.print(f"{clips} clips in {len(shards)} shard{plural}")
     return result

@@ -67,10 +67,11 @@ def conclude(results: Sequence[JobResult], as_json: bool) -> None:
     if as_json:
         print_json({"success": success, "runs": [result.as_json() for result in results]})
     else:
-        from vidcap_assets.cli.looking import show_coverage
+        from vidcap_assets.cli.looking import show_coverage, tell_unreadable
 
         if success:
             show_coverage()
+            tell_unreadable()
             console.print("[green]✓[/green] done. Next: vidcap report, vidcap export, vidcap status")
         else:
             console.print(
