@@ -60,6 +60,11 @@ class Lake:
         """A folder below the root, for what is derived from the lake (``reports``, ``exports``, ``demo``)."""
         return self.root / name
 
+    def local(self, name: str) -> Path | None:
+        """The same folder as a path of this machine, ``None`` on an object store."""
+        folder = self.folder(name)
+        return Path(folder.path) if is_local(folder) else None
+
     def file(self, asset: str, shard: str) -> UPath:
         """The Parquet file of one asset × shard."""
         return self.root / "lake" / asset / f"{shard}.parquet"
@@ -143,7 +148,7 @@ class Lake:
         """
         self.require_shard(shard)
         file = self.meta_file(shard)
-        names = list(Clip.__dataclass_fields__)
+        names = [name for name in Clip.__dataclass_fields__ if name != "answers"]
         rows = read_table(file, columns=names).to_pylist()
         return [Clip(**{**row, "path": Path(row["path"]), "kind": Kind(row["kind"])}) for row in rows]
 

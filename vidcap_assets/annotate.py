@@ -2,9 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pyarrow as pa
@@ -12,17 +13,20 @@ import pyarrow.compute as pc
 
 from resources.annotation.accounting import AccountingError, account
 from resources.annotation.annotator import Annotator
-from resources.annotation.clip import Clip
 from resources.annotation.loop import LoopOptions, ShardReport, annotate_shard
 from resources.annotation.outcome import AnnotatorError, ErrorKind
 from resources.annotation.recipe import Recipe
 from resources.annotation.store import ShardBusyError
+from resources.inputs import Inputs
 from resources.lake import Lake
 from resources.storage import read_table
 from vidcap_assets.annotate_config import ACCOUNTING, FAILED_SHARE, AnnotateConfig
 from vidcap_assets.checks import QualityCheck, judge
-from vidcap_assets.preview import Preview
+from vidcap_assets.preview import contact_sheet
 from vidcap_assets.step_shards import StepShards, rows_version
+
+if TYPE_CHECKING:
+    from resources.video import FrameReader
 
 _PREVIEW_ROWS = 5
 
@@ -30,14 +34,6 @@ _ATTEMPTS = 3
 _MAY_BE_THE_CLIP = frozenset({ErrorKind.INTERNAL, ErrorKind.OUT_OF_MEMORY})
 
 Events = Iterator[dg.MaterializeResult | dg.AssetCheckEvaluation | dg.Output]
-
-
-@dataclass(frozen=True)
-class ShardTask:
-    """What to run on one shard."""
-
-    annotator: Annotator
-    clips: list[Clip]
 
 
 @contextmanager
@@ -57,7 +53,8 @@ class AnnotationStep:
         asset: the asset's name.
         prepare_workers: how many clips are prepared ahead at a time.
         quality: what is checked of the answers.
-        preview: shows some of what was annotated just now.
+        frames: shows some of what was annotated just now; ``None`` where nothing is to be seen.
+        inputs: what is read beside the pixels.
     """
 
     context: dg.AssetExecutionContext
@@ -66,9 +63,10 @@ class AnnotationStep:
     lake: Lake
     prepare_workers: int
     quality: Sequence[QualityCheck] = ()
-    preview: Preview | None = None
+    frames: "FrameReader | None" = None
+    inputs: Inputs = Inputs()
 
-    def run(self, task: Callable[[str], ShardTask]) -> Events:
+    def run(self, annotator: Annotator) -> Events:
         """Annotate every shard, whatever becomes of the others.
 
         Raises:
@@ -78,19 +76,20 @@ class AnnotationStep:
         shards = StepShards(self.context, self.asset, self.lake)
         for shard in shards.to_do():
             with shards.attempt(shard):
-                yield from self._annotate(shard, task(shard), shards)
+                yield from self._annotate(shard, annotator, shards)
         yield from shards.results()
         for check in (ACCOUNTING, FAILED_SHARE, *(check.name for check in self.quality)):
             # The evaluations above are one a shard; the step's own output for the check is one a step.
             yield dg.Output(None, output_name=f"{self.asset}_{check}")
 
-    def _annotate(self, shard: str, task: ShardTask, shards: StepShards) -> Iterator[dg.AssetCheckEvaluation]:
-        recipe = task.annotator.recipe
+    def _annotate(
+        self, shard: str, annotator: Annotator, shards: StepShards
+    ) -> Iterator[dg.AssetCheckEvaluation]:
+        clips, read = self.inputs.of(self.lake, shard)
+        recipe = Recipe(self.asset, {**annotator.recipe.settings, **read})
         self.lake.remember(recipe)
         try:
-            report = annotate_shard(
-                task.annotator, task.clips, self.lake.store(recipe, shard), self._loop_options()
-            )
+            report = annotate_shard(annotator, clips, self.lake.store(recipe, shard), self._loop_options())
         except (ShardBusyError, AccountingError) as error:
             shards.leave(shard, str(error))
             return
@@ -99,7 +98,7 @@ class AnnotationStep:
             _check_failed_share(self.asset, shard, report, self.config.max_failed_share),
         )
         yield from checks
-        yield from judge(self.asset, self.quality, shard, task.clips, report.outcomes, recipe, self.config)
+        yield from judge(self.asset, self.quality, shard, clips, report.outcomes, recipe, self.config)
         faults = [f"{check.check_name}: {check.description}" for check in checks if not check.passed]
         if left := _left_to_do(report.outcomes):
             faults.append(left)
@@ -107,8 +106,10 @@ class AnnotationStep:
             shards.leave(shard, ", ".join(faults))
             return
         metadata = _metadata(report, recipe, str(self.lake.file(self.asset, shard)))
-        if self.preview is not None and report.annotated:
-            metadata["contact_sheet"] = dg.MetadataValue.md(self.preview(task.clips, report.outcomes))
+        if self.frames is not None and report.annotated:
+            metadata["contact_sheet"] = dg.MetadataValue.md(
+                contact_sheet(clips, report.outcomes, self.frames)
+            )
         version = rows_version(report.outcomes, ["id", "value", "status", "error_kind"])
         shards.finish(shard, metadata, version)
 

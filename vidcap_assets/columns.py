@@ -1,9 +1,12 @@
 """Columns of the tables as Dagster shows them: type, meaning, and what each is made of."""
 
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 
 import dagster as dg
+
+from resources.annotation.declaration import Declaration
 
 _MEANING = {
     "id": "stable name of the clip",
@@ -44,17 +47,10 @@ _MEANING = {
     "run_id": "the Dagster run that answered",
     "created_at": "when, UTC",
     "current": "does this recipe count now?",
-    "caption_pllava": "caption by PLLaVA",
-    "caption_llava": "caption by LLaVA-1.6",
-    "caption_gpt4v": "caption by GPT-4V or the like",
-    "cmotion": "camera motion, labels joined by +",
-    "objects": "objects that the text names",
-    "actions": "actions that the text names",
     "text": "the text to train on",
     "text_source": "where the text came from: a captioner, or the source list",
     "text_len": "words of the text",
 }
-CAPTION_VALUES = [(f"captions_{captioner}", "value") for captioner in ("pllava", "llava", "gpt4v")]
 
 
 def _table(declared: str) -> dg.TableSchema:
@@ -93,7 +89,6 @@ ANNOTATION = _table(
     "seconds double, cost_usd double, details string, attempt int32, run_id string, created_at timestamp[us], "
     "current bool"
 )
-CAPTIONED_VIDEOS = _warehouse("captioned_videos")
 
 
 def lineage(**made_of: list[tuple[str, str]]) -> dg.TableColumnLineage:
@@ -115,28 +110,31 @@ def annotation_lineage(*read: tuple[str, str]) -> dg.TableColumnLineage:
     )
 
 
-_VALUES = {
-    "caption_pllava": "captions_pllava",
-    "caption_llava": "captions_llava",
-    "caption_gpt4v": "captions_gpt4v",
-    "cmotion": "camera_motion",
-    "objects": "tags_objects",
-    "actions": "tags_actions",
-}
-_TEXT = [*CAPTION_VALUES, ("raw_meta", "text")]
 _RAW = {column.name for column in RAW_META.columns} - {"text"}
 
-CAPTIONED_VIDEOS_LINEAGE = lineage(
-    **{
-        column.name: [("raw_meta", column.name)] for column in CAPTIONED_VIDEOS.columns if column.name in _RAW
-    },
-    **{column: [(asset, "value")] for column, asset in _VALUES.items()},
-    **{f"{asset}_status": [(asset, "status")] for asset in _VALUES.values()},
-    text=_TEXT,
-    text_source=_TEXT,
-    text_len=_TEXT,
-    source_text=[("raw_meta", "text")],
-)
+
+def captioned_videos_schema(declared: Sequence[Declaration]) -> dg.TableSchema:
+    """The merged table's columns: the clip's own, then what each annotator declares."""
+    added = [column for one in declared for column in one.in_table]
+    return dg.TableSchema(
+        [
+            *_warehouse("captioned_videos").columns,
+            *(dg.TableColumn(one.name, one.type, one.meaning) for one in added),
+        ]
+    )
+
+
+def captioned_videos_lineage(declared: Sequence[Declaration], order: Sequence[str]) -> dg.TableColumnLineage:
+    """What each column of the merged table is made of."""
+    text = [*((asset, "value") for asset in order), ("raw_meta", "text")]
+    return lineage(
+        **{column.name: [("raw_meta", column.name)] for column in _warehouse("captioned_videos").columns if column.name in _RAW},
+        **{column.name: [(one.asset, "details" if column.path else "value")] for one in declared for column in one.columns},
+        **{f"{one.asset}_status": [(one.asset, "status")] for one in declared},
+        text=text, text_source=text, text_len=text, source_text=[("raw_meta", "text")],
+    )  # fmt: skip
+
+
 TRAINING_SET_LINEAGE = lineage(
     **{
         name: [("captioned_videos", name)]

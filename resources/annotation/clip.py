@@ -1,6 +1,7 @@
 """A clip: one row of a shard, as the annotators see it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -19,7 +20,7 @@ class Clip:
     ``height`` and ``width`` are pixels as displayed (rotation applied); ``fps`` is the average frame
     rate; ``duration_s`` is in seconds. All of them are ``None`` where ``probe_error`` is set, and such
     a clip is never handed to an annotator. ``text`` is the caption that came with the source list or,
-    for a tagger, the caption to read.
+    for a tagger, the caption to read; ``answers`` are those of the annotators that are read, by asset.
     """
 
     id: str
@@ -34,3 +35,4 @@ class Clip:
     codec: str | None = None
     text: str | None = None
     probe_error: str | None = None
+    answers: Mapping[str, str] = field(default_factory=dict)

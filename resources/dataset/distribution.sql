@@ -51,10 +51,10 @@ WITH measured AS (
     ) ON text_len, num_frames, resolution, duration_s, aspect_ratio INTO NAME facet VALUE number
 ),
 written AS (
-    UNPIVOT (SELECT caption_pllava AS captions_pllava, caption_llava AS captions_llava,
-                    caption_gpt4v AS captions_gpt4v, source_text AS source
-             FROM captioned_videos)
-    ON captions_pllava, captions_llava, captions_gpt4v, source INTO NAME captioner VALUE text
+    SELECT annotator AS captioner, value AS text FROM annotations
+    WHERE is_current AND status = 'ok' AND annotator IN (SELECT name FROM annotators WHERE role = 'caption')
+    UNION ALL
+    SELECT 'source', source_text FROM captioned_videos WHERE source_text IS NOT NULL
 ),
 numbers AS (
     SELECT facet, 'all' AS captioner, number FROM measured

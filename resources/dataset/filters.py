@@ -6,7 +6,6 @@ from typing import Any
 
 from resources.annotation.clip import Kind
 from resources.camera_motion.classify import Label
-from resources.warehouse import ANNOTATORS
 
 
 class FilterError(ValueError):
@@ -69,8 +68,6 @@ class ClipFilters:
 
 
 _VALUES: dict[str, Sequence[str]] = {
-    "required": ANNOTATORS,
-    "captioners": [*(name for name in ANNOTATORS if name.startswith("captions_")), "source"],
     "camera_motion": tuple(Label),
     "kinds": tuple(Kind),
 }

@@ -18,14 +18,9 @@ WITH chosen AS (
       AND (len(CAST($captioners AS VARCHAR[])) = 0 OR list_contains($captioners, text_source))
       AND (len(CAST($camera_motion AS VARCHAR[])) = 0
            OR list_has_any(string_split(cmotion, '+'), $camera_motion))
-      AND list_has_all([
-              CASE WHEN captions_pllava_status = 'ok' THEN 'captions_pllava' END,
-              CASE WHEN captions_llava_status = 'ok' THEN 'captions_llava' END,
-              CASE WHEN captions_gpt4v_status = 'ok' THEN 'captions_gpt4v' END,
-              CASE WHEN camera_motion_status = 'ok' THEN 'camera_motion' END,
-              CASE WHEN tags_objects_status = 'ok' THEN 'tags_objects' END,
-              CASE WHEN tags_actions_status = 'ok' THEN 'tags_actions' END
-          ], CAST($required AS VARCHAR[]))
+      AND (len(CAST($required AS VARCHAR[])) = 0 OR id IN (
+              SELECT id FROM annotations WHERE is_current AND status = 'ok' AND list_contains($required, annotator)
+              GROUP BY id HAVING count(DISTINCT annotator) = len($required)))
       AND (NOT CAST($drop_duplicates AS BOOLEAN) OR duplicate_of IS NULL)
 )
 SELECT *, sha256(CAST(to_json(

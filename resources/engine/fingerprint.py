@@ -7,8 +7,12 @@ import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resources.annotation.outcome import AnnotatorError
+
+if TYPE_CHECKING:
+    from resources.lake import Lake
 
 _log = logging.getLogger(__name__)
 
@@ -76,3 +80,8 @@ def _remember(memory: Path, entries: dict[str, dict[str, str | int]]) -> None:
 
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def model_cache(lake: "Lake") -> Path:
+    """Where fingerprints of weight files are remembered for this lake."""
+    return lake.local("cache") or default_cache()

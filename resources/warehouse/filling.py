@@ -9,16 +9,10 @@ from typing import Any
 import duckdb
 from upath import UPath
 
+from resources.annotation.declaration import Declaration, Role
 from resources.lake import Lake
+from resources.warehouse.columns import add_columns, answers
 
-ANNOTATORS = (
-    "captions_pllava",
-    "captions_llava",
-    "captions_gpt4v",
-    "camera_motion",
-    "tags_objects",
-    "tags_actions",
-)
 _META = """
 CREATE OR REPLACE TEMP VIEW meta AS
 SELECT * EXCLUDE (filename), parse_filename(filename, true) AS shard
@@ -53,29 +47,29 @@ class ShardFiles:
     annotations: list[str]
 
 
-def files_of(lake: Lake, shard: str) -> tuple[UPath, list[UPath]]:
+def files_of(lake: Lake, shard: str, declared: Sequence[Declaration]) -> tuple[UPath, list[UPath]]:
     """The raw metadata of a shard, and the annotations that there are.
 
     Raises:
         NotMaterialisedError: the shard's raw metadata is not in the lake.
     """
-    found = [file for name in ANNOTATORS if (file := lake.file(name, shard)).exists()]
+    found = [file for one in declared if (file := lake.file(one.asset, shard)).exists()]
     return lake.meta_file(shard), found
 
 
-def shard_files(lake: Lake, shard: str) -> ShardFiles:
+def shard_files(lake: Lake, shard: str, declared: Sequence[Declaration]) -> ShardFiles:
     """The files of one shard; raises what :func:`files_of` does."""
-    meta, annotations = files_of(lake, shard)
+    meta, annotations = files_of(lake, shard, declared)
     return ShardFiles(1, [str(meta)], [str(file) for file in annotations])
 
 
-def grouped_files(lake: Lake, shards: Sequence[str]) -> Iterator[ShardFiles]:
+def grouped_files(lake: Lake, shards: Sequence[str], declared: Sequence[Declaration]) -> Iterator[ShardFiles]:
     """The files of many shards in groups of about ``GROUP_BYTES``, so that a statement needs little memory."""
     names: list[str] = []
     annotations: list[str] = []
     size = 0
     for place, shard in enumerate(shards):
-        meta, found = files_of(lake, shard)
+        meta, found = files_of(lake, shard, declared)
         names.append(str(meta))
         annotations += map(str, found)
         size += sum(file.stat().st_size for file in (meta, *found))
@@ -84,7 +78,7 @@ def grouped_files(lake: Lake, shards: Sequence[str]) -> Iterator[ShardFiles]:
             names, annotations, size = [], [], 0
 
 
-def prepare(connection: duckdb.DuckDBPyConnection) -> None:
+def prepare(connection: duckdb.DuckDBPyConnection, declared: Sequence[Declaration]) -> None:
     """Tables, views and what a merge needs of its own; outside of any transaction.
 
     DuckDB 1.5.6 loses what is inserted into a table that ``CREATE TABLE AS`` made without rows in the same
@@ -93,7 +87,8 @@ def prepare(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"SET memory_limit = '{_MEMORY}'")
     connection.execute("SET preserve_insertion_order = false")
     run_script(connection, sql("schema.sql"), {})
-    _create_views(connection)
+    add_columns(connection, declared)
+    _create_views(connection, declared)
     run_script(connection, sql("text_rule.sql"), {})
 
 
@@ -103,7 +98,7 @@ def delete_shard(connection: duckdb.DuckDBPyConnection, shard: str) -> None:
 
 
 def insert_shards(
-    connection: duckdb.DuckDBPyConnection, files: ShardFiles, rule: TextRule
+    connection: duckdb.DuckDBPyConnection, files: ShardFiles, rule: TextRule, declared: Sequence[Declaration]
 ) -> tuple[int, int]:
     """Add the rows of some shards, straight from their files; the numbers of annotations and of clips."""
     connection.execute("SET VARIABLE meta_files = $files", {"files": files.meta})
@@ -111,7 +106,13 @@ def insert_shards(
     connection.execute(_META)
     connection.execute(_FRESH if files.annotations else _NOTHING_FRESH)
     parameters = {"order": list(rule.order), "strip": rule.strip_prefix, "camera": rule.camera_sentence}
-    annotations, clips = run_script(connection, sql("insert_shards.sql"), parameters)
+    annotations, clips = run_script(
+        connection,
+        sql("insert_shards.sql")
+        .replace("{answers}", answers(declared))
+        .replace("{camera}", _camera(declared)),
+        parameters,
+    )
     return annotations, clips
 
 
@@ -131,9 +132,12 @@ def insert_recipes(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
             )
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
+def _create_views(connection: duckdb.DuckDBPyConnection, declared: Sequence[Declaration]) -> None:
     """Create the views, or replace them after an upgrade; an unchanged catalog is left alone."""
-    script = sql("views.sql")
+    captions = [
+        f'clip."{column.name}"' for one in declared if one.role is Role.CAPTION for column in one.columns
+    ]
+    script = sql("views.sql").replace("{captions}", ", ".join(captions) or "NULL AS nobody")
     version = f"views_{hashlib.sha256(script.encode()).hexdigest()[:8]}"
     there = connection.execute(
         "SELECT view_name FROM duckdb_views() WHERE starts_with(view_name, 'views_')"
@@ -146,6 +150,10 @@ def _create_views(connection: duckdb.DuckDBPyConnection) -> None:
     run_script(connection, script, {})
     connection.execute(f"CREATE VIEW {version} AS SELECT 'the version of the views' AS note")
     connection.execute("COMMIT")
+
+
+def _camera(declared: Sequence[Declaration]) -> str:
+    return next((one.columns[0].name for one in declared if one.role is Role.LABEL), "NULL")
 
 
 def sql(name: str) -> str:

@@ -2,11 +2,7 @@ CREATE TABLE IF NOT EXISTS captioned_videos (
     id VARCHAR, path VARCHAR, shard VARCHAR, kind VARCHAR,
     num_frames BIGINT, height BIGINT, width BIGINT, aspect_ratio DOUBLE, resolution BIGINT,
     fps DOUBLE, duration_s DOUBLE, codec VARCHAR, content_id VARCHAR,
-    caption_pllava VARCHAR, caption_llava VARCHAR, caption_gpt4v VARCHAR, cmotion VARCHAR,
-    objects VARCHAR[], actions VARCHAR[],
     text VARCHAR, text_source VARCHAR, text_len BIGINT,
-    captions_pllava_status VARCHAR, captions_llava_status VARCHAR, captions_gpt4v_status VARCHAR,
-    camera_motion_status VARCHAR, tags_objects_status VARCHAR, tags_actions_status VARCHAR,
     probe_error VARCHAR, duplicate_of VARCHAR, source_text VARCHAR
 );
 
@@ -16,6 +12,10 @@ CREATE TABLE IF NOT EXISTS annotations (
     tokens_in BIGINT, tokens_out BIGINT, seconds DOUBLE, cost_usd DOUBLE,
     attempt INTEGER, run_id VARCHAR, created_at TIMESTAMP,
     input_key VARCHAR, details JSON, is_current BOOLEAN
+);
+
+CREATE TABLE IF NOT EXISTS annotators (
+    place INTEGER, name VARCHAR, role VARCHAR, columns VARCHAR[], meaning VARCHAR
 );
 
 CREATE TABLE IF NOT EXISTS recipes (

@@ -11,11 +11,11 @@ WITH spoken AS (
     FROM annotations
     LEFT JOIN (SELECT fingerprint, any_value(recipe ->> '$.model') AS model FROM recipes GROUP BY fingerprint)
         USING (fingerprint)
-    WHERE starts_with(annotator, 'captions_')
+    WHERE annotator IN (SELECT name FROM annotators WHERE role = 'caption')
     GROUP BY id
 )
 SELECT clip.id, clip.path, clip.shard, clip.source_text AS source,
-       clip.caption_pllava, clip.caption_llava, clip.caption_gpt4v,
+       {captions},
        clip.text_source, coalesce(spoken.captions, []) AS captions
 FROM captioned_videos AS clip
 LEFT JOIN spoken USING (id);
@@ -69,8 +69,6 @@ ORDER BY started_at DESC, annotator;
 -- How far each shard is, annotator by annotator; `missing` clips have not been looked at yet.
 CREATE OR REPLACE VIEW coverage AS
 WITH clips AS (SELECT shard, count(*) AS clips FROM captioned_videos GROUP BY shard),
-annotators AS (SELECT unnest(['captions_pllava', 'captions_llava', 'captions_gpt4v', 'camera_motion',
-                              'tags_objects', 'tags_actions']) AS annotator),
 done AS (
     SELECT shard, annotator,
            count(*) FILTER (status = 'ok') AS ok, count(*) FILTER (status = 'failed') AS failed,
@@ -80,5 +78,5 @@ done AS (
 SELECT shard, annotator, clips, coalesce(ok, 0) AS ok, coalesce(failed, 0) AS failed,
        coalesce(skipped, 0) AS skipped,
        clips - coalesce(ok, 0) - coalesce(failed, 0) - coalesce(skipped, 0) AS missing
-FROM clips CROSS JOIN annotators LEFT JOIN done USING (shard, annotator)
+FROM clips CROSS JOIN (SELECT name AS annotator FROM annotators) LEFT JOIN done USING (shard, annotator)
 ORDER BY shard, annotator;

@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
+from resources.annotation.declaration import Declaration
 from resources.lake import META, Lake, NotMaterialisedError
 from resources.storage import is_local
 from resources.warehouse.filling import (
@@ -99,6 +100,7 @@ class Warehouse:
         self,
         lake: Lake,
         shard: str,
+        declared: Sequence[Declaration],
         caption_order: Sequence[str],
         *,
         strip_prefix: bool = False,
@@ -114,13 +116,13 @@ class Warehouse:
             NotMaterialisedError: the shard's raw metadata is not in the lake.
             WarehouseBusyError: see :meth:`connect`.
         """
-        files = shard_files(lake, shard)
+        files = shard_files(lake, shard, declared)
         rule = TextRule(caption_order, strip_prefix, camera_sentence)
         with self.connect() as connection:
-            prepare(connection)
+            prepare(connection, declared)
             connection.execute("BEGIN")
             delete_shard(connection, shard)
-            insert_shards(connection, files, rule)
+            insert_shards(connection, files, rule, declared)
             insert_recipes(connection, lake)
             row = connection.execute(sql("merged.sql"), {"shard": shard}).fetchone()
             connection.execute("COMMIT")
@@ -130,6 +132,7 @@ class Warehouse:
     def rebuild(
         self,
         lake: Lake,
+        declared: Sequence[Declaration],
         caption_order: Sequence[str],
         *,
         strip_prefix: bool = False,
@@ -155,11 +158,11 @@ class Warehouse:
         rule = TextRule(caption_order, strip_prefix, camera_sentence)
         if self.uri.startswith(_REMOTE):
             with self.connect() as connection:
-                prepare(connection)
+                prepare(connection, declared)
                 connection.execute("BEGIN")
                 for table in ("annotations", "captioned_videos", "recipes"):
                     connection.execute(f"DELETE FROM {table}")
-                clips = _fill(connection, lake, rule, progress)
+                clips = _fill(connection, lake, rule, declared, progress)
                 connection.execute("COMMIT")
             return clips
         with self._held():
@@ -167,12 +170,12 @@ class Warehouse:
             _remove_database(fresh)
             try:
                 with duckdb.connect(str(fresh)) as rebuilt:
-                    prepare(rebuilt)
+                    prepare(rebuilt, declared)
                     if is_local(lake.root):
                         # Several threads leave row groups half full, and the checkpoint writes all of them again.
                         rebuilt.execute("SET threads = 1")
                     rebuilt.execute("BEGIN")
-                    clips = _fill(rebuilt, lake, rule, progress)
+                    clips = _fill(rebuilt, lake, rule, declared, progress)
                     rebuilt.execute("COMMIT")
                     rebuilt.execute("CHECKPOINT")
                 # The old file is still locked by this process, so nobody can be writing to it.
@@ -247,13 +250,19 @@ def _remove_database(file: Path) -> None:
     shutil.rmtree(f"{file}.tmp", ignore_errors=True)
 
 
-def _fill(connection: duckdb.DuckDBPyConnection, lake: Lake, rule: TextRule, progress: Progress) -> int:
+def _fill(
+    connection: duckdb.DuckDBPyConnection,
+    lake: Lake,
+    rule: TextRule,
+    declared: Sequence[Declaration],
+    progress: Progress,
+) -> int:
     """Insert all shards of the lake and count what arrived; the number of clips."""
     shards = lake.stored_shards(META)
     done = annotations = clips = 0
     progress(done, len(shards))
-    for files in grouped_files(lake, shards):
-        more_annotations, more_clips = insert_shards(connection, files, rule)
+    for files in grouped_files(lake, shards, declared):
+        more_annotations, more_clips = insert_shards(connection, files, rule, declared)
         annotations, clips, done = annotations + more_annotations, clips + more_clips, done + files.shards
         progress(done, len(shards))
     insert_recipes(connection, lake)

@@ -92,7 +92,7 @@ def caption_gallery(
     """
     from resources.dataset.gallery import GalleryOptions, build_gallery
 
-    with _failing_clearly(), decode.frames() as frames:
+    with _failing_clearly(), decode.frames() as (frames, _):
         gallery = build_gallery(
             warehouse.open(context),
             lake.open().folder("reports"),

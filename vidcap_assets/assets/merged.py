@@ -2,69 +2,75 @@
 
 import dagster as dg
 
-from vidcap_assets.columns import CAPTIONED_VIDEOS, CAPTIONED_VIDEOS_LINEAGE
+from vidcap_assets.collection.settings import CollectionSettings
+from vidcap_assets.columns import captioned_videos_lineage, captioned_videos_schema
 from vidcap_assets.partitions import shards
 from vidcap_assets.policies import DUCKDB_POOL, RETRY, SEVERAL_SHARDS
 from vidcap_assets.resources import LakeResource, TextResource, WarehouseResource
 
 
-@dg.asset(
-    partitions_def=shards,
-    deps=[
-        "raw_meta",
-        "captions_pllava",
-        "captions_llava",
-        "captions_gpt4v",
-        "camera_motion",
-        "tags_objects",
-        "tags_actions",
-    ],
-    group_name="dataset",
-    kinds={"duckdb"},
-    pool=DUCKDB_POOL,
-    output_required=False,
-    retry_policy=RETRY,
-    backfill_policy=SEVERAL_SHARDS,
-    metadata={
-        "dagster/column_schema": CAPTIONED_VIDEOS,
-        "dagster/column_lineage": CAPTIONED_VIDEOS_LINEAGE,
-    },
-)
-def captioned_videos(
-    context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource, text: TextResource
-):
-    """One row a clip: metadata, the captions of all captioners, camera motion, tags, and the chosen text.
+def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
+    """The asset ``captioned_videos``, with the columns that the collection's annotators declare."""
+    declared = tuple(collection.declared)
 
-    A shard is replaced in one short transaction, straight from the lake. Annotators that have not run yet
-    leave NULL and a NULL status; run this again after them.
-    """
-    import duckdb
+    @dg.asset(
+        partitions_def=shards,
+        deps=[
+            "raw_meta",
+            *(one.asset for one in declared),
+        ],
+        group_name="dataset",
+        kinds={"duckdb"},
+        pool=DUCKDB_POOL,
+        output_required=False,
+        retry_policy=RETRY,
+        backfill_policy=SEVERAL_SHARDS,
+        metadata={
+            "dagster/column_schema": captioned_videos_schema(declared),
+            "dagster/column_lineage": captioned_videos_lineage(declared, collection.text_order),
+        },
+    )
+    def captioned_videos(
+        context: dg.AssetExecutionContext,
+        lake: LakeResource,
+        warehouse: WarehouseResource,
+        text: TextResource,
+    ):
+        """One row a clip: metadata, the captions of all captioners, camera motion, tags, and the chosen text.
 
-    from resources.warehouse import WarehouseBusyError
-    from vidcap_assets.step_shards import StepShards
+        A shard is replaced in one short transaction, straight from the lake. Annotators that have not run yet
+        leave NULL and a NULL status; run this again after them.
+        """
+        import duckdb
 
-    store, tables = lake.open(), warehouse.open(context)
-    step = StepShards(context, "captioned_videos", store)
-    for shard in step.to_do():
-        with step.attempt(shard):
-            try:
-                merge = tables.merge(
-                    store,
-                    shard,
-                    text.order,
-                    strip_prefix=text.strip_prefix,
-                    camera_sentence=text.camera_sentence,
-                )
-            except duckdb.InvalidInputException as error:
-                step.leave(shard, f"a file of it cannot be read: {error}", may_come_right=False)
-                continue
-            except WarehouseBusyError as error:
-                raise dg.Failure(str(error)) from error
-            context.log.info(f"{shard}: {merge.clips} clips merged into {tables.uri}")
-            metadata = {
-                "dagster/row_count": dg.MetadataValue.int(merge.clips),
-                "annotations": dg.MetadataValue.int(merge.annotations),
-                "dagster/uri": dg.MetadataValue.text(tables.uri),
-            }
-            step.finish(shard, metadata, merge.version)
-    yield from step.results()
+        from resources.warehouse import WarehouseBusyError
+        from vidcap_assets.step_shards import StepShards
+
+        store, tables = lake.open(), warehouse.open(context)
+        step = StepShards(context, "captioned_videos", store)
+        for shard in step.to_do():
+            with step.attempt(shard):
+                try:
+                    merge = tables.merge(
+                        store,
+                        shard,
+                        declared,
+                        text.order,
+                        strip_prefix=text.strip_prefix,
+                        camera_sentence=text.camera_sentence,
+                    )
+                except duckdb.InvalidInputException as error:
+                    step.leave(shard, f"a file of it cannot be read: {error}", may_come_right=False)
+                    continue
+                except WarehouseBusyError as error:
+                    raise dg.Failure(str(error)) from error
+                context.log.info(f"{shard}: {merge.clips} clips merged into {tables.uri}")
+                metadata = {
+                    "dagster/row_count": dg.MetadataValue.int(merge.clips),
+                    "annotations": dg.MetadataValue.int(merge.annotations),
+                    "dagster/uri": dg.MetadataValue.text(tables.uri),
+                }
+                step.finish(shard, metadata, merge.version)
+        yield from step.results()
+
+    return captioned_videos

@@ -91,6 +91,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         self,
         frames: "FrameReader",
         *,
+        asset: str = "captions_gpt4v",
         model: str,
         base_url: str | None = None,
         api_key: str | SecretStr | None = None,
@@ -122,6 +123,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         key = api_key if isinstance(api_key, SecretStr) else SecretStr(api_key or "")
         self.batch_size = max_concurrency
         self._frames = frames
+        self._asset = asset
         self._address = Address(base_url or OPENAI_URL, key)
         self._prompt = prompt
         self._rule = FrameRule.for_captioning(num_frames)
@@ -160,7 +162,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
     def recipe(self) -> Recipe:
         """Model, server, prompts, frames, compression and sampling; neither key nor budget nor speed."""
         return Recipe(
-            "captions_gpt4v",
+            self._asset,
             {
                 **self._settings.to_json(),
                 "host": self._address.host,

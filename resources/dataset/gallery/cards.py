@@ -5,7 +5,6 @@ from pathlib import PurePath
 from typing import Any
 
 from resources.dataset.differences import own_words
-from resources.warehouse import ANNOTATORS
 
 _STATUS_LETTERS = {"ok": "o", "failed": "f", "skipped": "s"}
 _MISSING = "-"
@@ -15,13 +14,13 @@ _PROVENANCE = (
 )  # fmt: skip
 
 
-def card(row: dict[str, Any]) -> dict[str, Any]:
+def card(row: dict[str, Any], annotators: dict[str, str]) -> dict[str, Any]:
     """All that one clip's card shows, from a row of ``clips.sql``; JSON-able, not escaped."""
     current = [answer for answer in row["answers"] if answer["is_current"]]
     captions = [
         {"by": answer["annotator"], "fingerprint": answer["fingerprint"], "text": answer["value"]}
-        for answer in _in_order(current)
-        if answer["annotator"].startswith("captions_") and answer["status"] == "ok"
+        for answer in _in_order(current, annotators)
+        if annotators.get(answer["annotator"]) == "caption" and answer["status"] == "ok"
     ]
     if row["source_text"]:
         captions.append({"by": "source", "fingerprint": None, "text": row["source_text"]})
@@ -41,8 +40,10 @@ def card(row: dict[str, Any]) -> dict[str, Any]:
         "text_source": row["text_source"],
         "duplicate_of": row["duplicate_of"],
         "captions": captions,
-        "problems": _problems(row, current),
-        "provenance": [{name: answer[name] for name in _PROVENANCE} for answer in _in_order(current)],
+        "problems": _problems(row, current, annotators),
+        "provenance": [
+            {name: answer[name] for name in _PROVENANCE} for answer in _in_order(current, annotators)
+        ],
         "earlier": [
             {name: answer[name] for name in ("annotator", "fingerprint", "value", "error", "created_at")}
             for answer in row["answers"]
@@ -51,7 +52,7 @@ def card(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def index_row(row: dict[str, Any], tag_numbers: dict[str, int]) -> list[Any]:
+def index_row(row: dict[str, Any], tag_numbers: dict[str, int], annotators: dict[str, str]) -> list[Any]:
     """What filters need of a clip: id, file name, motion, numbers of its tags, a letter of status an annotator.
 
     New tags get the next number in ``tag_numbers``.
@@ -63,7 +64,7 @@ def index_row(row: dict[str, Any], tag_numbers: dict[str, int]) -> list[Any]:
         PurePath(row["path"]).name,
         row["cmotion"] or "",
         [tag_numbers.setdefault(tag, len(tag_numbers)) for tag in tags],
-        "".join(_STATUS_LETTERS.get(status.get(name, ""), _MISSING) for name in ANNOTATORS),
+        "".join(_STATUS_LETTERS.get(status.get(name, ""), _MISSING) for name in annotators),
     ]
 
 
@@ -73,8 +74,8 @@ def motion_counts(index: list[list[Any]]) -> dict[str, int]:
     return dict(counts.most_common())
 
 
-def _in_order(answers: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    places = {name: place for place, name in enumerate(ANNOTATORS)}
+def _in_order(answers: list[dict[str, Any]], annotators: dict[str, str]) -> list[dict[str, Any]]:
+    places = {name: place for place, name in enumerate(annotators)}
     return sorted(answers, key=lambda answer: places.get(answer["annotator"], len(places)))
 
 
@@ -95,7 +96,9 @@ def _facts(row: dict[str, Any]) -> str:
     return " · ".join(facts)
 
 
-def _problems(row: dict[str, Any], current: list[dict[str, Any]]) -> list[dict[str, str]]:
+def _problems(
+    row: dict[str, Any], current: list[dict[str, Any]], annotators: dict[str, str]
+) -> list[dict[str, str]]:
     if row["probe_error"]:
         return [{"annotator": "raw_meta", "status": "failed", "why": row["probe_error"]}]
     problems = [
@@ -106,7 +109,7 @@ def _problems(row: dict[str, Any], current: list[dict[str, Any]]) -> list[dict[s
             if answer["error_kind"]
             else answer["error"] or "",
         }
-        for answer in _in_order(current)
+        for answer in _in_order(current, annotators)
         if answer["status"] != "ok"
     ]
     cut = [answer for answer in current if answer["finish_reason"] == "length"]

@@ -22,7 +22,7 @@ from resources.dataset.publication import tree_version
 from resources.dataset.reading import read_snapshot
 from resources.dataset.sql import script
 from resources.storage import is_local, write_atomic
-from resources.warehouse import ANNOTATORS, Warehouse
+from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from resources.video import FrameReader
@@ -80,9 +80,12 @@ def build_gallery(
         with read_snapshot(warehouse) as connection:
             clips = _count(connection)
             recipes = _recipes(connection)
-            index, tags, orders = _write_cards(_rows(connection, options.max_clips), built)
+            annotators = dict(
+                connection.execute("SELECT name, role FROM annotators ORDER BY place").fetchall()
+            )
+            index, tags, orders = _write_cards(_rows(connection, options.max_clips), built, annotators)
         failed = make_sheets(orders, folder / _SHEETS, frames, options.workers, log)
-        _write_index(built, index, tags, failed, recipes)
+        _write_index(built, index, tags, failed, recipes, annotators)
         (built / "plots").mkdir()
         for facet, png in plots.items():
             (built / "plots" / f"{facet}.png").write_bytes(png)
@@ -102,7 +105,7 @@ def _rows(connection: duckdb.DuckDBPyConnection, max_clips: int) -> Iterator[dic
 
 
 def _write_cards(
-    rows: Iterator[dict[str, Any]], built: Path
+    rows: Iterator[dict[str, Any]], built: Path, annotators: dict[str, str]
 ) -> tuple[list[list[Any]], dict[str, int], list[SheetOrder]]:
     index: list[list[Any]] = []
     tags: dict[str, int] = {}
@@ -115,8 +118,8 @@ def _write_cards(
         cards.clear()
 
     for row in rows:
-        index.append(index_row(row, tags))
-        cards.append(card(row))
+        index.append(index_row(row, tags, annotators))
+        cards.append(card(row, annotators))
         if row["content_id"] and not row["probe_error"]:
             orders.append(SheetOrder(row["content_id"], Path(row["path"]), Kind(row["kind"])))
         if len(cards) == CARDS_PER_CHUNK:
@@ -132,9 +135,10 @@ def _write_index(
     tags: dict[str, int],
     failed: dict[str, str],
     recipes: dict[str, Any],
+    annotators: dict[str, str],
 ) -> None:
     content = {
-        "annotators": ANNOTATORS,
+        "annotators": list(annotators),
         "cardsPerChunk": CARDS_PER_CHUNK,
         "rows": index,
         "tags": list(tags),

@@ -1,0 +1,104 @@
+"""What an annotator says of itself before anything of it is loaded: settings, what it reads, the columns it adds."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from resources.annotation.annotator import Annotator
+    from resources.lake import Lake
+    from resources.video import FrameReader, IsolatedWorkers
+
+NAME = r"^[a-z][a-z0-9_]{0,39}$"
+PIXELS, TEXT, CAPTIONS = "pixels", "text", "captions"
+
+
+class Role(StrEnum):
+    """What an answer is, and so how it is checked, shown and counted."""
+
+    CAPTION, LABEL, TAGS, SCORE, STRUCTURED = "caption", "label", "tags", "score", "structured"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of ``captioned_videos``; ``path`` is where it stands in an answer's details, ``None``: the value."""
+
+    name: str
+    type: str = "VARCHAR"
+    meaning: str = ""
+    path: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """One annotation asset. ``reads``: ``pixels``, ``text``, ``captions`` (all of them), or assets by name."""
+
+    asset: str
+    role: Role
+    columns: tuple[Column, ...]
+    meaning: str
+    reads: tuple[str, ...] = (PIXELS,)
+
+    @property
+    def in_table(self) -> tuple[Column, ...]:
+        """Its columns, and the one that says whether there is an answer (NULL: nobody has looked yet)."""
+        return (*self.columns, Column(f"{self.asset}_status", meaning="ok, failed, skipped"))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What an annotator may use while it works."""
+
+    frames: "FrameReader"
+    workers: "IsolatedWorkers"
+    lake: "Lake"
+    run_id: str
+    log: Callable[[str], None]
+
+
+class AnnotatorSettings(BaseModel):
+    """An entry of ``annotators:``. A kind of annotator is a subclass, named by an entry point of its package."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    pool: ClassVar[str | None] = None
+    icons: ClassVar[frozenset[str]] = frozenset()
+
+    kind: str
+    name: str = Field(
+        pattern=NAME, description="What its columns, assets and run configuration are called by."
+    )
+    paid: bool = Field(default=False, description="Costs money: runs only where it is asked for by name.")
+
+    @property
+    def key(self) -> str:
+        """Its name in run configuration: ``resources: {<key>: {config: …}}``."""
+        return self.name
+
+    @property
+    def step(self) -> str:
+        """The name of its step: ``ops: {<step>: {config: {redo: FAILED}}}``."""
+        return self.name
+
+    def declares(self) -> tuple[Declaration, ...]:
+        """Its assets; several where one loaded model answers for all of them."""
+        raise NotImplementedError
+
+    def open(self, scene: Scene) -> AbstractContextManager[Mapping[str, "Annotator"]]:
+        """The annotator of each asset, closed with the context. Cheap: weights load with the first batch."""
+        raise NotImplementedError
+
+    def own(self) -> dict:
+        """The settings of the kind itself, without what the platform alone needs."""
+        return self.model_dump(exclude=set(AnnotatorSettings.model_fields))
+
+
+@cache
+def kinds() -> Mapping[str, EntryPoint]:
+    """The kinds that are installed; none of them is imported for it."""
+    return {point.name: point for point in entry_points(group="vidcap.annotators")}

@@ -1,0 +1,1 @@
+"""Facts of a clip that need no weights."""
