@@ -20,7 +20,7 @@ import vidcap_assets.definitions
 from resources.annotation.clip import Clip
 from resources.annotation.loop import LoopOptions, annotate_shard
 from resources.annotation.testing import EchoAnnotator
-from resources.lake import Lake
+from resources.lake.lake import Lake
 count, folder, payload = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 imported = time.monotonic()
 clips = (Clip(f"clip-{i:08}", Path(f"/data/videos/{i:08}.mp4"), content_id=f"{i:032x}") for i in range(count))

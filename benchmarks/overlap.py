@@ -19,7 +19,7 @@ from resources.annotation.clip import Clip, Kind
 from resources.annotation.loop import LoopOptions, annotate_shard
 from resources.annotation.prefetch import prepare_ahead
 from resources.annotation.testing import WaitingAnnotator
-from resources.lake import Lake
+from resources.lake.lake import Lake
 from resources.video import FrameReader, FrameRule, IsolatedWorkers
 
 BATCH = 8

@@ -30,9 +30,9 @@ import pyarrow.parquet as pq
 from resources.annotation.recipe import Recipe
 from resources.annotation.store import ANNOTATION_SCHEMA
 from resources.dataset.export import ExportFormat, ExportOptions, export_training_set
-from resources.lake import INDEX, META, Lake
-from resources.meta import META_SCHEMA
-from resources.shards import MANIFEST_SCHEMA, shard_name
+from resources.lake.lake import INDEX, META, Lake
+from resources.lake.meta import META_SCHEMA
+from resources.lake.shards import MANIFEST_SCHEMA, shard_name
 from resources.warehouse import ANNOTATORS, Warehouse
 
 ORDER = ("captions_gpt4v", "captions_pllava", "captions_llava")

@@ -17,7 +17,7 @@ from resources.annotation.store import ShardStore
 from resources.captioners.llava import LlavaCaptioner
 from resources.captioners.openai import OpenAICaptioner
 from resources.demo.clips import render_clips
-from resources.storage import storage_path
+from resources.storage.files import storage_path
 from resources.video import FrameReader, IsolatedWorkers
 
 EMBEDDED = "resources/demo/checkpoints/tiny-llava-next"

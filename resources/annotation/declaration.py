@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from resources.annotation.annotator import Annotator
-    from resources.lake import Lake
+    from resources.lake.lake import Lake
     from resources.video import FrameReader, IsolatedWorkers
 
 NAME = r"^[a-z][a-z0-9_]{0,39}$"

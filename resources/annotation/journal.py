@@ -14,7 +14,7 @@ from upath import UPath
 
 from resources.annotation.outcome import Outcome
 from resources.annotation.outcome_table import lines_to_table, outcomes_to_lines
-from resources.storage import append_durable, is_local, remove_stale_temps, write_atomic
+from resources.storage.files import append_durable, is_local, remove_stale_temps, write_atomic
 
 _PART = re.compile(r"(\d{8})-[0-9a-f]{8}\.jsonl")
 _MANY_PARTS = 128

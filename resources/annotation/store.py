@@ -18,7 +18,7 @@ from resources.annotation.journal import Journal
 from resources.annotation.outcome import ErrorKind, Status
 from resources.annotation.outcome_table import OUTCOME_SCHEMA
 from resources.annotation.recipe import Recipe
-from resources.storage import is_local, read_table, remove_stale_temps, write_table
+from resources.storage.files import is_local, read_table, remove_stale_temps, write_table
 
 ANNOTATION_SCHEMA = pa.schema(
     [

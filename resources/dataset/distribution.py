@@ -9,8 +9,8 @@ import pyarrow as pa
 from resources.dataset.bins import BINS
 from resources.dataset.reading import read_snapshot
 from resources.dataset.sql import named_queries
-from resources.dataset.synonyms import fold_tags
 from resources.warehouse import Warehouse
+from resources.words.synonyms import fold_tags
 
 ALL = "all"
 TAG_FACETS = ("objects", "actions")

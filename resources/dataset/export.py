@@ -19,13 +19,13 @@ from upath import UPath
 from resources.dataset.card import TextOrigin, data_card
 from resources.dataset.filters import ClipFilters
 from resources.dataset.formats import ExportFormat
-from resources.dataset.language import language_of
 from resources.dataset.publication import Published, file_digests, publication, tree_version
 from resources.dataset.reading import read_snapshot
 from resources.dataset.sql import named_queries, script
 from resources.dataset.tables import TRAINING_SCHEMA, CsvFile, ParquetShards, samples
 from resources.dataset.webdataset import TarShards
 from resources.warehouse import Warehouse
+from resources.words.language import language_of
 
 TRAINING_SET = "training_set"
 _BATCH_ROWS = 10_000

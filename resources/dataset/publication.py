@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import FileLock
 from upath import UPath
 
-from resources.storage import TEMP_PREFIX, is_local
+from resources.storage.files import TEMP_PREFIX, is_local
 
 VERSIONS = ".versions"
 LATEST = "LATEST"

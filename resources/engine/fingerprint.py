@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from resources.annotation.outcome import AnnotatorError
 
 if TYPE_CHECKING:
-    from resources.lake import Lake
+    from resources.lake.lake import Lake
 
 _log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ import duckdb
 from upath import UPath
 
 from resources.annotation.declaration import Declaration, Role
-from resources.lake import Lake
+from resources.lake.lake import Lake
 from resources.warehouse.columns import add_columns, answers
 
 _META = """

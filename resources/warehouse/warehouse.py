@@ -11,8 +11,8 @@ import duckdb
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from resources.annotation.declaration import Declaration
-from resources.lake import META, Lake, NotMaterialisedError
-from resources.storage import is_local
+from resources.lake.lake import META, Lake, NotMaterialisedError
+from resources.storage.files import is_local
 from resources.warehouse.filling import (
     TextRule,
     delete_shard,

@@ -6,7 +6,7 @@ import pytest
 from resources.annotation.annotator import Annotator
 from resources.annotation.clip import Clip
 from resources.annotation.loop import LoopOptions, ShardReport, annotate_shard
-from resources.lake import Lake
+from resources.lake.lake import Lake
 
 SHARD = "shard-00000"
 

@@ -3,7 +3,7 @@ from upath import UPath
 
 from resources.annotation.journal import Journal
 from resources.annotation.outcome import ErrorKind, Outcome, Status
-from resources.storage import TEMP_PREFIX
+from resources.storage.files import TEMP_PREFIX
 
 
 def outcomes(*ids: str, value: str = "v") -> list[Outcome]:

@@ -18,8 +18,8 @@ from resources.annotation.prefetch import prepare_ahead
 from resources.annotation.recipe import Recipe
 from resources.annotation.store import ShardBusyError
 from resources.annotation.testing import EchoAnnotator
-from resources.lake import Lake
-from resources.storage import read_table
+from resources.lake.lake import Lake
+from resources.storage.files import read_table
 from tests.annotation.conftest import SHARD, make_clips
 
 

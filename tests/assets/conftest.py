@@ -6,10 +6,10 @@ import duckdb
 import pytest
 
 from resources.annotation.testing import EchoAnnotator
-from resources.lake import Lake
+from resources.lake.lake import Lake
+from vidcap_assets.assets.partitions import SHARDS
+from vidcap_assets.collection.blocks import DecodeResource, LakeResource, SourceResource, WarehouseResource
 from vidcap_assets.definitions import ASSETS, RESOURCES
-from vidcap_assets.partitions import SHARDS
-from vidcap_assets.resources import DecodeResource, LakeResource, SourceResource, WarehouseResource
 
 
 class EchoLlava:

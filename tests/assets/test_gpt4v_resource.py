@@ -3,9 +3,9 @@
 import pytest
 
 from resources.annotation.outcome import AnnotatorError
-from resources.lake import Lake
+from resources.lake.lake import Lake
 from resources.warehouse import Warehouse
-from vidcap_assets.resources import Gpt4vResource, LlavaResource
+from vidcap_assets.collection.blocks import Gpt4vResource, LlavaResource
 
 BUCKET = "memory://bucket/home"
 

@@ -7,11 +7,11 @@ import pyarrow.compute as pc
 import pytest
 
 from resources.annotation.outcome import AnnotatorError
-from resources.storage import read_table, write_table
+from resources.storage.files import read_table, write_table
 from tests.assets.conftest import Platform, failure
-from vidcap_assets import columns
-from vidcap_assets.partitions import SHARDS
-from vidcap_assets.partitions import shards as ASSETS_PARTITIONS
+from vidcap_assets.assets import columns
+from vidcap_assets.assets.partitions import SHARDS
+from vidcap_assets.assets.partitions import shards as ASSETS_PARTITIONS
 
 SPINE = ("raw_meta", "captions_llava", "captioned_videos")
 FIRST = "shard-00000"
@@ -302,7 +302,7 @@ def test_importing_the_definitions_loads_no_library_that_only_steps_need():
 def test_the_columns_shown_are_those_of_the_files():
     from resources.annotation.store import ANNOTATION_SCHEMA
     from resources.dataset.tables import TRAINING_SCHEMA
-    from resources.meta import META_SCHEMA
+    from resources.lake.meta import META_SCHEMA
 
     for shown, schema in ((columns.RAW_META, META_SCHEMA), (columns.ANNOTATION, ANNOTATION_SCHEMA)):
         assert [(one.name, one.type) for one in shown.columns] == [(f.name, str(f.type)) for f in schema]

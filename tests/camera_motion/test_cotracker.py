@@ -14,7 +14,7 @@ from resources.camera_motion.classify import grid_points
 from resources.camera_motion.cotracker import motion_of_tracks
 from resources.video.workers import IsolatedWorkers
 from tests.camera_motion.moving_crop import SIZE, shot, write_mp4
-from vidcap_assets.resources import CameraResource
+from vidcap_assets.collection.blocks import CameraResource
 
 PACKAGE = """
 import torch

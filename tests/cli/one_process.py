@@ -1,8 +1,8 @@
 """The real definitions with all steps of a run in one process, which saves the start of the others."""
 
 import dagster as dg
+from vidcap_assets.jobs import JOBS
 
 from vidcap_assets.definitions import ASSETS, RESOURCES
-from vidcap_assets.jobs import JOBS
 
 defs = dg.Definitions(assets=ASSETS, jobs=JOBS, resources=RESOURCES, executor=dg.in_process_executor)

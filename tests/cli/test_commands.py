@@ -10,12 +10,12 @@ from typer.testing import CliRunner
 
 from resources.annotation.outcome import ErrorKind
 from tests.dataset.collection import Collection
+from vidcap_assets.automation.launch import contiguous
 from vidcap_assets.cli import app
 from vidcap_assets.cli.bars import duration
 from vidcap_assets.cli.retrying import retry_stages
 from vidcap_assets.cli.running import stages_for
 from vidcap_assets.cli.stages import Stage
-from vidcap_assets.launch import contiguous
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from resources.annotation.clip import Clip, Kind
 from resources.annotation.loop import LoopOptions, annotate_shard
 from resources.annotation.outcome import Answer, ClipError
 from resources.annotation.recipe import Recipe
-from resources.lake import Lake
-from resources.meta import META_SCHEMA
-from resources.shards import IndexedClip
+from resources.lake.lake import Lake
+from resources.lake.meta import META_SCHEMA
+from resources.lake.shards import IndexedClip
 from resources.warehouse import ANNOTATORS, Warehouse
 
 ORDER = ("captions_gpt4v", "captions_pllava", "captions_llava")

@@ -13,10 +13,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from resources.lake import Lake
-from resources.meta import probe_clips
-from resources.shards import update_index
-from resources.source import read_source
+from resources.lake.lake import Lake
+from resources.lake.meta import probe_clips
+from resources.lake.shards import update_index
+from resources.source.source import read_source
 from resources.video import IsolatedWorkers
 
 ECHO = "tests.e2e.echo_definitions"

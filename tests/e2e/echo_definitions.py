@@ -10,8 +10,8 @@ import dagster as dg
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import Answer
 from resources.annotation.testing import EchoAnnotator
+from vidcap_assets.automation.registered_executor import registered
 from vidcap_assets.definitions import ASSETS, RESOURCES
-from vidcap_assets.registered_executor import registered
 
 
 class LoggingEcho(EchoAnnotator):

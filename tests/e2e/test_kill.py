@@ -8,7 +8,7 @@ from collections import Counter
 
 import pyarrow.parquet as pq
 
-from resources.storage import TEMP_PREFIX
+from resources.storage.files import TEMP_PREFIX
 from tests.e2e.conftest import Workplace, kill_group, wait_until
 
 CLIPS, BATCH, KILLS = 60, 4, 10

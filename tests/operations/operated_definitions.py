@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dagster as dg
+from vidcap_assets.jobs import index_videos
 
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import Answer, ClipError, ErrorKind
 from resources.annotation.testing import EchoAnnotator
+from vidcap_assets.assets.partitions import shards
+from vidcap_assets.automation.reaper import reaper_sensor
+from vidcap_assets.automation.registered_executor import registered
+from vidcap_assets.automation.schedules import gap_schedule
+from vidcap_assets.automation.sensors import new_clips_sensor
 from vidcap_assets.definitions import ASSETS, RESOURCES
-from vidcap_assets.jobs import index_videos
-from vidcap_assets.partitions import shards
-from vidcap_assets.reaper import reaper_sensor
-from vidcap_assets.registered_executor import registered
-from vidcap_assets.schedules import gap_schedule
-from vidcap_assets.sensors import new_clips_sensor
 
 FOLDER = Path(os.environ.get("ECHO_FOLDER", "."))
 

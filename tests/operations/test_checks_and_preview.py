@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.assets.conftest import Platform, failure
-from vidcap_assets.preview import MAX_BYTES, plain
+from vidcap_assets.assets.preview import MAX_BYTES, plain
 
 FIRST = "shard-00000"
 ECHO = "Say what can be seen in this video in no more words than you need for it: "

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from resources.annotation.outcome import Status
-from resources.lake import Lake
-from resources.meta import probe_clips
-from resources.shards import update_index
-from resources.source import read_source
-from resources.storage import read_table
+from resources.lake.lake import Lake
+from resources.lake.meta import probe_clips
+from resources.lake.shards import update_index
+from resources.source.source import read_source
+from resources.storage.files import read_table
 from resources.video import IsolatedWorkers
 from tests.operations.browser import open_browser
 from tests.operations.dev import Dev

@@ -8,12 +8,12 @@ import pytest
 from dagster._core.events import AssetMaterializationPlannedData
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
-from resources.lake import Lake
-from vidcap_assets import environment, schedules
-from vidcap_assets.automation import FILL, Automation, automation, with_conditions
+from resources.lake.lake import Lake
+from vidcap_assets.assets.partitions import SHARDS, shards
+from vidcap_assets.automation.launch import contiguous
+from vidcap_assets.automation.switch import FILL, Automation, automation, schedules, with_conditions
+from vidcap_assets.collection import environment
 from vidcap_assets.definitions import ASSETS, defs
-from vidcap_assets.launch import contiguous
-from vidcap_assets.partitions import SHARDS, shards
 
 NIGHT = datetime(2026, 1, 2, 2, tzinfo=UTC)
 
@@ -155,9 +155,9 @@ def test_the_week_publishes_only_what_is_new(instance):
     ],
 )
 def test_one_switch_decides_what_runs_by_itself(setting, running, monkeypatch):
-    from vidcap_assets import jobs, sensors
-    from vidcap_assets.automation import condition_sensor
-    from vidcap_assets.reaper import reaper_sensor
+    from vidcap_assets import jobs
+    from vidcap_assets.automation.reaper import reaper_sensor
+    from vidcap_assets.automation.switch import condition_sensor, sensors
 
     if setting is not None:
         monkeypatch.setenv("VIDCAP_AUTOMATION", setting)

@@ -5,17 +5,17 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-
-from resources.lake import Lake
-from resources.listing import Listing, Watch, look
-from resources.meta import META_SCHEMA
-from resources.shards import update_index
-from resources.source import Entry, kind_of, read_source
-from vidcap_assets import sensors
-from vidcap_assets.definitions import defs
 from vidcap_assets.jobs import caption_videos, index_videos
-from vidcap_assets.partitions import SHARDS
-from vidcap_assets.resources import LakeResource, SourceResource
+
+from resources.lake.lake import Lake
+from resources.lake.meta import META_SCHEMA
+from resources.lake.shards import update_index
+from resources.source.source import Entry, kind_of, read_source
+from resources.source.watch import Listing, Watch, look
+from vidcap_assets.assets.partitions import SHARDS
+from vidcap_assets.automation.switch import sensors
+from vidcap_assets.collection.blocks import LakeResource, SourceResource
+from vidcap_assets.definitions import defs
 
 EMPTY, ONE, TWO = Listing("", 0), Listing("a", 1), Listing("b", 2)
 

@@ -11,10 +11,10 @@ import dagster as dg
 import pytest
 from dagster._core.events import EngineEventData
 
-from resources.process_identity import Presence, ProcessIdentity
+from vidcap_assets.automation.process_identity import Presence, ProcessIdentity
+from vidcap_assets.automation.reaper import processes_of, reap, reaper_sensor
+from vidcap_assets.automation.registered_executor import IDENTITY, note_process
 from vidcap_assets.definitions import defs
-from vidcap_assets.reaper import processes_of, reap, reaper_sensor
-from vidcap_assets.registered_executor import IDENTITY, note_process
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from vidcap_assets.registered_executor import registered
+from vidcap_assets.automation.registered_executor import registered
 
 
 @dg.op(pool="gpu")

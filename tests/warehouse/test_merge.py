@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from resources.annotation.outcome import ClipError, ErrorKind
 from resources.annotation.store import ANNOTATION_SCHEMA
-from resources.lake import NotMaterialisedError
-from resources.meta import META_SCHEMA
-from resources.storage import write_table
+from resources.lake.lake import NotMaterialisedError
+from resources.lake.meta import META_SCHEMA
+from resources.storage.files import write_table
 from resources.warehouse import Warehouse
 from tests.dataset.collection import ORDER, Collection, clip
 

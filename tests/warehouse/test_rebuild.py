@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.lake import Lake, NotMaterialisedError
+from resources.lake.lake import Lake, NotMaterialisedError
 from resources.warehouse import RowsLostError, Warehouse, WarehouseBusyError, filling
 from tests.dataset.collection import ORDER, Collection
 from tests.warehouse.test_merge import one, tables

@@ -3,12 +3,12 @@
 import dagster as dg
 
 from resources.annotation.declaration import PIXELS, AnnotatorSettings, Role, Scene
-from vidcap_assets.annotate_config import AnnotateConfig, check_specs
-from vidcap_assets.checks import CAPTION_CHECKS, LABEL_CHECKS
+from vidcap_assets.assets.annotate_config import AnnotateConfig, check_specs
+from vidcap_assets.assets.checks import CAPTION_CHECKS, LABEL_CHECKS
+from vidcap_assets.assets.columns import ANNOTATION, annotation_lineage
+from vidcap_assets.assets.partitions import shards
+from vidcap_assets.assets.policies import RETRY, SEVERAL_SHARDS
 from vidcap_assets.collection.settings import CollectionSettings
-from vidcap_assets.columns import ANNOTATION, annotation_lineage
-from vidcap_assets.partitions import shards
-from vidcap_assets.policies import RETRY, SEVERAL_SHARDS
 
 CHECKS = {Role.CAPTION: CAPTION_CHECKS, Role.LABEL: LABEL_CHECKS}
 
@@ -47,10 +47,10 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
         check_specs=[spec for one in declared for spec in check_specs(one.asset, CHECKS.get(one.role, ()))],
     )
     def annotate(context: dg.AssetExecutionContext, config: AnnotateConfig):
-        from resources.inputs import Inputs
-        from vidcap_assets.annotate import AnnotationStep, failing_clearly
+        from resources.lake.inputs import Inputs
+        from vidcap_assets.assets.annotating import AnnotationStep, failing_clearly
 
-        lake, decode = context.resources.lake.open(), context.resources.decode
+        lake, decode = context.resources.lake.lake.open(), context.resources.decode
         now: AnnotatorSettings = getattr(context.resources, entry.key)
         if changed := {name: value for name, value in now if value != getattr(entry, name)}:
             context.log.info(f"{entry.step}: run configuration overrides the collection file: {changed}")

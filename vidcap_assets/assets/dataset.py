@@ -10,9 +10,9 @@ import dagster as dg
 from pydantic import Field
 
 from resources.dataset.formats import ExportFormat
-from vidcap_assets.columns import TRAINING_SET_LINEAGE
-from vidcap_assets.policies import DUCKDB_POOL, RETRY
-from vidcap_assets.resources import DecodeResource, LakeResource, WarehouseResource
+from vidcap_assets.assets.columns import TRAINING_SET_LINEAGE
+from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY
+from vidcap_assets.collection.blocks import DecodeResource, LakeResource, WarehouseResource
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -2,11 +2,11 @@
 
 import dagster as dg
 
+from vidcap_assets.assets.columns import captioned_videos_lineage, captioned_videos_schema
+from vidcap_assets.assets.partitions import shards
+from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, SEVERAL_SHARDS
+from vidcap_assets.collection.blocks import LakeResource, TextResource, WarehouseResource
 from vidcap_assets.collection.settings import CollectionSettings
-from vidcap_assets.columns import captioned_videos_lineage, captioned_videos_schema
-from vidcap_assets.partitions import shards
-from vidcap_assets.policies import DUCKDB_POOL, RETRY, SEVERAL_SHARDS
-from vidcap_assets.resources import LakeResource, TextResource, WarehouseResource
 
 
 def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
@@ -44,7 +44,7 @@ def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
         import duckdb
 
         from resources.warehouse import WarehouseBusyError
-        from vidcap_assets.step_shards import StepShards
+        from vidcap_assets.assets.step_shards import StepShards
 
         store, tables = lake.open(), warehouse.open(context)
         step = StepShards(context, "captioned_videos", store)

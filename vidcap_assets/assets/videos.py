@@ -4,10 +4,10 @@ from collections import Counter
 
 import dagster as dg
 
-from vidcap_assets.columns import RAW_META
-from vidcap_assets.partitions import register, shards
-from vidcap_assets.policies import RETRY, SEVERAL_SHARDS
-from vidcap_assets.resources import DecodeResource, LakeResource, SourceResource
+from vidcap_assets.assets.columns import RAW_META
+from vidcap_assets.assets.partitions import register, shards
+from vidcap_assets.assets.policies import RETRY, SEVERAL_SHARDS
+from vidcap_assets.collection.blocks import DecodeResource, LakeResource, SourceResource
 
 _GROUP = "videos"
 META = "raw_meta"
@@ -23,8 +23,8 @@ def video_index(
     added, so nothing that was captioned has to be captioned again. A clip that moved keeps its id as long
     as its content is the same. Duplicates stay clips of their own and are reported.
     """
-    from resources.shards import update_index
-    from resources.source import SourceError
+    from resources.lake.shards import update_index
+    from resources.source.source import SourceError
 
     store = lake.open()
     with store.index_lock():
@@ -79,8 +79,8 @@ def raw_meta(context: dg.AssetExecutionContext, lake: LakeResource, decode: Deco
     annotators skip it and say why.
     """
     from resources.annotation.outcome import ErrorKind
-    from resources.meta import META_SCHEMA, probe_clips
-    from vidcap_assets.step_shards import StepShards, rows_version
+    from resources.lake.meta import META_SCHEMA, probe_clips
+    from vidcap_assets.assets.step_shards import StepShards, rows_version
 
     store = lake.open()
     step = StepShards(context, META, store)

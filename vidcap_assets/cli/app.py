@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vidcap_assets import environment
 from vidcap_assets.cli import doctor, looking, operating, publishing, retrying, running
 from vidcap_assets.cli.output import errors
+from vidcap_assets.collection import environment
 
 _INTERRUPTED = 130
 

@@ -13,9 +13,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from resources.cores import available_cores
-from vidcap_assets import environment
+from resources.video.cores import available_cores
 from vidcap_assets.cli.output import Json, console, print_json
+from vidcap_assets.collection import environment
 
 _LITTLE_SPACE_GIB = 5.0
 _NO_SPACE_GIB = 0.5
@@ -215,7 +215,7 @@ def check_warehouse() -> list[Finding]:
 
 def check_source() -> list[Finding]:
     """Is there something to caption?"""
-    from resources.source import SourceError, read_source
+    from resources.source.source import SourceError, read_source
 
     source = environment.source()
     if source == environment.DEMO_SOURCE:

@@ -13,9 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from vidcap_assets import environment
+from vidcap_assets.automation.launch import QUIET
 from vidcap_assets.cli.run_log import RunLog
-from vidcap_assets.launch import QUIET
+from vidcap_assets.collection import environment
 
 _INSTANCE = """\
 # Made by vidcap for runs outside a project folder; a DAGSTER_HOME of your own takes its place.

@@ -146,7 +146,7 @@ def _bar(share: float) -> Text:
 
 
 def _print_comparison(row: dict[str, Any]) -> None:
-    from resources.dataset.differences import own_words
+    from resources.words.differences import own_words
 
     current = [said for said in row["captions"] if said["is_current"]]
     spoken = [

@@ -9,11 +9,11 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vidcap_assets import environment
 from vidcap_assets.cli.bars import duration
 from vidcap_assets.cli.job_run import dagster_environment
 from vidcap_assets.cli.output import Json, console, fail, is_live, print_json, say
 from vidcap_assets.cli.running import Captioner, asset_of
+from vidcap_assets.collection import environment
 
 
 def rebuild(
@@ -42,9 +42,9 @@ def rebuild(
     """
     import duckdb
 
-    from resources.lake import Lake, NotMaterialisedError
+    from resources.lake.lake import Lake, NotMaterialisedError
     from resources.warehouse import RowsLostError, Warehouse, WarehouseBusyError
-    from vidcap_assets.resources import TextResource
+    from vidcap_assets.collection.blocks import TextResource
 
     order = [asset_of(name) for name in prefer] if prefer else TextResource().order
     known = [f"captions_{captioner}" for captioner in Captioner]
@@ -94,7 +94,7 @@ def reap(
 
     from dagster._cli.utils import get_possibly_temporary_instance_for_cli
 
-    from vidcap_assets.reaper import reap as reap_runs
+    from vidcap_assets.automation.reaper import reap as reap_runs
 
     os.environ.update(dagster_environment())
     with get_possibly_temporary_instance_for_cli("vidcap reap") as instance:

@@ -10,11 +10,11 @@ import typer
 from rich.markup import escape
 
 from resources.dataset.export import ExportFormat
-from resources.lake import Lake
-from vidcap_assets import environment
+from resources.lake.lake import Lake
 from vidcap_assets.cli.job_run import JobResult, run_job
 from vidcap_assets.cli.output import Json, console, fail, is_live, print_json
 from vidcap_assets.cli.running import asset_of
+from vidcap_assets.collection import environment
 
 
 def export(

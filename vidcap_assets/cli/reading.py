@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from vidcap_assets import environment
 from vidcap_assets.cli.output import fail, say
+from vidcap_assets.collection import environment
 
 _PATIENCE_S = 20.0
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from resources.annotation.outcome import ErrorKind
-from resources.lake import META
+from resources.lake.lake import META
 from vidcap_assets.cli.output import Json, console, print_json
 from vidcap_assets.cli.stages import MERGED, TAGS, Stage, conclude, run_stages
 

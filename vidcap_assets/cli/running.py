@@ -13,11 +13,11 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from resources.lake import META, Lake
-from vidcap_assets import environment
+from resources.lake.lake import META, Lake
 from vidcap_assets.cli.job_run import JobResult, dagster_environment, run_job
 from vidcap_assets.cli.output import Json, console, errors, fail, print_json
 from vidcap_assets.cli.stages import MERGED, TAGS, Stage, clips_in, conclude, run_stages
+from vidcap_assets.collection import environment
 
 
 class Captioner(StrEnum):

@@ -7,12 +7,12 @@ from typing import Any
 import typer
 from rich.markup import escape
 
-from resources.lake import Lake
-from vidcap_assets import environment
+from resources.lake.lake import Lake
+from vidcap_assets.automation.launch import contiguous, shard_tags
 from vidcap_assets.cli.bars import Bars
 from vidcap_assets.cli.job_run import JobResult, run_job
 from vidcap_assets.cli.output import console, print_json
-from vidcap_assets.launch import contiguous, shard_tags
+from vidcap_assets.collection import environment
 
 TAGS = ("tags_objects", "tags_actions")
 MERGED = "captioned_videos"

@@ -12,17 +12,17 @@ from resources.annotation.declaration import AnnotatorSettings, kinds
 from vidcap_assets.assets.annotations import annotation_assets
 from vidcap_assets.assets.dataset import caption_gallery, category_distribution, training_set
 from vidcap_assets.assets.merged import merged_asset
+from vidcap_assets.assets.partitions import shards
 from vidcap_assets.assets.videos import raw_meta, video_index
-from vidcap_assets.collection.overrides import overridable, with_defaults
-from vidcap_assets.collection.settings import CollectionError, CollectionSettings, found, model, read
-from vidcap_assets.partitions import shards
-from vidcap_assets.resources import (
+from vidcap_assets.collection.blocks import (
     DecodeResource,
     LakeResource,
     SourceResource,
     TextResource,
     WarehouseResource,
 )
+from vidcap_assets.collection.overrides import overridable, with_defaults
+from vidcap_assets.collection.settings import CollectionError, CollectionSettings, found, model, read
 
 # The steps of a run are children of its process: they go by the file as the run read it, whatever is edited meanwhile.
 PINNED = "VIDCAP_PINNED"

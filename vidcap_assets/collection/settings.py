@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Union
+from typing import Annotated, Any
 
 import yaml
 from dagster_shared.yaml_utils import parse_yaml_with_source_position
@@ -123,7 +123,7 @@ def model(names: Iterable[str]) -> type[CollectionSettings]:
 @cache
 def _model(names: tuple[str, ...]) -> type[CollectionSettings]:
     classes = tuple(kinds()[name].load() for name in names) or (AnnotatorSettings,)
-    entry = Annotated[Union[classes], Field(discriminator="kind")] if len(classes) > 1 else classes[0]
+    entry = Annotated[classes, Field(discriminator="kind")] if len(classes) > 1 else classes[0]
     return create_model("Collection", __base__=CollectionSettings, annotators=(list[entry], []))
 
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from upath import UPath
 
-from resources.storage import write_atomic
+from resources.storage.files import write_atomic
 
 
 @dataclass(frozen=True, slots=True)

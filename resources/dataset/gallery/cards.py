@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import PurePath
 from typing import Any
 
-from resources.dataset.differences import own_words
+from resources.words.differences import own_words
 
 _STATUS_LETTERS = {"ok": "o", "failed": "f", "skipped": "s"}
 _MISSING = "-"

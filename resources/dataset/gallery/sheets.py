@@ -12,7 +12,7 @@ from upath import UPath
 
 from resources.annotation.clip import Kind
 from resources.annotation.outcome import ClipError
-from resources.storage import write_atomic
+from resources.storage.files import write_atomic
 
 if TYPE_CHECKING:
     from resources.video import FrameReader

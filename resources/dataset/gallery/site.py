@@ -21,7 +21,7 @@ from resources.dataset.plots import TITLES, draw_plots
 from resources.dataset.publication import tree_version
 from resources.dataset.reading import read_snapshot
 from resources.dataset.sql import script
-from resources.storage import is_local, write_atomic
+from resources.storage.files import is_local, write_atomic
 from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:

@@ -8,17 +8,17 @@ from dagster._core.remote_representation.external_data import RepositorySnap
 from misbehaving_server import KEY, Act, error, picture
 from PIL import Image
 from test_secrets import ECHO
-
-from resources.lake import Lake
-from resources.meta import probe_clips
-from resources.shards import update_index
-from resources.source import read_source
-from resources.video import IsolatedWorkers
 from vidcap_assets.assets.captions import captions_gpt4v
+
+from resources.lake.lake import Lake
+from resources.lake.meta import probe_clips
+from resources.lake.shards import update_index
+from resources.source.source import read_source
+from resources.video import IsolatedWorkers
+from vidcap_assets.assets.partitions import SHARDS
 from vidcap_assets.assets.videos import raw_meta
+from vidcap_assets.collection.blocks import DecodeResource, LakeResource
 from vidcap_assets.definitions import RESOURCES, defs
-from vidcap_assets.partitions import SHARDS
-from vidcap_assets.resources import DecodeResource, LakeResource
 
 CLIPS = 10
 SHARD = "shard-00000"

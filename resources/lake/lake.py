@@ -1,0 +1,186 @@
+"""The lake: Parquet files below ``VIDCAP_HOME``, one for each asset × shard; the truth of the platform."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+from filelock import FileLock, Timeout
+from upath import UPath
+
+from resources.annotation.clip import Clip, Kind
+from resources.annotation.recipe import Recipe
+from resources.annotation.store import ShardStore
+from resources.lake.shards import IndexedClip, manifest_clips, manifest_table
+from resources.storage.files import is_local, read_table, storage_path, write_atomic, write_table
+
+INDEX = "video_index"
+META = "raw_meta"
+
+
+_INDEX_LOCK_TIMEOUT_S = 3600
+
+
+class IndexBusyError(Exception):
+    """Another process is indexing."""
+
+
+class UnknownShardError(Exception):
+    """There is no such shard."""
+
+
+class NotMaterialisedError(Exception):
+    """What comes before in the asset graph has not been made for this shard yet."""
+
+
+@dataclass(frozen=True)
+class StoredRecipe:
+    """A recipe that was used, and when it was first."""
+
+    fingerprint: str
+    annotator: str
+    recipe: str
+    first_seen: datetime
+
+
+class Lake:
+    """Where everything is kept.
+
+    Below ``root``: ``lake/<asset>/<shard>.parquet``, ``lake/recipes/<fingerprint>.json``,
+    ``journal/<annotator>/<shard>/``, and folders for the warehouse, reports and exports.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = storage_path(root)
+
+    def folder(self, name: str) -> UPath:
+        """A folder below the root, for what is derived from the lake (``reports``, ``exports``, ``demo``)."""
+        return self.root / name
+
+    def local(self, name: str) -> Path | None:
+        """The same folder as a path of this machine, ``None`` on an object store."""
+        folder = self.folder(name)
+        return Path(folder.path) if is_local(folder) else None
+
+    def file(self, asset: str, shard: str) -> UPath:
+        """The Parquet file of one asset × shard."""
+        return self.root / "lake" / asset / f"{shard}.parquet"
+
+    def shards(self) -> list[str]:
+        """The names of all shards, in order."""
+        return self.stored_shards(INDEX)
+
+    def stored_shards(self, asset: str) -> list[str]:
+        """The shards for which this asset has a file, in order."""
+        folder = self.root / "lake" / asset
+        return sorted(path.stem for path in folder.glob("*.parquet")) if folder.exists() else []
+
+    def require_shard(self, shard: str) -> None:
+        """Make sure that the shard exists.
+
+        Raises:
+            UnknownShardError: it does not; the message names those that do.
+        """
+        if self.file(INDEX, shard).exists():
+            return
+        shards = self.shards()
+        there = (
+            f"there are {shards[0]} to {shards[-1]}"
+            if shards
+            else "no clips are indexed yet: run index_videos"
+        )
+        raise UnknownShardError(f"there is no shard '{shard}' in {self.root} ({there})")
+
+    def manifest(self, shard: str) -> list[IndexedClip]:
+        """The clips of a shard as they were indexed."""
+        self.require_shard(shard)
+        return manifest_clips(read_table(self.file(INDEX, shard)))
+
+    def write_manifest(self, shard: str, clips: Sequence[IndexedClip]) -> None:
+        """Write a shard's manifest, whole."""
+        write_table(self.file(INDEX, shard), manifest_table(clips))
+
+    @contextmanager
+    def index_lock(self) -> Iterator[None]:
+        """One process indexes at a time (on a local lake; object stores have no locks)."""
+        if not is_local(self.root):
+            yield
+            return
+        folder = Path((self.root / "journal" / INDEX).path)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "lock")
+        try:
+            lock.acquire(timeout=_INDEX_LOCK_TIMEOUT_S)
+        except Timeout as busy:
+            raise IndexBusyError(
+                f"another process has been indexing for {_INDEX_LOCK_TIMEOUT_S} s (lock {folder / 'lock'}); "
+                "wait for it, or stop it"
+            ) from busy
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def meta_file(self, shard: str) -> UPath:
+        """The raw metadata of a shard.
+
+        Raises:
+            NotMaterialisedError: it has not been read yet.
+        """
+        file = self.file(META, shard)
+        if not file.exists():
+            raise NotMaterialisedError(f"raw_meta of {shard} has not been materialised yet ({file})")
+        return file
+
+    def write_meta(self, shard: str, table: pa.Table) -> None:
+        """Write a shard's raw metadata."""
+        write_table(self.file(META, shard), table)
+
+    def clips(self, shard: str) -> list[Clip]:
+        """The clips of a shard with what the probe found, as annotators take them.
+
+        Raises:
+            UnknownShardError: no such shard.
+            NotMaterialisedError: its raw metadata has not been read yet.
+        """
+        self.require_shard(shard)
+        file = self.meta_file(shard)
+        names = [name for name in Clip.__dataclass_fields__ if name != "answers"]
+        rows = read_table(file, columns=names).to_pylist()
+        return [Clip(**{**row, "path": Path(row["path"]), "kind": Kind(row["kind"])}) for row in rows]
+
+    def store(self, recipe: Recipe, shard: str) -> ShardStore:
+        """Where the outcomes of a recipe for a shard are kept."""
+        return ShardStore(
+            self.file(recipe.annotator, shard),
+            self.root / "journal" / recipe.annotator / shard,
+            shard=shard,
+            recipe=recipe,
+        )
+
+    def remember(self, recipe: Recipe) -> None:
+        """Keep the recipe's text, once, so that a fingerprint can always be read."""
+        file = self.root / "lake" / "recipes" / f"{recipe.fingerprint}.json"
+        if not file.exists():
+            content = {
+                "fingerprint": recipe.fingerprint,
+                "annotator": recipe.annotator,
+                "recipe": recipe.canonical_json,
+                "first_seen": datetime.now(UTC).isoformat(),
+            }
+            write_atomic(file, json.dumps(content).encode())
+
+    def recipes(self) -> list[StoredRecipe]:
+        """Every recipe that was ever used, oldest first."""
+        folder = self.root / "lake" / "recipes"
+        found = [json.loads(path.read_text()) for path in folder.glob("*.json")] if folder.exists() else []
+        stored = [
+            StoredRecipe(
+                r["fingerprint"], r["annotator"], r["recipe"], datetime.fromisoformat(r["first_seen"])
+            )
+            for r in found
+        ]
+        return sorted(stored, key=lambda recipe: (recipe.first_seen, recipe.fingerprint))

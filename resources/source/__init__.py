@@ -1,0 +1,1 @@
+"""The clips to caption: a folder or a list, read into entries."""

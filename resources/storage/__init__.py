@@ -1,0 +1,1 @@
+"""Durable files, on a local disk and on object stores."""

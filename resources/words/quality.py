@@ -1,0 +1,221 @@
+"""What is wrong with captions, told from their words alone: pure functions, no model."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from resources.words.language import language_of
+
+NGRAM = 4
+REPEATED_SHARE = 0.3
+REPEATS_IN_A_ROW = 3
+ECHO_WORDS = 10
+SHINGLE = 3
+NEAR = 0.9
+LANGUAGE_WORDS = 6
+
+_WORD = re.compile(r"\w+(?:['’]\w+)*")
+_SENTENCE_END = re.compile(r"[.!?]+[\"'”’)]*(?=\s+[^\sa-z]|\s*$)|[。！？]+")
+_ABBREVIATION = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|No|vs|etc|e\.g|i\.e)\.", re.IGNORECASE)
+_NUMBERS = {
+    word: number
+    for number, word in enumerate(
+        ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"], start=1
+    )
+}
+_LIMIT = re.compile(rf"\b(\d+|{'|'.join(_NUMBERS)})\s+(?:[a-z-]+\s+){{0,2}}sentences?\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What was said of a clip. ``source`` identifies what was shown: equal sources may have equal captions."""
+
+    id: str
+    text: str
+    finish_reason: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """A caption with something wrong; the worse the larger ``severity``, comparable within one rule."""
+
+    id: str
+    severity: float
+    reason: str
+
+
+def incomplete(captions: Sequence[Caption]) -> list[Flaw]:
+    """Captions without a word, and captions that ended because the token limit was reached."""
+    flaws = []
+    for caption in captions:
+        if not _WORD.search(caption.text):
+            flaws.append(Flaw(caption.id, 2.0, "no word in it"))
+        elif caption.finish_reason in ("length", "max_tokens"):
+            flaws.append(Flaw(caption.id, 1.0, f"cut off at the token limit: …{caption.text[-40:]}"))
+    return flaws
+
+
+def repetitive(captions: Sequence[Caption]) -> list[Flaw]:
+    """Captions that go round in circles: many four-word runs stand twice, or words repeat in a row."""
+    flaws = []
+    for caption in captions:
+        words = _words(caption.text)
+        ngrams = Counter(zip(*(words[start:] for start in range(NGRAM)), strict=False))
+        again = ngrams.total() - len(ngrams)
+        share = again / ngrams.total() if ngrams else 0.0
+        if share > REPEATED_SHARE:
+            commonest = " ".join(ngrams.most_common(1)[0][0])
+            flaws.append(
+                Flaw(caption.id, share, f"{share:.0%} of its {NGRAM}-word runs stand twice: {commonest}")
+            )
+        elif stuck := _in_a_row(words):
+            flaws.append(Flaw(caption.id, REPEATED_SHARE, f"{REPEATS_IN_A_ROW} times in a row: {stuck}"))
+    return flaws
+
+
+def echoes(captions: Sequence[Caption], prompts: Sequence[str]) -> list[Flaw]:
+    """Captions that hold ten words in a row of the prompt (of its task or of its examples)."""
+    asked: set[tuple[str, ...]] = set()
+    for prompt in prompts:
+        asked.update(_runs(_words(prompt), ECHO_WORDS))
+    flaws = []
+    for caption in captions:
+        words = _words(caption.text)
+        said = [run for run in _runs(words, ECHO_WORDS) if run in asked]
+        if said:
+            flaws.append(Flaw(caption.id, len(said) / len(words), f"says the prompt: {' '.join(said[0])}"))
+    return flaws
+
+
+def too_long(captions: Sequence[Caption], limit: int | None) -> list[Flaw]:
+    """Captions of more sentences than the prompt allows; none where it sets no limit."""
+    if limit is None:
+        return []
+    counts = {caption.id: sentences(caption.text) for caption in captions}
+    return [
+        Flaw(clip_id, count / limit, f"{count} sentences, {limit} allowed")
+        for clip_id, count in counts.items()
+        if count > limit
+    ]
+
+
+def sentences(text: str) -> int:
+    """How many sentences a text has; words behind the last full stop count as one."""
+    text = _ABBREVIATION.sub(lambda match: match[0][:-1], text.strip())
+    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    rest = text[ends[-1] if ends else 0 :]
+    return len(ends) + bool(_WORD.search(rest))
+
+
+def sentence_limit(prompts: Sequence[str]) -> int | None:
+    """The most sentences that any of these prompts asks for (``at most five sentences``, ``3 to 5 sentences``)."""
+    asked = [number.lower() for prompt in prompts for number in _LIMIT.findall(prompt)]
+    return max((int(_NUMBERS.get(number, number)) for number in asked), default=None)
+
+
+def near_duplicates(captions: Sequence[Caption], near: float = NEAR) -> list[Flaw]:
+    """Captions that say almost what another clip's caption says: Jaccard similarity of their three-word runs.
+
+    Exact, and far from quadratic: a pair that similar shares one of the rarest few runs of either caption
+    (prefix filtering: Chaudhuri, Ganti and Kaushik, ICDE 2006), so only such pairs are compared.
+    """
+    shingles = {caption.id: frozenset(_runs(_words(caption.text), SHINGLE)) for caption in captions}
+    source = {caption.id: caption.source for caption in captions}
+    frequency = Counter(run for runs in shingles.values() for run in runs)
+    distinct: dict[frozenset[tuple[str, ...]], list[str]] = defaultdict(list)
+    for clip_id, runs in shingles.items():
+        if runs:
+            distinct[runs].append(clip_id)
+    holders: dict[tuple[str, ...], list[frozenset[tuple[str, ...]]]] = defaultdict(list)
+    closest: dict[str, tuple[float, str]] = {}
+
+    def note(one: str, other: str, similarity: float) -> None:
+        if source[one] is None or source[one] != source[other]:
+            for clip_id, twin in ((one, other), (other, one)):
+                closest[clip_id] = max(closest.get(clip_id, (0.0, "")), (similarity, twin))
+
+    for runs, ids in distinct.items():
+        for clip_id in ids[1:]:
+            note(ids[0], clip_id, 1.0)
+        rarest = sorted(runs, key=lambda run: (frequency[run], run))
+        prefix = rarest[: len(runs) - _ceil(near * len(runs) - 1e-9) + 1]
+        for other in dict.fromkeys(other for run in prefix for other in holders[run]):
+            similarity = len(runs & other) / len(runs | other)
+            if similarity >= near:
+                for clip_id in ids:
+                    note(clip_id, distinct[other][0], similarity)
+                for clip_id in distinct[other][1:]:
+                    note(clip_id, ids[0], similarity)
+        for run in prefix:
+            holders[run].append(runs)
+    return [
+        Flaw(clip_id, similarity, f"{similarity:.0%} the words of {twin}")
+        for clip_id, (similarity, twin) in closest.items()
+    ]
+
+
+def wrong_language(captions: Sequence[Caption], languages: Collection[str]) -> list[Flaw]:
+    """Captions that are clearly in another language; short ones and doubtful ones pass."""
+    flaws = []
+    for caption in captions:
+        words = _words(caption.text)
+        language = language_of(caption.text)
+        # Writing without spaces has few words in many letters.
+        is_long = len(words) >= LANGUAGE_WORDS or (not caption.text.isascii() and len(caption.text) >= 12)
+        if language is not None and is_long and language not in languages:
+            flaws.append(Flaw(caption.id, float(len(words)), f"in {language}: {caption.text[:80]}"))
+    return flaws
+
+
+def foreign_labels(captions: Sequence[Caption], vocabulary: Collection[str]) -> list[Flaw]:
+    """Labels joined by ``+`` of which one is not in the vocabulary, or stands twice."""
+    flaws = []
+    for caption in captions:
+        labels = caption.text.split("+")
+        strange = [label for label in labels if label not in vocabulary]
+        if strange:
+            flaws.append(Flaw(caption.id, 2.0, f"not a label: {', '.join(map(repr, strange))}"))
+        elif len(set(labels)) < len(labels):
+            flaws.append(Flaw(caption.id, 1.0, f"a label twice: {caption.text}"))
+    return flaws
+
+
+def prompts_in(settings: Mapping[str, Any]) -> list[str]:
+    """The texts that a captioner's recipe puts to its model."""
+    found: list[str] = []
+    for name in ("prompt", "prompts", "query"):
+        value = settings.get(name)
+        if isinstance(value, str):
+            found.append(value)
+        elif isinstance(value, Sequence):
+            found += [entry["text"] for entry in value if isinstance(entry, Mapping) and "text" in entry]
+    return found
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(text)]
+
+
+def _runs(words: Sequence[str], length: int) -> list[tuple[str, ...]]:
+    """All runs of ``length`` words; a shorter text is one run of its own."""
+    if not words:
+        return []
+    return [tuple(words[start : start + length]) for start in range(max(1, len(words) - length + 1))]
+
+
+def _in_a_row(words: Sequence[str]) -> str:
+    """The one to three words that repeat in a row, else nothing."""
+    for length in (1, 2, 3):
+        count = 0
+        for place in range(length, len(words)):
+            count = count + 1 if words[place] == words[place - length] else 0
+            if count >= length * (REPEATS_IN_A_ROW - 1):
+                return " ".join(words[place - length + 1 : place + 1])
+    return ""
+
+
+def _ceil(value: float) -> int:
+    return -int(-value // 1)

@@ -1,0 +1,222 @@
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from resources.annotation.outcome import ClipError
+from resources.lake.shards import IndexedClip, manifest_clips, manifest_table, update_index
+from resources.source.source import Entry, kind_of
+from resources.video.probe import probe
+
+Shards = dict[str, list[IndexedClip]]
+
+
+class Collection:
+    """A folder of files whose content is given, indexed again and again."""
+
+    def __init__(self, folder: Path, shard_size: int = 3) -> None:
+        self.folder = folder
+        self.shard_size = shard_size
+        self.shards: Shards = {}
+
+    def write(self, **files: str) -> None:
+        for name, content in files.items():
+            (self.folder / f"{name}.mp4").write_text(content)
+
+    def index(self, entries: list[Entry] | None = None):
+        if entries is None:
+            entries = [Entry(path, kind_of(path)) for path in sorted(self.folder.glob("*.mp4"))]
+        update = update_index(entries, self.shards, self.shard_size)
+        self.shards |= update.rewritten | update.new
+        return update
+
+    def clip(self, name: str) -> IndexedClip:
+        return next(c for clips in self.shards.values() for c in clips if Path(c.path).stem == name)
+
+
+@pytest.fixture
+def collection(tmp_path):
+    return Collection(tmp_path)
+
+
+def test_new_clips_never_touch_existing_shards(collection):
+    collection.write(b="1", c="2", d="3", e="4")
+    collection.index()
+    before = dict(collection.shards)
+    collection.write(a="5")
+    update = collection.index()
+    assert list(update.new) == ["shard-00002"]
+    assert not update.rewritten
+    assert {shard: clips for shard, clips in collection.shards.items() if shard in before} == before
+    assert [len(clips) for clips in collection.shards.values()] == [3, 1, 1]
+
+
+def test_indexing_again_changes_nothing(collection):
+    collection.write(a="1", b="2")
+    collection.index()
+    update = collection.index()
+    assert not (
+        update.new or update.rewritten or update.added or update.moved or update.changed or update.gone
+    )
+
+
+def test_a_moved_clip_keeps_its_id_and_place(collection):
+    collection.write(a="1", b="2")
+    collection.index()
+    clip = collection.clip("b")
+    os.rename(collection.folder / "b.mp4", collection.folder / "renamed.mp4")
+    update = collection.index()
+    assert update.moved == [clip.id]
+    assert not update.added
+    assert collection.clip("renamed").id == clip.id
+
+
+def test_files_that_take_each_others_names_keep_their_ids(collection):
+    collection.write(h1="1", h2="2")
+    collection.index()
+    first, second = collection.clip("h1"), collection.clip("h2")
+    os.rename(collection.folder / "h2.mp4", collection.folder / "h3.mp4")
+    os.rename(collection.folder / "h1.mp4", collection.folder / "h2.mp4")
+    update = collection.index()
+    assert sorted(update.moved) == sorted([first.id, second.id])
+    assert not (update.added or update.changed or update.gone)
+    assert (collection.clip("h2").id, collection.clip("h3").id) == (first.id, second.id)
+
+
+def test_a_path_that_is_listed_twice_is_two_clips_and_stays_so(collection, tmp_path):
+    collection.write(a="1")
+    path = tmp_path / "a.mp4"
+    entries = [Entry(path, kind_of(path), text="one"), Entry(path, kind_of(path), text="two")]
+    assert len(collection.index(entries).added) == 2
+    update = collection.index([entries[0], Entry(path, kind_of(path), text="another")])
+    assert not (update.added or update.gone or update.moved or update.changed)
+    assert [clip.text for clip in collection.shards["shard-00000"]] == ["one", "another"]
+
+
+def test_a_file_that_is_away_keeps_what_is_known_of_it(collection, tmp_path):
+    collection.write(a="1")
+    path = tmp_path / "a.mp4"
+    collection.index([Entry(path, kind_of(path))])
+    before = collection.clip("a")
+    path.unlink()
+    update = collection.index([Entry(path, kind_of(path))])
+    assert not (update.changed or update.gone)
+    assert collection.clip("a") == before
+
+
+def test_a_duplicate_that_becomes_something_else_is_none_any_more(collection):
+    collection.write(a="same", b="same")
+    collection.index()
+    collection.write(b="something else entirely")
+    assert not collection.index().duplicates
+    assert collection.clip("b").duplicate_of is None
+
+
+def test_changed_content_keeps_the_id_and_changes_the_content_id(collection):
+    collection.write(a="1", b="2")
+    collection.index()
+    before = collection.clip("a")
+    collection.write(a="something else")
+    update = collection.index()
+    after = collection.clip("a")
+    assert update.changed == [before.id]
+    assert after.id == before.id
+    assert after.content_id != before.content_id
+
+
+def test_duplicates_are_kept_as_clips_and_reported(collection):
+    collection.write(a="same", b="same", c="other")
+    update = collection.index()
+    assert update.duplicates == [collection.clip("b").id]
+    assert collection.clip("b").duplicate_of == collection.clip("a").id
+    assert len({c.id for c in collection.shards["shard-00000"]}) == 3
+
+
+def test_a_byte_in_the_middle_makes_another_clip(collection):
+    content = "x" * 1_000_000
+    collection.write(a=content, b=content[:500_000] + "y" + content[500_001:])
+    assert not collection.index().duplicates
+
+
+def test_a_clip_that_is_gone_keeps_its_row(collection):
+    collection.write(a="1", b="2")
+    collection.index()
+    clip = collection.clip("b")
+    (collection.folder / "b.mp4").unlink()
+    update = collection.index()
+    assert update.gone == [clip.id]
+    assert collection.clip("b") == clip
+
+
+def test_missing_and_special_files_are_rows_without_content(collection, tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    names = ["missing.mp4", "pipe.mp4"]
+    entries = [Entry(tmp_path / name, kind_of(Path(name))) for name in names]
+    collection.index(entries)
+    assert [c.content_id for c in collection.shards["shard-00000"]] == [None, None]
+    collection.write(missing="there now")
+    update = collection.index(entries)
+    assert update.changed == [collection.clip("missing").id]
+    assert collection.clip("missing").content_id
+
+
+def test_a_name_that_is_not_utf8_costs_its_clip_only_and_its_id_survives_the_renaming(collection, tmp_path):
+    name = os.fsdecode(bytes(tmp_path) + b"/caf\xe9.mp4")
+    Path(name).write_text("1")
+    collection.write(b="2")
+    collection.index()
+    assert not collection.index().rewritten
+    clip = collection.clip("caf\\xe9")
+    assert (
+        manifest_clips(manifest_table(collection.shards["shard-00000"])) == collection.shards["shard-00000"]
+    )
+    with pytest.raises(ClipError, match=r"missing_file.*renamed"):
+        probe(Path(clip.path))
+    Path(name).rename(tmp_path / "coffee.mp4")
+    assert collection.index().moved == [clip.id]
+
+
+def test_ids_of_a_list_are_used_and_followed(collection, tmp_path):
+    collection.write(a="1", b="2")
+    collection.index([Entry(tmp_path / "a.mp4", kind_of(Path("a.mp4")), id="first", text="old")])
+    update = collection.index([Entry(tmp_path / "b.mp4", kind_of(Path("b.mp4")), id="first", text="new")])
+    assert update.changed == ["first"]
+    assert collection.clip("b").text == "new"
+
+
+def test_ids_do_not_depend_on_where_the_collection_lies(tmp_path):
+    ids = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        collection = Collection(tmp_path / name)
+        collection.write(a="1", b="2")
+        collection.index()
+        ids.append([c.id for c in collection.shards["shard-00000"]])
+    assert ids[0] == ids[1]
+
+
+def test_the_manifest_table_holds_every_field(collection):
+    collection.write(a="same", b="same")
+    collection.index()
+    clips = collection.shards["shard-00000"]
+    assert manifest_clips(manifest_table(clips)) == clips
+
+
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=st.lists(st.dictionaries(st.sampled_from("abcdefgh"), st.sampled_from("12345")), max_size=5))
+def test_whatever_comes_and_goes_ids_are_unique_and_places_are_final(tmp_path_factory, steps):
+    collection = Collection(tmp_path_factory.mktemp("collection"))
+    places: dict[str, tuple[str, int]] = {}
+    for files in steps:
+        for path in collection.folder.glob("*.mp4"):
+            path.unlink()
+        collection.write(**files)
+        collection.index()
+        now = {c.id: (s, row) for s, clips in collection.shards.items() for row, c in enumerate(clips)}
+        assert len(now) == sum(map(len, collection.shards.values()))
+        assert places.items() <= now.items()
+        places = now
+        indexed = {c.path for clips in collection.shards.values() for c in clips}
+        assert {str(collection.folder / f"{name}.mp4") for name in files} <= indexed

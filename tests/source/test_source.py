@@ -1,0 +1,145 @@
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from resources.annotation.clip import Kind
+from resources.source.source import SourceError, read_source
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def test_a_folder_is_searched_for_videos_and_images_in_a_fixed_order(tmp_path):
+    touch(
+        tmp_path / "b.MP4",
+        tmp_path / "sub" / "deeper" / "a.webm",
+        tmp_path / "picture.JPG",
+        tmp_path / "notes.txt",
+        tmp_path / ".hidden.mp4",
+        tmp_path / ".cache" / "c.mp4",
+    )
+    entries = read_source(tmp_path)
+    assert [(str(e.path.relative_to(tmp_path)), e.kind) for e in entries] == [
+        ("b.MP4", Kind.VIDEO),
+        ("picture.JPG", Kind.IMAGE),
+        ("sub/deeper/a.webm", Kind.VIDEO),
+    ]
+
+
+def test_linked_folders_are_followed_but_never_in_circles(tmp_path):
+    touch(tmp_path / "store" / "a.mp4")
+    (tmp_path / "source").mkdir()
+    os.symlink(tmp_path / "store", tmp_path / "source" / "linked")
+    os.symlink(tmp_path / "source", tmp_path / "store" / "back")
+    assert [e.path.name for e in read_source(tmp_path / "source")] == ["a.mp4"]
+
+
+def test_of_two_ways_to_a_folder_the_first_by_name_is_taken(tmp_path):
+    touch(tmp_path / "m" / "a.mp4")
+    for name in ("z", "b", "q"):
+        os.symlink(tmp_path / "m", tmp_path / name)
+    assert [e.path for e in read_source(tmp_path)] == [tmp_path / "b" / "a.mp4"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_list_keeps_its_order_ids_and_texts_as_they_are(tmp_path, suffix):
+    listing = tmp_path / f"list{suffix}"
+    frame = pd.DataFrame(
+        {"path": ["z.mp4", "/elsewhere/a.png"], "id": ["007", "NA"], "text": ["None, they said", ""]}
+    )
+    frame.to_csv(listing, index=False) if suffix == ".csv" else frame.to_parquet(listing)
+    first, second = read_source(listing)
+    assert (first.path, first.id, first.text) == (tmp_path / "z.mp4", "007", "None, they said")
+    assert (second.path, second.id, second.text, second.kind) == (
+        Path("/elsewhere/a.png"),
+        "NA",
+        None,
+        Kind.IMAGE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"file,text\na.mp4,x\n", "has no column 'path' .its columns: file, text."),
+        (b"path,id\na.mp4,1\nb.mp4,1\n", r"1 ids stand more than once \(1\)"),
+        (b"path,id\na.mp4,1\nb.mp4,\n", r"row 2 \(.*\) has no id"),
+        (b'path\na.mp4\n""\n', "row 2 has no path"),
+        (b'path\n"a.mp4\n', "cannot be read as csv"),
+        (b"\xff\xfe\x00\x01\x02", "cannot be read as csv"),
+        (b"", "cannot be read as csv"),
+        (b"path\n", "no videos or images"),
+        (b"path,text\na.mp4,a dog, a cat\n", "row 1 has 3 values for 2 columns .* needs quotes"),
+        (b"path,path\na.mp4,b.mp4\n", "more than one column 'path'"),
+        (b"path,text\na.mp4,caf\xe9\n", "not UTF-8"),
+        (b"path\na.mp4\n~nobodyhere/b.mp4\n", "row 2 has a path that cannot be one: '~nobodyhere"),
+        (b'path\n"a\0b.mp4"\n', "row 1 has a path that cannot be one"),
+    ],
+)
+def test_a_list_that_cannot_be_used_says_why_in_one_sentence(tmp_path, content, message):
+    listing = tmp_path / "list.csv"
+    listing.write_bytes(content)
+    with pytest.raises(SourceError, match=message) as failure:
+        read_source(listing)
+    assert str(listing) in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbfpath,text\na.mp4,a dog\n",
+        b"path, text\r\na.mp4,a dog\r\n",
+        b"path,text\na.mp4,a dog,\n",
+        b'"path","text","more"\n\na.mp4,a dog\n',
+    ],
+)
+def test_spreadsheets_write_lists_in_several_ways(tmp_path, content):
+    listing = tmp_path / "list.csv"
+    listing.write_bytes(content)
+    [entry] = read_source(listing)
+    assert (entry.path, entry.text) == (tmp_path / "a.mp4", "a dog")
+
+
+@pytest.mark.parametrize(
+    ("frame", "text"),
+    [
+        (pd.DataFrame({"path": ["a.mp4"], "text": ["x"]}).set_index("path"), "x"),
+        (pd.DataFrame({"path": [b"a.mp4"], "text": [float("nan")]}), None),
+        (pd.DataFrame({"path": pd.Categorical(["a.mp4"]), "text": [""]}), None),
+    ],
+)
+def test_a_parquet_list_may_hold_its_paths_in_any_way_that_is_text(tmp_path, frame, text):
+    frame.to_parquet(tmp_path / "list.parquet")
+    [entry] = read_source(tmp_path / "list.parquet")
+    assert (entry.path, entry.text) == (tmp_path / "a.mp4", text)
+
+
+def test_a_parquet_list_of_lists_is_refused(tmp_path):
+    pd.DataFrame({"path": ["a.mp4"], "text": [["x", "y"]]}).to_parquet(tmp_path / "list.parquet")
+    with pytest.raises(SourceError, match="column 'text' holds lists"):
+        read_source(tmp_path / "list.parquet")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nowhere.csv", "there is no such list"),
+        ("nowhere", "neither a folder nor"),
+        ("bad.parquet", "cannot be read"),
+    ],
+)
+def test_a_source_that_is_not_there_is_named(tmp_path, name, message):
+    if name.startswith("bad"):
+        (tmp_path / name).write_bytes(b"PAR1?")
+    with pytest.raises(SourceError, match=message):
+        read_source(tmp_path / name)
+
+
+def test_an_empty_folder_is_an_error(tmp_path):
+    with pytest.raises(SourceError, match="no videos or images in it"):
+        read_source(tmp_path)

@@ -1,0 +1,171 @@
+"""What is wrong with the answers of a shard, judged from the words alone: checks that warn and stop nothing.
+
+They are evaluated inside the step, for each shard right after it is finished, on the rows it has in memory
+anyway; a check of its own would be a process for each shard.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from pydantic import Field
+
+from resources.annotation.clip import Clip
+from resources.annotation.outcome import Status
+from resources.annotation.recipe import Recipe
+from resources.words import quality as quality
+from resources.words.quality import Caption, Flaw
+from vidcap_assets.assets.partitions import shards
+from vidcap_assets.assets.preview import plain
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_WORST = 10
+_EXCERPT = 200
+
+
+class QualityConfig(dg.Config):
+    """What the checks of an annotator's answers accept."""
+
+    max_flawed_share: float = Field(
+        default=0.05,
+        description="A check of the answers does not pass where a larger share of them has its flaw.",
+    )
+    quality_severity: dg.AssetCheckSeverity = Field(
+        default=dg.AssetCheckSeverity.WARN,
+        description="How a check of the answers that does not pass is shown; it never stops anything.",
+    )
+    languages: list[str] = Field(default=["en"], description="Languages a caption may be in (en, de, zh, …).")
+
+
+@dataclass(frozen=True)
+class QualityCheck:
+    """One rule about the answers of a shard."""
+
+    name: str
+    description: str
+    judge: Callable[[Sequence[Caption], Recipe, QualityConfig], list[Flaw]]
+
+
+def _echoes(captions: Sequence[Caption], recipe: Recipe, config: QualityConfig) -> list[Flaw]:
+    return quality.echoes(captions, quality.prompts_in(recipe.settings))
+
+
+def _too_long(captions: Sequence[Caption], recipe: Recipe, config: QualityConfig) -> list[Flaw]:
+    return quality.too_long(captions, quality.sentence_limit(quality.prompts_in(recipe.settings)))
+
+
+def _foreign_labels(captions: Sequence[Caption], recipe: Recipe, config: QualityConfig) -> list[Flaw]:
+    from resources.camera_motion.classify import Label
+
+    return quality.foreign_labels(captions, frozenset(Label))
+
+
+CAPTION_CHECKS = (
+    QualityCheck(
+        "complete",
+        "Captions have words and did not end at the token limit.",
+        lambda captions, recipe, config: quality.incomplete(captions),
+    ),
+    QualityCheck(
+        "no_repetition",
+        "Captions do not go round in circles.",
+        lambda captions, recipe, config: quality.repetitive(captions),
+    ),
+    QualityCheck("no_prompt_echo", "Captions do not repeat the prompt or its examples.", _echoes),
+    QualityCheck("sentence_limit", "Captions keep to the number of sentences the prompt allows.", _too_long),
+    QualityCheck(
+        "distinct",
+        "Clips with different content have different captions.",
+        lambda captions, recipe, config: quality.near_duplicates(captions),
+    ),
+    QualityCheck(
+        "language",
+        "Captions are in the languages asked for.",
+        lambda captions, recipe, config: quality.wrong_language(captions, config.languages),
+    ),
+)
+LABEL_CHECKS = (QualityCheck("vocabulary", "Every label is one of the known ones, once.", _foreign_labels),)
+
+
+def quality_specs(asset: str, checks: Sequence[QualityCheck]) -> list[dg.AssetCheckSpec]:
+    """The checks as Dagster lists them: one evaluation a shard, none of them blocking."""
+    return [
+        dg.AssetCheckSpec(
+            check.name, asset=asset, partitions_def=shards, blocking=False, description=check.description
+        )
+        for check in checks
+    ]
+
+
+def judge(
+    asset: str,
+    checks: Sequence[QualityCheck],
+    shard: str,
+    clips: Sequence[Clip],
+    outcomes: "pa.Table",
+    recipe: Recipe,
+    config: QualityConfig,
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """Evaluate the checks on the answers of a shard (``outcomes``: columns of OUTCOME_SCHEMA)."""
+    if not checks:
+        return
+    names = ["id", "value", "status", "finish_reason", "input_key"]
+    rows = zip(*(outcomes[name].to_pylist() for name in names), strict=True)
+    captions = [
+        Caption(clip_id, value or "", finish_reason, source)
+        for clip_id, value, status, finish_reason, source in rows
+        if status == Status.OK
+    ]
+    text = {caption.id: caption.text for caption in captions}
+    path = {clip.id: clip.path for clip in clips}
+    for check in checks:
+        flaws = check.judge(captions, recipe, config)
+        worst = sorted(flaws, key=lambda flaw: (-flaw.severity, flaw.id))[:_WORST]
+        share = len(flaws) / len(captions) if captions else 0.0
+        metadata: dict[str, dg.MetadataValue] = {
+            "answers": dg.MetadataValue.int(len(captions)),
+            "flawed": dg.MetadataValue.int(len(flaws)),
+            "flawed_share": dg.MetadataValue.float(share),
+            "limit": dg.MetadataValue.float(config.max_flawed_share),
+        }
+        if worst:
+            metadata["worst"] = _table(worst, text, path)
+            metadata["worst_clips"] = dg.MetadataValue.md(_links(worst, path))
+        yield dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(asset),
+            check_name=check.name,
+            passed=share <= config.max_flawed_share,
+            metadata=metadata,
+            severity=config.quality_severity,
+            description=f"{len(flaws)} of {len(captions)} answers"
+            + (f", for example {worst[0].id}: {worst[0].reason}" if worst else ""),
+            blocking=False,
+            partition=shard,
+        )
+
+
+def _links(flaws: Sequence[Flaw], path: dict[str, Path]) -> str:
+    return "\n".join(
+        f"1. [{plain(flaw.id)}]({path[flaw.id].absolute().as_uri()}) {plain(flaw.reason)}" for flaw in flaws
+    )
+
+
+def _table(flaws: Sequence[Flaw], text: dict[str, str], path: dict[str, Path]) -> dg.TableMetadataValue:
+    return dg.MetadataValue.table(
+        [
+            dg.TableRecord(
+                {
+                    "clip": flaw.id,
+                    "what": flaw.reason,
+                    "answer": text[flaw.id][:_EXCERPT],
+                    "file": str(path[flaw.id]),
+                }
+            )
+            for flaw in flaws
+        ],
+        dg.TableSchema([dg.TableColumn(name) for name in ("clip", "what", "answer", "file")]),
+    )

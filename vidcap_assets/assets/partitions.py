@@ -1,0 +1,97 @@
+"""The shards as Dagster partitions, and which of them a run is for."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.instance import DynamicPartitionsStore
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
+
+from vidcap_assets.collection import environment
+
+if TYPE_CHECKING:
+    from resources.lake.lake import Lake
+
+SHARDS = "shards"
+
+
+class ShardPartitions(dg.DynamicPartitionsDefinition):
+    """Dynamic partitions that an instance need not have heard of before a run over a range of them.
+
+    Dagster resolves a range while it plans the run, before any asset could register its shard. Where the
+    instance does not know both ends (a temporary one, another machine's) the shards are therefore taken from
+    the lake of ``VIDCAP_HOME`` at that moment.
+    """
+
+    def get_partition_keys(
+        self,
+        current_time: datetime | None = None,
+        dynamic_partitions_store: DynamicPartitionsStore | None = None,
+    ) -> Sequence[str]:
+        """The registered shards by name: a range means the same whatever order they were registered in."""
+        return sorted(super().get_partition_keys(current_time, dynamic_partitions_store))
+
+    def get_partition_keys_in_range(self, partition_key_range: dg.PartitionKeyRange) -> Sequence[str]:
+        """See the base class; where an end of the range is not known, the lake's shards are registered first."""
+        with partition_loading_context() as loading:
+            instance = loading.dynamic_partitions_store
+        if isinstance(instance, dg.DagsterInstance):
+            ends = {partition_key_range.start, partition_key_range.end}
+            if not ends <= set(instance.get_dynamic_partitions(SHARDS)):
+                from resources.lake.lake import Lake
+
+                register(instance, Lake(environment.home()).shards())
+        return super().get_partition_keys_in_range(partition_key_range)
+
+
+shards = ShardPartitions(name=SHARDS)
+
+
+def register(instance: dg.DagsterInstance, names: Sequence[str]) -> list[str]:
+    """Make shards known to the instance as partitions; returns those that were not.
+
+    ``names`` are all shards of a lake: so an instance knows them in the order of their names, in which
+    Dagster's own processes count ranges, and none is missing between two that it knows.
+    """
+    known = set(instance.get_dynamic_partitions(SHARDS))
+    new = [name for name in names if name not in known]
+    if new:
+        instance.add_dynamic_partitions(SHARDS, new)
+    return new
+
+
+def shards_of_run(context: dg.AssetExecutionContext, lake: "Lake") -> list[str]:
+    """The shards that this run is for, each proven to exist before it becomes a partition.
+
+    Raises:
+        dg.Failure: the run names no shard, or one that the lake does not have.
+    """
+    from resources.lake.lake import UnknownShardError
+
+    tags = context.run.tags
+    names = [
+        tags[tag]
+        for tag in (PARTITION_NAME_TAG, ASSET_PARTITION_RANGE_START_TAG, ASSET_PARTITION_RANGE_END_TAG)
+        if tag in tags
+    ]
+    if not names:
+        raise dg.Failure(
+            f'name the shard to run: --tags \'{{"{PARTITION_NAME_TAG}": "shard-00000"}}\'',
+            allow_retries=False,
+        )
+    try:
+        for name in names:
+            lake.require_shard(name)
+    except UnknownShardError as error:
+        raise dg.Failure(str(error), allow_retries=False) from error
+    if len(names) == 1:
+        if not context.instance.has_dynamic_partition(SHARDS, names[0]):
+            register(context.instance, lake.shards())
+        return names
+    return list(context.partition_keys)

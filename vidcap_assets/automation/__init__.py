@@ -1,0 +1,1 @@
+"""What happens without a person: sensors, schedules, conditions, and the end of orphaned runs."""
