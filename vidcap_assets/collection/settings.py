@@ -3,7 +3,8 @@
 import os
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, reduce
+from operator import or_
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -123,7 +124,9 @@ def model(names: Iterable[str]) -> type[CollectionSettings]:
 @cache
 def _model(names: tuple[str, ...]) -> type[CollectionSettings]:
     classes = tuple(kinds()[name].load() for name in names) or (AnnotatorSettings,)
-    entry = Annotated[classes, Field(discriminator="kind")] if len(classes) > 1 else classes[0]
+    entry: Any = reduce(or_, classes)
+    if len(classes) > 1:
+        entry = Annotated[entry, Field(discriminator="kind")]
     return create_model("Collection", __base__=CollectionSettings, annotators=(list[entry], []))
 
 
