@@ -5,13 +5,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster._core.definitions.partitions.context import partition_loading_context
-from dagster._core.instance import DynamicPartitionsStore
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    PARTITION_NAME_TAG,
-)
+
+from vidcap_assets.automation.launch import PARTITION, RANGE_END, RANGE_START
+from vidcap_assets.dagster_private import DynamicPartitionsStore, partition_loading_context
 
 if TYPE_CHECKING:
     from resources.lake.lake import Lake
@@ -82,14 +78,10 @@ def shards_of_run(context: dg.AssetExecutionContext, shards: ShardPartitions, la
     from resources.lake.lake import UnknownShardError
 
     tags = context.run.tags
-    names = [
-        tags[tag]
-        for tag in (PARTITION_NAME_TAG, ASSET_PARTITION_RANGE_START_TAG, ASSET_PARTITION_RANGE_END_TAG)
-        if tag in tags
-    ]
+    names = [tags[tag] for tag in (PARTITION, RANGE_START, RANGE_END) if tag in tags]
     if not names:
         raise dg.Failure(
-            f'name the shard to run: --tags \'{{"{PARTITION_NAME_TAG}": "shard-00000"}}\'',
+            f'name the shard to run: --tags \'{{"{PARTITION}": "shard-00000"}}\'',
             allow_retries=False,
         )
     try:

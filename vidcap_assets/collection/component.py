@@ -14,6 +14,8 @@ from vidcap_assets.assets.annotations import annotation_assets
 from vidcap_assets.assets.dataset import dataset_assets
 from vidcap_assets.assets.merged import merged_asset
 from vidcap_assets.assets.videos import video_assets
+from vidcap_assets.automation.automatic import automation_of
+from vidcap_assets.automation.run_process import follow_the_run
 from vidcap_assets.collection.file import CollectionFile, files_in_force
 from vidcap_assets.collection.overrides import overridable
 from vidcap_assets.collection.settings import CollectionError, CollectionSettings, model
@@ -67,6 +69,7 @@ class Collection(dg.Component):
 
     def build_defs(self, context: Any = None) -> dg.Definitions:
         """Assets, jobs, resources and what runs by itself."""
+        follow_the_run()
         it = self.settings
         assets = [
             *video_assets(it),
@@ -82,10 +85,15 @@ class Collection(dg.Component):
             "text": it.text,
             **{one.key: one for one in it.working},
         }
-        return dg.Definitions(
-            assets=assets,
-            jobs=self._jobs(),
-            resources={it.label(name): overridable(block) for name, block in blocks.items()},
+        owned = list(dg.map_asset_specs(lambda spec: spec.replace_attributes(owners=it.owners), assets))
+        jobs = self._jobs()
+        index, caption, *_, publish = jobs
+        return dg.Definitions.merge(
+            dg.Definitions(
+                jobs=jobs,
+                resources={it.label(name): overridable(block) for name, block in blocks.items()},
+            ),
+            automation_of(it, owned, index=index, caption=caption, publish=publish),
         )
 
     def _jobs(self) -> list[Any]:

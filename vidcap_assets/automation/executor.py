@@ -1,0 +1,41 @@
+"""How runs are executed: a process for each step, forked from one that has the imports done already."""
+
+from typing import Any
+
+import dagster as dg
+
+from vidcap_assets.automation.run_process import RunProcess
+
+# Not the definitions: they are for each step to load, by the collection file as the run read it.
+_PRELOADED = ["vidcap_assets.collection.component", "duckdb", "pyarrow.parquet"]
+_FORKED = {"forkserver": {"preload_modules": _PRELOADED}}
+
+
+def noting_its_process(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
+    """The same executor; its runs carry a tag that names their process, by which the reaper can tell that it is gone.
+
+    Where the run's configuration does not say how steps are started, they are forked from a server with the modules
+    that all of them need.
+    """
+
+    def create(context: dg.InitExecutorContext) -> dg.Executor:
+        assert executor.executor_creation_fn is not None
+        config = {"start_method": _FORKED, **context.executor_config}
+        inner = executor.executor_creation_fn(context._replace(executor_config=config))
+        run_plan = inner.execute
+
+        def execute(plan_context: Any, execution_plan: Any) -> Any:
+            run_id = plan_context.run_id
+            plan_context.instance.add_run_tags(run_id, RunProcess.current().tag(run_id))
+            return run_plan(plan_context, execution_plan)
+
+        inner.execute = execute  # type: ignore[method-assign]
+        return inner
+
+    return dg.ExecutorDefinition(
+        name=executor.name,
+        config_schema=executor.config_schema,  # type: ignore[arg-type]  # the inner one's, already resolved
+        requirements=executor.get_requirements,
+        executor_creation_fn=create,
+        description=executor.description,
+    )
