@@ -60,7 +60,10 @@ class Stranger:
             cwd=self.folder,
             env=environment
             | {"PYTHONPATH": ":".join(paths), "SHARD_SIZE": "1", "COLUMNS": "400"}
-            | {"DAGSTER_DISABLE_TELEMETRY": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            | {
+                "DAGSTER_DISABLE_TELEMETRY": "1",
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            },
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -85,7 +88,10 @@ def test_dg_knows_and_checks_the_collection(stranger: Stranger):
     assert "loaded successfully" in stranger.dg("check", "defs")
     stranger.file.write_text(COLLECTION.replace("camera_motion}", "camera_motion, treshold: 1}"))
     refused = stranger.dg("check", "defs", "--no-check-yaml", ok=False)
-    assert f"{stranger.file}:6: annotators.0.treshold: there is no such setting; did you mean 'threshold'?" in refused
+    assert f"attributes.annotators.0.camera_motion.treshold at {stranger.file}:6" in refused
+    stranger.file.write_text(COLLECTION + "  text: {order: [nobody]}\n")
+    refused = stranger.dg("check", "defs", ok=False)
+    assert f"{stranger.file}:8: text.order.0: there is no captioner 'nobody'" in refused
 
 
 def test_its_jobs_run_beside_the_projects_own(stranger: Stranger, write_video):

@@ -41,7 +41,9 @@ class Two:
     def paths(self, kind: str) -> list[str]:
         lake = Lake(self.folder / f"home_{kind}")
         return sorted(
-            Path(clip.path).name for shard in lake.stored_shards("camera_motion") for clip in lake.manifest(shard)
+            Path(clip.path).name
+            for shard in lake.stored_shards("camera_motion")
+            for clip in lake.manifest(shard)
         )
 
 
@@ -82,7 +84,10 @@ def test_jobs_and_the_runs_of_the_ui_keep_them_apart(two: Two):
 
 def test_every_name_is_there_for_each(two: Two):
     repository = two.definitions().get_repository_def()
-    names = {*repository.job_names, *(one.name for one in (*repository.sensor_defs, *repository.schedule_defs))}
+    names = {
+        *repository.job_names,
+        *(one.name for one in (*repository.sensor_defs, *repository.schedule_defs)),
+    }
     for each in ("index_videos", "caption_videos", "publish_dataset", "new_clips", "nightly_gaps",
                  "weekly_publish", "shards_by_condition"):  # fmt: skip
         assert {f"{name}_{each}" if name else each for name in two.names} <= names

@@ -6,9 +6,8 @@ import dagster as dg
 
 from vidcap_assets.automation.run_process import RunProcess
 
-# Not the definitions: they are for each step to load, by the collection file as the run read it.
+# Not the definitions: each step loads them itself, by the collection file as the run read it, and then follows the run.
 _PRELOADED = ["vidcap_assets.collection.component", "duckdb", "pyarrow.parquet"]
-_FORKED = {"forkserver": {"preload_modules": _PRELOADED}}
 
 
 def noting_its_process(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
@@ -20,7 +19,9 @@ def noting_its_process(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition
 
     def create(context: dg.InitExecutorContext) -> dg.Executor:
         assert executor.executor_creation_fn is not None
-        config = {"start_method": _FORKED, **context.executor_config}
+        config: dict[str, Any] = {"start_method": {"forkserver": {}}, **context.executor_config}
+        if "forkserver" in config["start_method"]:
+            config["start_method"] = {"forkserver": {"preload_modules": _PRELOADED}}
         inner = executor.executor_creation_fn(context._replace(executor_config=config))
         run_plan = inner.execute
 
