@@ -7,7 +7,12 @@ import dagster as dg
 from vidcap_assets.automation.run_process import RunProcess
 
 # Not the definitions: each step loads them itself, by the collection file as the run read it, and then follows the run.
-_PRELOADED = ["vidcap_assets.collection.component", "duckdb", "pyarrow.parquet"]
+_PRELOADED = [
+    "vidcap_assets.automation.fork_server",
+    "vidcap_assets.collection.component",
+    "duckdb",
+    "pyarrow.parquet",
+]
 
 
 def noting_its_process(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition:

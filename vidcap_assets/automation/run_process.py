@@ -18,17 +18,22 @@ _FIRST_PID_NAMESPACE = "pid:[4026531836]"
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 
+def end_with_parent() -> None:
+    """Let the kernel kill this process as soon as the one that started it ends, however it ends."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
+        raise OSError(ctypes.get_errno(), "a step cannot ask to be ended with its run (prctl)")
+
+
 def follow_the_run() -> None:
-    """Where this process is one that the executor started for a step, let it be killed when its run's process ends.
+    """Where this process is one that the executor started for a step, end with the process of the run.
 
     Called while the definitions are loaded, so before any work of the step. The parent of a step is the run's process
-    or its fork server, which ends with it.
+    or the server that forks its steps, which ends with it.
     """
     run = multiprocessing.parent_process()
     if run is None:
         return
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
-        raise OSError(ctypes.get_errno(), "a step cannot ask to be ended with its run (prctl)")
+    end_with_parent()
     if not run.is_alive():  # it ended before the line above
         os.kill(os.getpid(), signal.SIGKILL)
 
