@@ -11,7 +11,7 @@ from PIL import Image
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
 from resources.annotation.recipe import Recipe
-from resources.captioners.frames import FrameReader
+from resources.video import FrameReader
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import check_frames, prompts_of, resolve_prompt
 from resources.engine.checkpoint import Checkpoint

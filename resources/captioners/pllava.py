@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import AnnotatorError
 from resources.annotation.recipe import Recipe
-from resources.captioners.frames import FrameReader
+from resources.video import FrameReader
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import prompts_of, resolve_prompt
 from resources.engine.checkpoint import Checkpoint

@@ -15,10 +15,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from resources.video.packets import PacketTable
-from resources.video.pictures import Picture
+from resources.video.pictures import Picture, Taken, seconds_between
 from resources.video.seeking import Doubt
 from resources.video.streams import codec_name, header_rotation, sample_aspect
-from resources.video.taken import Taken, seconds_between
 
 MOST_IN_ORDER = 1000
 EIGHT_BIT_PROFILES = frozenset({"Baseline", "Constrained Baseline", "Main", "High"})

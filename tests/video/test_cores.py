@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.video.cores import available_cores
+from resources.video import available_cores
 
 AFFINITY = len(os.sched_getaffinity(0))
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
-from resources.video.cores import available_cores
+from resources.video import available_cores
 from vidcap_assets.automation.registered_executor import note_step_process
 from vidcap_assets.collection import environment
 
