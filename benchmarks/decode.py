@@ -17,7 +17,7 @@ from statistics import median
 import numpy as np
 
 from resources.annotation.clip import Kind
-from resources.video import Backend, FrameReader, FrameRule, IsolatedWorkers, RuleKind
+from resources.video import FrameReader, FrameRule, IsolatedWorkers, RuleKind
 from resources.video.decode import sample_frames
 
 FPS = 30

@@ -38,7 +38,9 @@ def probe_many(items: Sequence[tuple[Path, Kind]], workers: IsolatedWorkers) -> 
         return [answer for batch in answers for answer in batch]
 
 
-def _probe_isolated(batch: Sequence[tuple[Path, Kind]], workers: IsolatedWorkers) -> "list[Probe | ClipError]":
+def _probe_isolated(
+    batch: Sequence[tuple[Path, Kind]], workers: IsolatedWorkers
+) -> "list[Probe | ClipError]":
     try:
         return workers.call(probe_batch, batch)
     except ClipError as error:
@@ -51,7 +53,7 @@ def _probe_isolated(batch: Sequence[tuple[Path, Kind]], workers: IsolatedWorkers
 
 def probe_batch(batch: Sequence[tuple[Path, Kind]]) -> "list[Probe | ClipError]":
     """What :func:`probe` returns or raises for each file, in this process."""
-    answers: list["Probe | ClipError"] = []
+    answers: list[Probe | ClipError] = []
     for path, kind in batch:
         try:
             answers.append(probe(path, kind))

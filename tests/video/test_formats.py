@@ -1,6 +1,7 @@
 """The right frames from every kind of file, told by the number each frame carries."""
 
 from fractions import Fraction
+from typing import get_args
 
 import av
 import numpy as np
