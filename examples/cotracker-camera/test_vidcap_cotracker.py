@@ -1,20 +1,26 @@
-"""The CoTracker backend against a stand-in package with the published constructor and call."""
+"""The package against a stand-in for CoTracker with the published constructor and call."""
 
 import sys
+import tomllib
+from importlib.metadata import EntryPoint
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
+from vidcap_cotracker import CoTracker
+from vidcap_cotracker.annotator import motion_of_tracks
 
 from resources.annotation.clip import Clip
+from resources.annotation.declaration import Scene
 from resources.annotation.outcome import AnnotatorError
-from resources.camera_motion.annotator import CameraMotionAnnotator
-from resources.camera_motion.backends import camera_motion_annotator
 from resources.camera_motion.classify import grid_points
-from resources.camera_motion.cotracker import motion_of_tracks
-from resources.video.workers import IsolatedWorkers
-from tests.camera_motion.moving_crop import SIZE, shot, write_mp4
-from vidcap_assets.collection.blocks import CameraResource
+from resources.video import FrameReader, IsolatedWorkers
+
+HERE = Path(__file__).parent
+SIZE = (96, 160)
 
 PACKAGE = """
 import torch
@@ -44,6 +50,14 @@ def workers():
 
 
 @pytest.fixture
+def annotator(workers, checkpoint):
+    settings = CoTracker(checkpoint=checkpoint, device="cpu")
+    scene = Scene(FrameReader(workers), workers, lake=None, run_id="", log=print)
+    with settings.open(scene) as annotators:
+        yield annotators["cotracker"]
+
+
+@pytest.fixture
 def installed(tmp_path, monkeypatch):
     (tmp_path / "site" / "cotracker").mkdir(parents=True)
     (tmp_path / "site" / "cotracker" / "__init__.py").touch()
@@ -62,43 +76,60 @@ def checkpoint(tmp_path):
     return path
 
 
-def test_a_checkpoint_is_loaded_and_its_tracks_are_classified(installed, checkpoint, workers, tmp_path):
-    annotator = camera_motion_annotator(workers, backend="cotracker", checkpoint=checkpoint, device="cpu")
-    path = write_mp4(tmp_path / "clip.mp4", shot(frames=10))
-    answer = annotator.annotate([annotator.prepare(Clip(id="a", path=path))])[0]
+@pytest.fixture
+def clip(tmp_path):
+    """Ten frames; the stand-in invents their motion."""
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=10, width=SIZE[1], height=SIZE[0], pix_fmt="yuv420p")
+        for shade in range(10):
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((*SIZE, 3), shade, np.uint8))))
+        file.mux(stream.encode())
+    return Clip(id="a", path=path)
+
+
+def test_the_entry_point_is_the_kind():
+    declared = tomllib.loads((HERE / "pyproject.toml").read_text())["project"]["entry-points"][
+        "vidcap.annotators"
+    ]
+    for name, value in declared.items():
+        kind = EntryPoint(name, value, "vidcap.annotators").load()
+        assert kind.model_fields["kind"].default == name
+
+
+def test_a_checkpoint_is_loaded_and_its_tracks_are_classified(installed, annotator, clip):
+    answer = annotator.annotate([annotator.prepare(clip)])[0]
     assert answer.value == "pan_left"
     assert answer.details["pan"] == pytest.approx(-54 / SIZE[1], abs=0.001)
-    assert annotator.recipe.settings["backend"] == "cotracker"
 
 
-def test_weights_that_do_not_fit_are_an_error_of_the_annotator(installed, checkpoint, workers, tmp_path):
+def test_other_weights_are_another_recipe(annotator, checkpoint):
+    before = annotator.recipe.fingerprint
+    torch.save({"pixels_per_frame": torch.tensor([0.0, 6.0])}, checkpoint)
+    assert annotator.recipe.fingerprint != before
+
+
+def test_weights_that_do_not_fit_are_an_error_of_the_annotator(installed, annotator, checkpoint, clip):
     torch.save({"something_else": torch.zeros(1)}, checkpoint)
-    annotator = camera_motion_annotator(workers, backend="cotracker", checkpoint=checkpoint, device="cpu")
-    path = write_mp4(tmp_path / "clip.mp4", shot(frames=4))
     with pytest.raises(AnnotatorError, match="cannot be loaded"):
-        annotator.annotate([annotator.prepare(Clip(id="a", path=path))])
+        annotator.annotate([annotator.prepare(clip)])
 
 
-def test_without_the_package_the_error_says_how_to_get_it(checkpoint, workers, tmp_path):
-    annotator = camera_motion_annotator(workers, backend="cotracker", checkpoint=checkpoint, device="cpu")
-    path = write_mp4(tmp_path / "clip.mp4", shot(frames=4))
+def test_without_the_package_the_error_says_how_to_get_it(annotator, clip):
     with pytest.raises(AnnotatorError, match="pip install"):
-        annotator.annotate([annotator.prepare(Clip(id="a", path=path))])
+        annotator.annotate([annotator.prepare(clip)])
 
 
-@pytest.mark.parametrize("name", ["missing.pth", None])
-def test_without_a_checkpoint_the_error_says_what_to_download(name, workers, tmp_path):
+def test_a_checkpoint_that_is_not_there_is_told_with_what_to_download(annotator, checkpoint):
+    checkpoint.unlink()
     with pytest.raises(AnnotatorError, match=r"scaled_offline\.pth"):
-        _ = camera_motion_annotator(workers, backend="cotracker", checkpoint=name and tmp_path / name).recipe
+        _ = annotator.recipe
 
 
-def test_the_default_backend_needs_no_weights(workers):
-    assert isinstance(camera_motion_annotator(workers), CameraMotionAnnotator)
-
-
-def test_an_unknown_backend_is_refused(workers):
-    with pytest.raises(AnnotatorError, match="tracks, cotracker"):
-        camera_motion_annotator(workers, backend="raft")
+@pytest.mark.parametrize("settings", [{}, {"checkpoint": "a.pth", "threshold": 1.5}])
+def test_an_entry_without_a_checkpoint_or_with_a_senseless_threshold_is_refused(settings):
+    with pytest.raises(ValidationError):
+        CoTracker(**settings)
 
 
 def test_points_that_are_lost_still_give_labels_but_no_numbers():
@@ -107,9 +138,3 @@ def test_points_that_are_lost_still_give_labels_but_no_numbers():
     visible = np.stack([np.ones(100, bool), np.zeros(100, bool)])
     motion = motion_of_tracks(tracks, visible, SIZE, 0.25)
     assert (motion.label, motion.pan, motion.confidence) == ("pan_left", None, 0.0)
-
-
-def test_the_dagster_resource_offers_the_same_backends(workers):
-    assert isinstance(CameraResource().annotator(workers), CameraMotionAnnotator)
-    with pytest.raises(AnnotatorError, match="needs a checkpoint"):
-        CameraResource(backend="cotracker").annotator(workers)

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 Backend = Literal["auto", "pyav", "decord"]
 """What decodes.
 
-``auto`` and ``pyav`` are PyAV, which is right on every kind of file and reports damage. ``decord`` uses decord where the
-stream is of a kind proven safe for it, checks its answer, and PyAV otherwise.
+``auto`` and ``pyav`` are PyAV, which is right on every kind of file and reports damage. ``decord`` uses decord
+where the stream is of a kind proven safe for it, checks its answer, and PyAV otherwise.
 """
 
 
