@@ -40,7 +40,7 @@ def rendered(value: Any) -> Any:
         if match := TEMPLATE.fullmatch(value.strip()):
             return os.environ.get(match[1]) or None
         if TEMPLATE.search(value):
-            raise ValueError("a template stands alone as the whole value: {{ env.NAME }}")
+            raise ValueError("{{ env.NAME }} stands alone as a whole value")
         return value
     if isinstance(value, dict):
         return {

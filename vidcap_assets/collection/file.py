@@ -89,7 +89,7 @@ class CollectionFile:
 
     @cached_property
     def _root(self) -> yaml.MappingNode:
-        """The parsed text; refuses what PyYAML forgives: a second document, a doubled key."""
+        """The parsed text; refuses what would pass unnoticed: a second document, a doubled key."""
         try:
             documents = list(yaml.compose_all(self.text, yaml.SafeLoader))
         except yaml.MarkedYAMLError as error:
@@ -103,16 +103,20 @@ class CollectionFile:
         root = documents[0] if documents else None
         if not isinstance(root, yaml.MappingNode):
             raise CollectionError(f"{self.path}:1: expected `type: {TYPE}`, and `attributes:` below it")
-        self._refuse_doubles(root, ())
+        self._check(root, ())
         return root
 
-    def _refuse_doubles(self, node: yaml.Node, above: tuple[yaml.Node, ...]) -> None:
+    def _check(self, node: yaml.Node, above: tuple[yaml.Node, ...]) -> None:
         if any(node is one for one in above):
             raise CollectionError(f"{self.path}:{node.start_mark.line + 1}: it contains itself")
         above = (*above, node)
-        if isinstance(node, yaml.SequenceNode):
+        if isinstance(node, yaml.ScalarNode):
+            if TEMPLATE.search(node.value) and not TEMPLATE.fullmatch(node.value.strip()):
+                line = node.start_mark.line + 1
+                raise CollectionError(f"{self.path}:{line}: {{{{ env.NAME }}}} stands alone as a whole value")
+        elif isinstance(node, yaml.SequenceNode):
             for one in node.value:
-                self._refuse_doubles(one, above)
+                self._check(one, above)
         elif isinstance(node, yaml.MappingNode):
             seen: set[str] = set()
             for key, value in node.value:
@@ -122,7 +126,7 @@ class CollectionFile:
                 if key.value in seen:
                     raise CollectionError(f"{self.path}:{line}: {key.value!r} is there twice")
                 seen.add(key.value)
-                self._refuse_doubles(value, above)
+                self._check(value, above)
 
     def _attributes(self) -> dict[str, Any]:
         loader = yaml.SafeLoader("")

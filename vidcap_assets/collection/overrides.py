@@ -4,9 +4,10 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
 import dagster as dg
-from pydantic import BaseModel, ValidationError, create_model
+from pydantic import BaseModel, Field, ValidationError, create_model
 
 from resources.annotation.block import Block
+from vidcap_assets.collection.settings import CollectionError
 
 # Not settings, but what the entry is: a run cannot change it.
 FIXED = frozenset({"kind", "name", "paid"})
@@ -20,10 +21,7 @@ def overridable(block: Block) -> dg.ConfigurableResource:
     """
     kind, stated = type(block), block.model_dump()
     fields: Any = {
-        name: (
-            _config_type(field.annotation),
-            field.merge_field_infos(field, default=stated[name], default_factory=None),
-        )
+        name: (_config_type(field.annotation), Field(default=stated[name], description=field.description))
         for name, field in kind.model_fields.items()
         if name not in FIXED
     }
@@ -35,7 +33,7 @@ def overridable(block: Block) -> dg.ConfigurableResource:
             first = error.errors(include_url=False)[0]
             place = ".".join(map(str, first["loc"]))
             message = first["msg"].removeprefix("Value error, ")
-            raise dg.Failure(f"run configuration, {place}: {message}", allow_retries=False) from None
+            raise CollectionError(f"run configuration, {place}: {message}") from None
 
     resource = create_model(kind.__name__, __base__=dg.ConfigurableResource, __doc__=kind.__doc__, **fields)
     resource.create_resource = create_resource  # type: ignore[method-assign]
