@@ -95,6 +95,8 @@ def _check_columns(names: Sequence[str]) -> None:
 def _text(name: str, value: Any) -> str | None:
     import pandas as pd
 
+    if isinstance(value, str):
+        return value or None
     if isinstance(value, (list, dict)):
         raise ListError(f"the column '{name}' holds {type(value).__name__}s, not texts")
     if pd.isna(value):
