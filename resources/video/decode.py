@@ -16,7 +16,7 @@ from av.error import FFmpegError
 
 from resources.annotation.clip import Kind
 from resources.annotation.outcome import ClipError, ErrorKind
-from resources.video.decord_backend import decode_with_decord, why_not_decord
+from resources.video.decord_backend import decode_with_decord
 from resources.video.frames import Backend, Frames
 from resources.video.images import read_image
 from resources.video.packets import PacketTable, may_seek, read_packets
@@ -69,13 +69,10 @@ def _by_table(
             return table, why
         indices = rule.indices(len(table.shown))
         if backend == "decord":
-            why = why_not_decord(container, stream, table)
             try:
-                if why is None:
-                    taken = decode_with_decord(
-                        path, stream, table, indices, Picture(shape, stream, len(indices))
-                    )
-                    return table, _frames(indices, taken, len(table.shown), "decord", "sequential", None, [])
+                picture = Picture(shape, stream, len(indices))
+                taken = decode_with_decord(path, container, stream, table, indices, picture)
+                return table, _frames(indices, taken, len(table.shown), "decord", "sequential", None, [])
             except Doubt as doubt:
                 why = str(doubt)
         try:
