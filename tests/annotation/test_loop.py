@@ -223,11 +223,11 @@ def test_a_second_process_on_the_same_shard_is_told_so(run, lake):
 
     def block(ids):
         entered.set()
-        leave.wait(10)
+        leave.wait(120)
 
     worker = threading.Thread(target=run, args=(EchoAnnotator(batch_size=3, misbehave=block), clips))
     worker.start()
-    entered.wait(10)
+    assert entered.wait(120)
     try:
         with pytest.raises(ShardBusyError, match="being annotated by another process"):
             run(CountingEcho(), clips)
@@ -235,7 +235,7 @@ def test_a_second_process_on_the_same_shard_is_told_so(run, lake):
         leave.set()
         worker.join()
     waited = CountingEcho()
-    assert run(waited, clips, lock_timeout_s=10).tally.ok == 3
+    assert run(waited, clips, lock_timeout_s=120).tally.ok == 3
     assert not waited.seen
 
 
@@ -354,7 +354,7 @@ def test_a_slow_clip_holds_up_nobody():
 
     def prepare(clip: Clip) -> Clip:
         if clip.id == "clip-0":
-            release.wait(10)
+            release.wait(120)
         return clip
 
     ready = prepare_ahead(prepare, make_clips(8), workers=2, lookahead=4)
