@@ -19,7 +19,7 @@ from pathlib import Path
 import vidcap_assets.definitions
 from resources.annotation.clip import Clip
 from resources.annotation.loop import LoopOptions, annotate_shard
-from resources.annotation.testing import EchoAnnotator
+from tests.annotation.echo import EchoAnnotator
 from resources.lake.lake import Lake
 count, folder, payload = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 imported = time.monotonic()

@@ -18,9 +18,9 @@ import numpy as np
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.loop import LoopOptions, annotate_shard
 from resources.annotation.prefetch import prepare_ahead
-from resources.annotation.testing import WaitingAnnotator
 from resources.lake.lake import Lake
 from resources.video import FrameReader, FrameRule, IsolatedWorkers
+from tests.annotation.echo import WaitingAnnotator
 
 BATCH = 8
 

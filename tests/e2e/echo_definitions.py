@@ -9,7 +9,7 @@ import dagster as dg
 
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import Answer
-from resources.annotation.testing import EchoAnnotator
+from tests.annotation.echo import EchoAnnotator
 from vidcap_assets.automation.registered_executor import registered
 from vidcap_assets.definitions import ASSETS, RESOURCES
 
