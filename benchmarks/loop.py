@@ -4,7 +4,7 @@ Each measurement is a fresh process with the definitions loaded, as a step is; m
 Bars: the memory of 10,000 clips is within 10 % of that of 100, and a finished shard of 1,000 clips costs at
 most 2 s beyond process start.
 
-    python benchmarks/loop.py
+    PYTHONPATH=. python benchmarks/loop.py
 """
 
 import json

@@ -263,13 +263,14 @@ def _storable(outcome: Outcome, clip: Clip) -> Outcome:
     """The outcome, or a failure that keeps what of it can be stored: what was paid is not forgotten."""
     if not (unstorable := faults(outcome)):
         return outcome
-    sentence = "; ".join(unstorable.values())
+    emptied: dict[str, Any] = {name: {} if name == "details" else None for name in unstorable}
+    emptied["value"] = None
     return replace(
         outcome,
-        **{name: {} if name == "details" else None for name in unstorable} | {"value": None},
+        **emptied,
         status=Status.FAILED,
         error_kind=ErrorKind.INTERNAL,
-        error=f"clip '{clip.id}' ({clip.path}): the answer cannot be stored: {sentence}",
+        error=f"clip '{clip.id}' ({clip.path}): the answer cannot be stored: {'; '.join(unstorable.values())}",
     )
 
 
