@@ -13,7 +13,7 @@ from resources.annotation.annotator import Annotator
 from resources.annotation.clip import Clip
 from resources.annotation.declaration import AnnotatorSettings, Column, Declaration, Role, Scene
 from resources.annotation.outcome import Answer, ClipError, ErrorKind
-from resources.annotation.testing import EchoAnnotator
+from tests.annotation.echo import EchoAnnotator
 from vidcap_assets.collection.settings import CollectionSettings
 
 

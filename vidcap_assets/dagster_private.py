@@ -9,6 +9,9 @@ Checked against the release :data:`CHECKED`; nothing else of the product imports
 * ``UnresolvedAssetJobDefinition``: what ``define_asset_job`` returns. Moved: only the type check notices.
 * ``BulkActionsFilter``, ``BulkActionStatus``: how an instance is asked for the backfills that go on. Moved: new clips
   and the nightly run can ask for a shard that a backfill has yet to start.
+* ``SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION``: keeps Dagster from logging the partitions of a result that the step
+  has logged itself, each with its own data version. Moved: an import error; no effect: shards are logged twice and
+  show as *Unsynced*.
 * ``get_possibly_temporary_instance_for_cli``: the instance that ``dagster job execute`` would use here. Moved:
   ``vidcap reap`` fails.
 """
@@ -19,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster._core.definitions.partitions.context import partition_loading_context
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster._core.instance import DynamicPartitionsStore
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
 
@@ -29,9 +33,12 @@ else:
 
 CHECKED = "1.13.27"
 
+LOGGED_ALREADY = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
+
 __all__ = [
     "CHECKED",
     "IN_PROGRESS_RUN_STATUSES",
+    "LOGGED_ALREADY",
     "DynamicPartitionsStore",
     "UnresolvedAssetJobDefinition",
     "instance_of_this_folder",

@@ -8,10 +8,8 @@ import pytest
 
 from resources.annotation.outcome import AnnotatorError
 from resources.storage.files import read_table, write_table
-from tests.assets.conftest import Platform, failure
+from tests.assets.conftest import SHARDS, Platform, failure
 from vidcap_assets.assets import columns
-from vidcap_assets.assets.partitions import SHARDS
-from vidcap_assets.assets.partitions import shards as ASSETS_PARTITIONS
 
 SPINE = ("raw_meta", "captions_llava", "captioned_videos")
 FIRST = "shard-00000"
@@ -30,13 +28,13 @@ def test_a_clean_road_from_file_to_row(six_clips: Platform):
     assert result.success, failure(result)
     rows = six_clips.query(
         "SELECT id, num_frames, height, width, aspect_ratio, resolution, fps, codec, caption_llava, text, "
-        "text_source, text_len, captions_llava_status, captions_pllava_status FROM captioned_videos ORDER BY path"
+        "text_source, text_len, captions_llava_status FROM captioned_videos ORDER BY path"
     )
     assert len(rows) == 6
-    for clip_id, *meta, caption, text, source, length, status, pllava in rows:
+    for clip_id, *meta, caption, text, source, length, status in rows:
         assert meta == [6, 32, 32, 1.0, 1024, 12.0, "h264"]
         assert caption == text == clip_id
-        assert (source, length, status, pllava) == ("captions_llava", 1, "ok", None)
+        assert (source, length, status) == ("captions_llava", 1, "ok")
 
 
 def test_the_second_run_asks_the_model_nothing_and_leaves_dependants_fresh(six_clips: Platform):
@@ -51,7 +49,7 @@ def test_the_second_run_asks_the_model_nothing_and_leaves_dependants_fresh(six_c
 def test_a_changed_prompt_redoes_the_captions_and_keeps_the_old_ones(six_clips: Platform):
     six_clips.run(*SPINE, shard=FIRST)
     meta_version = _versions(six_clips)["raw_meta"]
-    six_clips.llava.prompt = "seen: "
+    six_clips.prompt = "seen: "
     six_clips.llava.asked.clear()
     assert six_clips.run(*SPINE, shard=FIRST).success
     assert len(six_clips.llava.asked) == 6
@@ -106,7 +104,6 @@ def test_a_range_finishes_its_good_shards_and_shows_exactly_the_bad_one(platform
         "what was not judged shows as failed"
     )
     status = platform.instance.get_status_by_partition(
-        dg.AssetKey("captions_llava"), platform.partitions(), ASSETS_PARTITIONS
     )
     assert {key: value.value for key, value in status.items()} == {
         "shard-00000": "MATERIALIZED",
@@ -356,7 +353,6 @@ def test_a_materialisation_names_its_file_and_what_its_columns_are_made_of(six_c
 
 def _red(platform: Platform, asset: str) -> set[str]:
     statuses = platform.instance.get_status_by_partition(
-        dg.AssetKey(asset), platform.partitions(), ASSETS_PARTITIONS
     )
     assert statuses.keys() == set(platform.partitions())
     return {shard for shard, status in statuses.items() if status.value == "FAILED"}
@@ -364,7 +360,7 @@ def _red(platform: Platform, asset: str) -> set[str]:
 
 def _status(platform: Platform, asset: str) -> str:
     key = dg.AssetKey(asset)
-    return platform.instance.get_status_by_partition(key, [FIRST], ASSETS_PARTITIONS)[FIRST].value
+    return platform.instance.get_status_by_partition(key, [FIRST], platform.collection.shards)[FIRST].value
 
 
 def _materialisations(platform: Platform, asset: str, shard: str) -> list[dg.AssetMaterialization]:

@@ -70,7 +70,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
         if reads_text and resource("text").order:
             order = [caption_asset(name) for name in resource("text").order]
         failures: list[dg.Failure] = []
-        with failing_clearly(entry.step), decode.frames() as (frames, workers):
+        with failing_clearly(context, entry.step), decode.frames() as (frames, workers):
             with now.open(Scene(frames, workers, lake, context.run_id, context.log.info)) as annotators:
                 for one in declared:
                     if key(one.asset) in context.selected_asset_keys:

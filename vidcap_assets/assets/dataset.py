@@ -11,7 +11,7 @@ from pydantic import Field
 
 from resources.dataset.formats import ExportFormat
 from vidcap_assets.assets.columns import training_set_lineage
-from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY
+from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed
 from vidcap_assets.collection.settings import CollectionSettings
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def _failing_clearly() -> Iterator[None]:
+def _failing_clearly(context: dg.AssetExecutionContext) -> Iterator[None]:
     from resources.dataset.export import NothingToExportError
     from resources.dataset.publication import PublicationError
     from resources.dataset.reading import WarehouseEmptyError
@@ -34,7 +34,7 @@ def _failing_clearly() -> Iterator[None]:
     except (WarehouseEmptyError, NothingToExportError, PublicationError, FileNotFoundError) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     except WarehouseBusyError as error:
-        raise dg.Failure(str(error)) from error
+        raise failed(context, str(error)) from error
 
 
 class GalleryConfig(dg.Config):
@@ -115,7 +115,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         from resources.dataset.distribution import ALL
         from resources.dataset.distribution_report import publish_distribution
 
-        with _failing_clearly():
+        with _failing_clearly(context):
             made = publish_distribution(*opened(context, "reports"))
         rows = [row for row in made.table.to_pylist() if row["captioner"] == ALL]
         context.log.info(f"{made.table.num_rows} rows in {made.published.name}")
@@ -147,7 +147,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         from resources.dataset.gallery import GalleryOptions, build_gallery
 
         decode = getattr(context.resources, label("decode"))
-        with _failing_clearly(), decode.frames() as (frames, _):
+        with _failing_clearly(context), decode.frames() as (frames, _):
             gallery = build_gallery(
                 *opened(context, "reports"),
                 frames,
@@ -191,7 +191,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
             config.samples_per_tar,
             config.media,
         )
-        with _failing_clearly():
+        with _failing_clearly(context):
             made = export_training_set(*opened(context, "exports"), options, context.log.info)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(made.content_hash[:16]),
