@@ -8,7 +8,6 @@ status, and an answer can only become the outcome of the clip it was given for.
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from itertools import islice
 from typing import Any
 
@@ -19,7 +18,7 @@ from resources.annotation.annotator import Annotator, StreamingAnnotator
 from resources.annotation.clip import Clip
 from resources.annotation.journal import Journal
 from resources.annotation.ladder import Ladder, Result
-from resources.annotation.outcome import Answer, AnsweredError, ClipError, ErrorKind, Outcome, Status
+from resources.annotation.outcome import Answer, AnsweredError, ClipError, ErrorKind, Outcome, Redo, Status
 from resources.annotation.outcome_table import outcomes_to_table
 from resources.annotation.prefetch import Prepared, prepare_ahead
 from resources.annotation.progress import Progress
@@ -27,14 +26,6 @@ from resources.annotation.storable import faults
 from resources.annotation.store import Known, ShardStore, known
 
 _UNREADABLE_AT_ONCE = 16
-
-
-class Redo(StrEnum):
-    """Which recorded outcomes of this recipe are done again."""
-
-    NOTHING = "nothing"
-    FAILED = "failed"
-    ALL = "all"
 
 
 @dataclass(frozen=True)

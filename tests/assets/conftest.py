@@ -6,6 +6,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+from resources.camera_motion.kind import CameraMotion
 from resources.lake.lake import Lake
 from tests.echo import Echo
 from vidcap_assets.collection.component import Collection
@@ -46,7 +47,7 @@ class Platform:
             source={"uri": str(self.source), "shard_size": self.shard_size},
             warehouse={"uri": str(self.home / "vidcap.duckdb"), "lock_timeout_s": 20},
             decode={"workers": 1},
-            annotators=[Noting(prompt=self.prompt, folder=None)],
+            annotators=[Noting(prompt=self.prompt, folder=None), CameraMotion()],
         )
 
     def run(

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 from pydantic import Field
 
-from resources.annotation.loop import Redo
-from resources.annotation.outcome import ErrorKind
+from resources.annotation.outcome import ErrorKind, Redo
 from vidcap_assets.assets.checks import QualityCheck, QualityConfig, quality_specs
 
 ACCOUNTING = "accounting"
