@@ -16,6 +16,12 @@ def declared_columns(columns: Sequence[Column]) -> str:
     return "".join(f'"{column.name}" {column.type}, ' for column in columns)
 
 
+def column_types(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """The DuckDB type of each column of a table, in order."""
+    relation = connection.table(table)
+    return dict(zip(relation.columns, map(str, relation.types), strict=True))
+
+
 def add_columns(connection: duckdb.DuckDBPyConnection, declared: Sequence[Declaration]) -> None:
     """Add the declared columns that the table lacks, rewriting no row, and list the annotators.
 
@@ -24,8 +30,7 @@ def add_columns(connection: duckdb.DuckDBPyConnection, declared: Sequence[Declar
     Raises:
         ColumnTypeError: a column is there with another type.
     """
-    table = connection.execute("SELECT * FROM captioned_videos LIMIT 0").description
-    there = {name: str(kind) for name, kind, *_ in table}
+    there = column_types(connection, "captioned_videos")
     for column in (column for one in declared for column in one.in_table):
         wanted = str(connection.dtype(column.type))
         if column.name not in there:

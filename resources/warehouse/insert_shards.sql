@@ -1,17 +1,17 @@
 -- `meta` and `fresh` hold the raw metadata and the annotations of the shards to add. $order: captioners, the
--- preferred one first · $strip, $camera: whether to change their captions (text_rule.sql) before they become `text`.
+-- preferred one first · $strip, $camera: whether to change their captions (text_rule.sql) before they become `text` ·
+-- $declared: the annotators of the collection; answers of others are kept, but are not current.
 INSERT INTO annotations BY NAME
-SELECT * EXCLUDE (current), current AS is_current FROM fresh;
+SELECT * EXCLUDE (current), current AND list_contains($declared, annotator) AS is_current FROM fresh;
 
 INSERT INTO captioned_videos BY NAME
 WITH latest AS (
     SELECT
         shard, id,
-        {answers},
-        arg_min({'text': value, 'source': annotator}, list_position($order, annotator))
+        {answers}arg_min({'text': value, 'source': annotator}, list_position($order, annotator))
             FILTER (status = 'ok' AND list_contains($order, annotator)) AS chosen
     FROM fresh
-    WHERE current
+    WHERE current AND list_contains($declared, annotator)
     GROUP BY shard, id
 ),
 worded AS (

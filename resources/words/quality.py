@@ -70,7 +70,9 @@ def repetitive(captions: Sequence[Caption]) -> list[Flaw]:
         if share > REPEATED_SHARE:
             commonest = " ".join(ngrams.most_common(1)[0][0])
             flaws.append(
-                Flaw(caption.id, share, f"{share:.0%} of its {NGRAM}-word sequences are repeated: {commonest}")
+                Flaw(
+                    caption.id, share, f"{share:.0%} of its {NGRAM}-word sequences are repeated: {commonest}"
+                )
             )
         elif stuck := _in_a_row(words):
             flaws.append(Flaw(caption.id, REPEATED_SHARE, f"{REPEATS_IN_A_ROW} times in a row: {stuck}"))

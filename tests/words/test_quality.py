@@ -41,7 +41,10 @@ def test_empty_and_cut_off_captions(text, finish_reason, says):
     [
         (GOOD, None),
         ("It is very, very dark, and nothing can be seen.", None),
-        ("the man and the woman and the man and the woman and the man and the woman dance", "in a row|are repeated"),
+        (
+            "the man and the woman and the man and the woman and the man and the woman dance",
+            "in a row|are repeated",
+        ),
         (GOOD + " He turns. " + "He looks at the camera and smiles at the viewer. " * 6, "are repeated"),
         (GOOD + " nice nice nice", "in a row: nice"),
     ],
