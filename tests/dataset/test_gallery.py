@@ -147,7 +147,7 @@ def test_search_filters_and_address(shown: Browser, page: Path) -> None:
 
 def test_status_filter_finds_what_has_not_run(shown: Browser) -> None:
     options = shown.run("return [...document.querySelectorAll('#status option')].map(one => one.textContent)")
-    assert "GPT-4V: not yet (60)" in options
+    assert "gpt4v: not yet (60)" in options
     assert "anything failed (0)" in options
 
 

@@ -135,7 +135,7 @@ def test_a_column_of_another_type_is_refused_by_name(two: Collection) -> None:
     two.annotate("brightness", lambda clip: "0.25")
     two.merge()
     two.declared = (declared("brightness", Role.SCORE, "brightness", "DOUBLE"),)
-    with pytest.raises(ColumnTypeError, match="brightness .* VARCHAR.* DOUBLE: run `vidcap rebuild`"):
+    with pytest.raises(ColumnTypeError, match=r"brightness .* VARCHAR.* DOUBLE: run `vidcap rebuild`"):
         two.merge()
     assert one(two, "SELECT brightness FROM captioned_videos WHERE id = 'a'") == [("0.25",)]
     two.warehouse.rebuild(two.lake, two.declared, ORDER)
