@@ -1,5 +1,7 @@
-"""The root: the collection in force. Computes nothing, imports no model library."""
+"""The root: the collections in force. Computes nothing, imports no model library."""
+
+import dagster as dg
 
 from vidcap_assets.collection.component import Collection
 
-defs = Collection.from_file().build_defs()
+defs = dg.Definitions.merge(*(collection.build_defs() for collection in Collection.in_force()))

@@ -1,5 +1,7 @@
 """What a captioner, tagger or motion classifier has to provide to be run by the loop."""
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -29,8 +31,14 @@ class Annotator(ABC):
         """Everything that could change an answer. May read files, must not load the model."""
 
     def input_key(self, clip: Clip) -> str | None:
-        """What of the clip is read; an outcome is redone when this changes. Default: the content id."""
-        return clip.content_id
+        """What of the clip is read; an outcome is redone when this changes.
+
+        Default: the content id, and the answers of the annotators that are read.
+        """
+        if not clip.answers:
+            return clip.content_id
+        shown = json.dumps([clip.content_id, clip.answers], sort_keys=True)
+        return hashlib.blake2b(shown.encode(), digest_size=16).hexdigest()
 
     def skip_reason(self, clip: Clip) -> str | None:
         """Why this clip has nothing for this annotator to read (no caption to tag, say), else ``None``."""

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from resources.annotation.block import Block
 
 if TYPE_CHECKING:
     from resources.annotation.annotator import Annotator
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 NAME = r"^[a-z][a-z0-9_]{0,39}$"
 PIXELS, TEXT, CAPTIONS = "pixels", "text", "captions"
+# Among captioners: the text that came with the source list.
+SOURCE_TEXT = "source"
 
 
 class Role(StrEnum):
@@ -62,10 +66,9 @@ class Scene:
     log: Callable[[str], None]
 
 
-class AnnotatorSettings(BaseModel):
+class AnnotatorSettings(Block):
     """An entry of ``annotators:``. A kind of annotator is a subclass, named by an entry point of its package."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
     pool: ClassVar[str | None] = None
     icons: ClassVar[frozenset[str]] = frozenset()
 
@@ -92,6 +95,19 @@ class AnnotatorSettings(BaseModel):
     def open(self, scene: Scene) -> AbstractContextManager[Mapping[str, "Annotator"]]:
         """The annotator of each asset, closed with the context. Cheap: weights load with the first batch."""
         raise NotImplementedError
+
+    def missing(self) -> str | None:
+        """What it has to be told before it can work, in a sentence; ``None`` where nothing is missing."""
+        return None
+
+    def for_demo(self) -> Self:
+        """The same entry in the demo collection: where it names no model, with the demonstration model."""
+        return self
+
+    @property
+    def uses_demo_model(self) -> bool:
+        """Does it answer with a demonstration model, which knows the demo clips and nothing else?"""
+        return False
 
     def own(self) -> dict:
         """The settings of the kind itself, without what the platform alone needs."""

@@ -70,8 +70,7 @@ def distribution(warehouse: Warehouse) -> pa.Table:
         rows += _bin_rows(connection)
     labels = [one.name for one in listed if one.role is Role.LABEL]
     order = {
-        facet: place
-        for place, facet in enumerate([*columns_of(listed, Role.TAGS), *labels, *_CLIP_FACETS])
+        facet: place for place, facet in enumerate([*columns_of(listed, Role.TAGS), *labels, *_CLIP_FACETS])
     }
     rows.sort(
         key=lambda row: (order[row["facet"]], row["captioner"] != ALL, row["captioner"], row["position"])

@@ -161,9 +161,7 @@ def _write_rows(
     preview = schema.empty_table()
     with ExitStack() as stack:
         sinks: list[_Sink] = [
-            stack.enter_context(
-                ParquetShards(folder / "data", schema, metadata, options.rows_per_file)
-            )
+            stack.enter_context(ParquetShards(folder / "data", schema, metadata, options.rows_per_file))
         ]
         if ExportFormat.CSV in options.formats:
             sinks.append(stack.enter_context(CsvFile(folder / f"{TRAINING_SET}.csv", schema)))
@@ -208,7 +206,9 @@ def _write_steps(connection: duckdb.DuckDBPyConnection, folder: Path, listed: li
             if one.role is role:
                 for column in one.columns:
                     filled = query.replace("{status}", f'"{one.name}_status"')
-                    queries[f"meta_{column}"] = filled.replace("{label}", f'"{column}"').replace("{tags}", f'"{column}"')
+                    queries[f"meta_{column}"] = filled.replace("{label}", f'"{column}"').replace(
+                        "{tags}", f'"{column}"'
+                    )
     for name, query in queries.items():
         reader = connection.execute(query).to_arrow_reader(_BATCH_ROWS)
         with CsvFile(folder / f"{name}.csv", reader.schema) as file:

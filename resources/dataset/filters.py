@@ -5,10 +5,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from resources.annotation.clip import Kind
+from resources.annotation.declaration import SOURCE_TEXT
 from resources.camera_motion.classify import Label
-
-
-SOURCE = "source"
 
 
 class FilterError(ValueError):
@@ -64,7 +62,7 @@ class ClipFilters:
         Raises:
             FilterError: one is not there.
         """
-        for name, there in (("captioners", [*captioners, SOURCE]), ("required", annotators)):
+        for name, there in (("captioners", [*captioners, SOURCE_TEXT]), ("required", annotators)):
             _require(name, getattr(self, name), there)
 
     @property

@@ -5,17 +5,16 @@ from dataclasses import dataclass, replace
 import pyarrow.compute as pc
 
 from resources.annotation.clip import Clip
-from resources.annotation.declaration import TEXT
+from resources.annotation.declaration import SOURCE_TEXT, TEXT
 from resources.annotation.outcome import Status
 from resources.lake.lake import Lake
 from resources.storage.files import read_table
 
-SOURCE = "source"
-
 
 @dataclass(frozen=True)
 class Inputs:
-    """``assets``: whose answers are read; with ``text`` they are the captioners, the preferred one first."""
+    """``assets``: whose answers are read; with ``text`` they are the captioners, the preferred one first,
+    and ``source`` where the text of the source list goes before some of them."""
 
     reads: tuple[str, ...] = ()
     assets: tuple[str, ...] = ()
@@ -27,14 +26,16 @@ class Inputs:
         inputs are the same is not done again. Only the text also brings its captioner's fingerprint, as released.
         """
         clips = lake.clips(shard)
-        answers = {asset: _answers(lake, shard, asset) for asset in self.assets}
+        answers: dict[str, dict[str, tuple[str, str | None]]] = {
+            asset: {} if asset == SOURCE_TEXT else _answers(lake, shard, asset) for asset in self.assets
+        }
         if TEXT not in self.reads:
             said = [
                 {asset: rows[clip.id][0] for asset, rows in answers.items() if clip.id in rows}
                 for clip in clips
             ]
             return [replace(clip, answers=each) for clip, each in zip(clips, said, strict=True)], {}
-        answers[SOURCE] = {clip.id: (clip.text, None) for clip in clips if clip.text}
+        answers[SOURCE_TEXT] = {clip.id: (clip.text, None) for clip in clips if clip.text}
         chosen = {
             clip.id: next((name for name, rows in answers.items() if clip.id in rows), None) for clip in clips
         }

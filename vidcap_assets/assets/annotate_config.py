@@ -8,7 +8,6 @@ from pydantic import Field
 from resources.annotation.outcome import ErrorKind
 from resources.annotation.redo import Redo
 from vidcap_assets.assets.checks import QualityCheck, QualityConfig, quality_specs
-from vidcap_assets.assets.partitions import shards
 
 ACCOUNTING = "accounting"
 FAILED_SHARE = "failed_share"
@@ -35,7 +34,9 @@ class AnnotateConfig(QualityConfig):
     )
 
 
-def check_specs(asset: str, quality: Sequence[QualityCheck] = ()) -> list[dg.AssetCheckSpec]:
+def check_specs(
+    asset: dg.AssetKey, quality: Sequence[QualityCheck], shards: dg.PartitionsDefinition
+) -> list[dg.AssetCheckSpec]:
     """What an annotation asset evaluates for each shard it finishes: two blocking checks, and its own."""
     return [
         dg.AssetCheckSpec(
@@ -52,5 +53,5 @@ def check_specs(asset: str, quality: Sequence[QualityCheck] = ()) -> list[dg.Ass
             blocking=True,
             description="Not more than the accepted share of the readable clips failed.",
         ),
-        *quality_specs(asset, quality),
+        *quality_specs(asset, quality, shards),
     ]

@@ -24,6 +24,7 @@ from vidcap_assets.assets.annotate_config import ACCOUNTING, FAILED_SHARE, Annot
 from vidcap_assets.assets.checks import QualityCheck, judge
 from vidcap_assets.assets.preview import contact_sheet
 from vidcap_assets.assets.step_shards import StepShards, rows_version
+from vidcap_assets.collection.settings import CollectionSettings
 
 if TYPE_CHECKING:
     from resources.video import FrameReader
@@ -58,6 +59,7 @@ class AnnotationStep:
     """
 
     context: dg.AssetExecutionContext
+    collection: CollectionSettings
     asset: str
     config: AnnotateConfig
     lake: Lake
@@ -66,6 +68,10 @@ class AnnotationStep:
     frames: "FrameReader | None" = None
     inputs: Inputs = Inputs()
 
+    @property
+    def _key(self) -> dg.AssetKey:
+        return self.collection.key(self.asset)
+
     def run(self, annotator: Annotator) -> Events:
         """Annotate every shard, whatever becomes of the others.
 
@@ -73,14 +79,14 @@ class AnnotationStep:
             dg.Failure: at the end, shards are unfinished: files of theirs cannot be read, another process
                 holds them, rows are left by a passing fault.
         """
-        shards = StepShards(self.context, self.asset, self.lake)
+        shards = StepShards(self.context, self.collection, self.asset, self.lake)
         for shard in shards.to_do():
             with shards.attempt(shard):
                 yield from self._annotate(shard, annotator, shards)
         yield from shards.results()
         for check in (ACCOUNTING, FAILED_SHARE, *(check.name for check in self.quality)):
             # The evaluations above are one a shard; the step's own output for the check is one a step.
-            yield dg.Output(None, output_name=f"{self.asset}_{check}")
+            yield dg.Output(None, output_name=f"{self._key.to_python_identifier()}_{check}")
 
     def _annotate(
         self, shard: str, annotator: Annotator, shards: StepShards
@@ -94,11 +100,11 @@ class AnnotationStep:
             shards.leave(shard, str(error))
             return
         checks = (
-            _check_accounting(self.asset, self.lake, recipe, shard),
-            _check_failed_share(self.asset, shard, report, self.config.max_failed_share),
+            _check_accounting(self._key, self.lake, recipe, shard),
+            _check_failed_share(self._key, shard, report, self.config.max_failed_share),
         )
         yield from checks
-        yield from judge(self.asset, self.quality, shard, clips, report.outcomes, recipe, self.config)
+        yield from judge(self._key, self.quality, shard, clips, report.outcomes, recipe, self.config)
         faults = [f"{check.check_name}: {check.description}" for check in checks if not check.passed]
         if left := _left_to_do(report.outcomes):
             faults.append(left)
@@ -140,9 +146,9 @@ def _left_to_do(outcomes: pa.Table) -> str:
     return f"{len(left)} clips left to do ({counts}), the first: {left[0][1]}"
 
 
-def _check_accounting(asset: str, lake: Lake, recipe: Recipe, shard: str) -> dg.AssetCheckEvaluation:
+def _check_accounting(asset: dg.AssetKey, lake: Lake, recipe: Recipe, shard: str) -> dg.AssetCheckEvaluation:
     """Count again from the files themselves, independently of the loop's own books."""
-    rows = read_table(lake.file(asset, shard))
+    rows = read_table(lake.file(recipe.annotator, shard))
     rows = rows.filter(pc.and_(rows["current"], pc.equal(rows["fingerprint"], recipe.fingerprint)))
     expected = [clip.id for clip in lake.manifest(shard)]
     try:
@@ -153,7 +159,9 @@ def _check_accounting(asset: str, lake: Lake, recipe: Recipe, shard: str) -> dg.
     return _evaluation(asset, ACCOUNTING, shard, True, counts, f"{tally.rows_in} clips accounted for")
 
 
-def _check_failed_share(asset: str, shard: str, report: ShardReport, limit: float) -> dg.AssetCheckEvaluation:
+def _check_failed_share(
+    asset: dg.AssetKey, shard: str, report: ShardReport, limit: float
+) -> dg.AssetCheckEvaluation:
     tally = report.tally
     return _evaluation(
         asset,
@@ -166,10 +174,10 @@ def _check_failed_share(asset: str, shard: str, report: ShardReport, limit: floa
 
 
 def _evaluation(
-    asset: str, check: str, shard: str, passed: bool, metadata: Mapping[str, float], description: str
+    asset: dg.AssetKey, check: str, shard: str, passed: bool, metadata: Mapping[str, float], description: str
 ) -> dg.AssetCheckEvaluation:
     return dg.AssetCheckEvaluation(
-        asset_key=dg.AssetKey(asset),
+        asset_key=asset,
         check_name=check,
         passed=passed,
         metadata={name: dg.MetadataValue.float(float(value)) for name, value in metadata.items()},

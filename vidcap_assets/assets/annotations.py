@@ -1,14 +1,15 @@
 """The assets of every annotator, all built alike from what it declares."""
 
+from typing import Any
+
 import dagster as dg
 
-from resources.annotation.declaration import PIXELS, AnnotatorSettings, Role, Scene
+from resources.annotation.declaration import PIXELS, TEXT, AnnotatorSettings, Role, Scene
 from vidcap_assets.assets.annotate_config import AnnotateConfig, check_specs
 from vidcap_assets.assets.checks import CAPTION_CHECKS, LABEL_CHECKS
 from vidcap_assets.assets.columns import ANNOTATION, annotation_lineage
-from vidcap_assets.assets.partitions import shards
-from vidcap_assets.assets.policies import RETRY, SEVERAL_SHARDS
-from vidcap_assets.collection.settings import CollectionSettings
+from vidcap_assets.assets.policies import RETRY
+from vidcap_assets.collection.settings import CollectionSettings, caption_asset
 
 CHECKS = {Role.CAPTION: CAPTION_CHECKS, Role.LABEL: LABEL_CHECKS}
 
@@ -17,52 +18,74 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
     """One step with an asset for each declaration; all share what :meth:`AnnotatorSettings.open` loads."""
     declared = entry.declares()
     upstream = {one.asset: collection.upstream(one) for one in declared}
+    key, label = collection.key, collection.label
+    reads_text = any(TEXT in one.reads for one in declared)
 
     @dg.multi_asset(
-        name=entry.step,
+        name=label(entry.step),
         specs=[
             dg.AssetSpec(
-                one.asset,
-                deps=["raw_meta", *upstream[one.asset]],
+                key(one.asset),
+                deps=[key(name) for name in ("raw_meta", *upstream[one.asset])],
                 description=one.meaning,
                 group_name=one.role,
                 kinds=set(entry.icons),
                 skippable=True,
                 metadata={
-                    "settings": entry.model_dump(mode="json"),
+                    "settings": dg.MetadataValue.json(entry.shown()),
                     "dagster/column_schema": ANNOTATION,
                     "dagster/column_lineage": annotation_lineage(
-                        ("raw_meta", "path"), *((name, "value") for name in upstream[one.asset])
+                        key, ("raw_meta", "path"), *((name, "value") for name in upstream[one.asset])
                     ),
                 },
             )
             for one in declared
         ],
-        partitions_def=shards,
+        partitions_def=collection.shards,
         can_subset=len(declared) > 1,
         pool=entry.pool,
-        required_resource_keys={entry.key, "lake", "decode"},
+        required_resource_keys={
+            label(name) for name in (entry.key, "lake", "decode", *["text"] * reads_text)
+        },
         retry_policy=RETRY,
-        backfill_policy=SEVERAL_SHARDS,
-        check_specs=[spec for one in declared for spec in check_specs(one.asset, CHECKS.get(one.role, ()))],
+        backfill_policy=collection.backfill_policy,
+        check_specs=[
+            spec
+            for one in declared
+            for spec in check_specs(key(one.asset), CHECKS.get(one.role, ()), collection.shards)
+        ],
     )
     def annotate(context: dg.AssetExecutionContext, config: AnnotateConfig):
         from resources.lake.inputs import Inputs
         from vidcap_assets.assets.annotating import AnnotationStep, failing_clearly
 
-        lake, decode = context.resources.lake.lake.open(), context.resources.decode
-        now: AnnotatorSettings = getattr(context.resources, entry.key)
+        def resource(name: str) -> Any:
+            return getattr(context.resources, label(name))
+
+        lake, decode = resource("lake").open(), resource("decode")
+        now: AnnotatorSettings = resource(entry.key)
         if changed := {name: value for name, value in now if value != getattr(entry, name)}:
             context.log.info(f"{entry.step}: run configuration overrides the collection file: {changed}")
+        order = collection.text_order
+        if reads_text and resource("text").order:
+            order = [caption_asset(name) for name in resource("text").order]
         failures: list[dg.Failure] = []
         with failing_clearly(entry.step), decode.frames() as (frames, workers):
             with now.open(Scene(frames, workers, lake, context.run_id, context.log.info)) as annotators:
                 for one in declared:
-                    if dg.AssetKey(one.asset) in context.selected_asset_keys:
-                        inputs = Inputs(one.reads, tuple(upstream[one.asset]))
+                    if key(one.asset) in context.selected_asset_keys:
+                        read = order if TEXT in one.reads else upstream[one.asset]
                         ahead, seen = (decode.worker_count, frames) if PIXELS in one.reads else (1, None)
                         step = AnnotationStep(
-                            context, one.asset, config, lake, ahead, CHECKS.get(one.role, ()), seen, inputs
+                            context,
+                            collection,
+                            one.asset,
+                            config,
+                            lake,
+                            ahead,
+                            CHECKS.get(one.role, ()),
+                            seen,
+                            Inputs(one.reads, tuple(read)),
                         )
                         try:
                             yield from step.run(annotators[one.asset])

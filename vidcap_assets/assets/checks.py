@@ -17,7 +17,6 @@ from resources.annotation.outcome import Status
 from resources.annotation.recipe import Recipe
 from resources.words import quality as quality
 from resources.words.quality import Caption, Flaw
-from vidcap_assets.assets.partitions import shards
 from vidcap_assets.assets.preview import plain
 
 if TYPE_CHECKING:
@@ -91,7 +90,9 @@ CAPTION_CHECKS = (
 LABEL_CHECKS = (QualityCheck("vocabulary", "Every label is one of the known ones, once.", _foreign_labels),)
 
 
-def quality_specs(asset: str, checks: Sequence[QualityCheck]) -> list[dg.AssetCheckSpec]:
+def quality_specs(
+    asset: dg.AssetKey, checks: Sequence[QualityCheck], shards: dg.PartitionsDefinition
+) -> list[dg.AssetCheckSpec]:
     """The checks as Dagster lists them: one evaluation a shard, none of them blocking."""
     return [
         dg.AssetCheckSpec(
@@ -102,7 +103,7 @@ def quality_specs(asset: str, checks: Sequence[QualityCheck]) -> list[dg.AssetCh
 
 
 def judge(
-    asset: str,
+    asset: dg.AssetKey,
     checks: Sequence[QualityCheck],
     shard: str,
     clips: Sequence[Clip],
@@ -136,7 +137,7 @@ def judge(
             metadata["worst"] = _table(worst, text, path)
             metadata["worst_clips"] = dg.MetadataValue.md(_links(worst, path))
         yield dg.AssetCheckEvaluation(
-            asset_key=dg.AssetKey(asset),
+            asset_key=asset,
             check_name=check.name,
             passed=share <= config.max_flawed_share,
             metadata=metadata,

@@ -1,12 +1,12 @@
 """Columns of the tables as Dagster shows them: type, meaning, and what each is made of."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 
 import dagster as dg
 
-from resources.annotation.declaration import Declaration
+from resources.annotation.declaration import SOURCE_TEXT, Declaration
 
 _MEANING = {
     "id": "stable name of the clip",
@@ -91,19 +91,23 @@ ANNOTATION = _table(
 )
 
 
-def lineage(**made_of: list[tuple[str, str]]) -> dg.TableColumnLineage:
-    """For each column the columns it is made of, as (asset, column)."""
+Keys = Callable[[str], dg.AssetKey]
+
+
+def lineage(key: Keys, **made_of: list[tuple[str, str]]) -> dg.TableColumnLineage:
+    """For each column the columns it is made of, as (asset, column); ``key`` gives the key of an asset."""
     return dg.TableColumnLineage(
         {
-            name: [dg.TableColumnDep(dg.AssetKey(asset), column) for asset, column in columns]
+            name: [dg.TableColumnDep(key(asset), column) for asset, column in columns]
             for name, columns in made_of.items()
         }
     )
 
 
-def annotation_lineage(*read: tuple[str, str]) -> dg.TableColumnLineage:
+def annotation_lineage(key: Keys, *read: tuple[str, str]) -> dg.TableColumnLineage:
     """Of an annotator's table: the answers come from the columns ``read``."""
     return lineage(
+        key,
         id=[("raw_meta", "id")],
         value=list(read),
         **{name: [*read, ("raw_meta", "probe_error")] for name in ("status", "error_kind", "error")},
@@ -124,10 +128,13 @@ def captioned_videos_schema(declared: Sequence[Declaration]) -> dg.TableSchema:
     )
 
 
-def captioned_videos_lineage(declared: Sequence[Declaration], order: Sequence[str]) -> dg.TableColumnLineage:
+def captioned_videos_lineage(
+    key: Keys, declared: Sequence[Declaration], order: Sequence[str]
+) -> dg.TableColumnLineage:
     """What each column of the merged table is made of."""
-    text = [*((asset, "value") for asset in order), ("raw_meta", "text")]
+    text = [*((asset, "value") for asset in order if asset != SOURCE_TEXT), ("raw_meta", "text")]
     return lineage(
+        key,
         **{column.name: [("raw_meta", column.name)] for column in _warehouse("captioned_videos").columns if column.name in _RAW},
         **{column.name: [(one.asset, "details" if column.path else "value")] for one in declared for column in one.columns},
         **{f"{one.asset}_status": [(one.asset, "status")] for one in declared},
@@ -135,19 +142,17 @@ def captioned_videos_lineage(declared: Sequence[Declaration], order: Sequence[st
     )  # fmt: skip
 
 
-TRAINING_SET_LINEAGE = lineage(
-    **{
-        name: [("captioned_videos", name)]
-        for name in [
-            "path",
-            "text",
-            "num_frames",
-            "fps",
-            "height",
-            "width",
-            "aspect_ratio",
-            "resolution",
-            "text_len",
-        ]
-    }
-)
+def training_set_lineage(key: Keys) -> dg.TableColumnLineage:
+    """What each column of the training set is made of."""
+    columns = [
+        "path",
+        "text",
+        "num_frames",
+        "fps",
+        "height",
+        "width",
+        "aspect_ratio",
+        "resolution",
+        "text_len",
+    ]
+    return lineage(key, **{name: [("captioned_videos", name)] for name in columns})

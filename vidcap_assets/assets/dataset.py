@@ -4,22 +4,22 @@ import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
 from resources.dataset.formats import ExportFormat
-from vidcap_assets.assets.columns import TRAINING_SET_LINEAGE
+from vidcap_assets.assets.columns import training_set_lineage
 from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY
-from vidcap_assets.collection.blocks import DecodeResource, LakeResource, WarehouseResource
+from vidcap_assets.collection.settings import CollectionSettings
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from upath import UPath
 
     from resources.dataset.filters import ClipFilters
-
-_GROUP = "dataset"
+    from resources.warehouse import Warehouse
 
 
 @contextmanager
@@ -43,76 +43,11 @@ def _failing_clearly() -> Iterator[None]:
         raise dg.Failure(str(error)) from error
 
 
-@dg.asset(
-    deps=["captioned_videos"], group_name=_GROUP, kinds={"duckdb"}, pool=DUCKDB_POOL, retry_policy=RETRY
-)
-def category_distribution(
-    context: dg.AssetExecutionContext, lake: LakeResource, warehouse: WarehouseResource
-) -> dg.MaterializeResult:
-    """How often each object, action, camera motion, length, resolution and duration occurs.
-
-    Over the whole collection and for each captioner, as a Parquet table, a CSV and plots in
-    `reports/distribution`. Tags that are spellings of one word count as one; which, stands in `variants`.
-    """
-    from resources.dataset.distribution import ALL
-    from resources.dataset.distribution_report import publish_distribution
-
-    with _failing_clearly():
-        made = publish_distribution(warehouse.open(context), lake.open().folder("reports"))
-    rows = [row for row in made.table.to_pylist() if row["captioner"] == ALL]
-    context.log.info(f"{made.table.num_rows} rows in {made.folder}")
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(made.version),
-        metadata={
-            "dagster/row_count": made.table.num_rows,
-            "dagster/uri": str(made.folder),
-            "dagster/column_schema": _columns(made.table.schema),
-            "distribution": dg.MetadataValue.md("\n\n".join(_pictures(made.plots))),
-            "commonest": dg.MetadataValue.md(
-                _table(["facet", "value", "clips", "share"], [row for row in rows if row["position"] < 3])
-            ),
-        },
-    )
-
-
 class GalleryConfig(dg.Config):
     """How much is shown."""
 
     max_clips: int = Field(
         default=10_000, ge=0, description="Clips at most, spread over the collection; 0 for every clip."
-    )
-
-
-@dg.asset(deps=["captioned_videos"], group_name=_GROUP, kinds={"html"}, retry_policy=RETRY)
-def caption_gallery(
-    context: dg.AssetExecutionContext,
-    config: GalleryConfig,
-    lake: LakeResource,
-    warehouse: WarehouseResource,
-    decode: DecodeResource,
-) -> dg.MaterializeResult:
-    """A page to open from disk: each clip's frames beside what every captioner says of it.
-
-    Words that only one captioner uses are marked; search, filters by tag, camera motion and status, the
-    recipe behind every answer. Frames are read once for each content, so building it again is quick.
-    """
-    from resources.dataset.gallery import GalleryOptions, build_gallery
-
-    with _failing_clearly(), decode.frames() as (frames, _):
-        gallery = build_gallery(
-            warehouse.open(context),
-            lake.open().folder("reports"),
-            frames,
-            GalleryOptions(max_clips=config.max_clips, workers=decode.worker_count),
-            context.log.info,
-        )
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": gallery.shown,
-            "clips": gallery.clips,
-            "without_picture": gallery.without_sheet,
-            "page": dg.MetadataValue.path(str(gallery.page)),
-        }
     )
 
 
@@ -157,57 +92,131 @@ class TrainingSetConfig(dg.Config):
         return ClipFilters(**{field.name: getattr(self, field.name) for field in fields(ClipFilters)})
 
 
-@dg.asset(
-    deps=["captioned_videos"],
-    group_name=_GROUP,
-    kinds={"parquet"},
-    pool=DUCKDB_POOL,
-    retry_policy=RETRY,
-)
-def training_set(
-    context: dg.AssetExecutionContext,
-    config: TrainingSetConfig,
-    lake: LakeResource,
-    warehouse: WarehouseResource,
-) -> dg.MaterializeResult:
-    """The rows to train on, in `exports/training_set`: Parquet with a data card, CSV, Open-Sora's files, tars.
+def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
+    """The assets ``category_distribution``, ``caption_gallery`` and ``training_set`` of a collection."""
+    key, label = collection.key, collection.label
+    shared: dict[str, Any] = {
+        "deps": [key("captioned_videos")],
+        "group_name": "dataset",
+        "retry_policy": RETRY,
+    }
 
-    Always in the same order, with a hash of the content; filters and recipes are recorded beside the data.
-    Published all at once: a reader sees the export before or the one after.
-    """
-    from resources.dataset.export import ExportOptions, export_training_set
+    def opened(context: dg.AssetExecutionContext, folder: str) -> "tuple[Warehouse, UPath]":
+        warehouse = getattr(context.resources, label("warehouse")).open(context.log.warning)
+        return warehouse, getattr(context.resources, label("lake")).open().folder(folder)
 
-    try:
-        filters = config.filters()
-        formats = tuple(ExportFormat(name) for name in config.formats)
-    except ValueError as error:
-        raise dg.Failure(f"training_set: {error}", allow_retries=False) from error
-    options = ExportOptions(
-        filters,
-        formats,
-        config.rows_per_file,
-        config.samples_per_tar,
-        config.media,
+    @dg.asset(
+        key=key("category_distribution"),
+        kinds={"duckdb"},
+        pool=DUCKDB_POOL,
+        required_resource_keys={label("lake"), label("warehouse")},
+        **shared,
     )
-    with _failing_clearly():
-        made = export_training_set(
-            warehouse.open(context), lake.open().folder("exports"), options, context.log.info
+    def category_distribution(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        """How often each object, action, camera motion, length, resolution and duration occurs.
+
+        Over the whole collection and for each captioner, as a Parquet table, a CSV and plots in
+        `reports/distribution`. Tags that are spellings of one word count as one; which, stands in `variants`.
+        """
+        from resources.dataset.distribution import ALL
+        from resources.dataset.distribution_report import publish_distribution
+
+        with _failing_clearly():
+            made = publish_distribution(*opened(context, "reports"))
+        rows = [row for row in made.table.to_pylist() if row["captioner"] == ALL]
+        context.log.info(f"{made.table.num_rows} rows in {made.folder}")
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(made.version),
+            metadata={
+                "dagster/row_count": made.table.num_rows,
+                "dagster/uri": str(made.folder),
+                "dagster/column_schema": _columns(made.table.schema),
+                "distribution": dg.MetadataValue.md("\n\n".join(_pictures(made.plots))),
+                "commonest": dg.MetadataValue.md(
+                    _table(["facet", "value", "clips", "share"], [row for row in rows if row["position"] < 3])
+                ),
+            },
         )
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(made.content_hash[:16]),
-        metadata={
-            "dagster/row_count": made.rows,
-            "left_out": made.clips - made.rows,
-            "dagster/uri": str(made.folder),
-            "content_hash": made.content_hash,
-            "filters": dg.MetadataValue.json(filters.active),
-            "dagster/column_schema": _columns(made.schema),
-            "dagster/column_lineage": TRAINING_SET_LINEAGE,
-            "text_sources": dg.MetadataValue.json({origin.name: origin.clips for origin in made.sources}),
-            "files": dg.MetadataValue.json(made.files),
-            "preview": dg.MetadataValue.md(_table(["path", "text", "num_frames"], made.preview.to_pylist())),
-        },
+
+    @dg.asset(
+        key=key("caption_gallery"),
+        kinds={"html"},
+        required_resource_keys={label(name) for name in ("lake", "warehouse", "decode")},
+        **shared,
     )
+    def caption_gallery(context: dg.AssetExecutionContext, config: GalleryConfig) -> dg.MaterializeResult:
+        """A page to open from disk: each clip's frames beside what every captioner says of it.
+
+        Words that only one captioner uses are marked; search, filters by tag, camera motion and status, the
+        recipe behind every answer. Frames are read once for each content, so building it again is quick.
+        """
+        from resources.dataset.gallery import GalleryOptions, build_gallery
+
+        decode = getattr(context.resources, label("decode"))
+        with _failing_clearly(), decode.frames() as (frames, _):
+            gallery = build_gallery(
+                *opened(context, "reports"),
+                frames,
+                GalleryOptions(max_clips=config.max_clips, workers=decode.worker_count),
+                context.log.info,
+            )
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": gallery.shown,
+                "clips": gallery.clips,
+                "without_picture": gallery.without_sheet,
+                "page": dg.MetadataValue.path(str(gallery.page)),
+            }
+        )
+
+    @dg.asset(
+        key=key("training_set"),
+        kinds={"parquet"},
+        pool=DUCKDB_POOL,
+        required_resource_keys={label("lake"), label("warehouse")},
+        **shared,
+    )
+    def training_set(context: dg.AssetExecutionContext, config: TrainingSetConfig) -> dg.MaterializeResult:
+        """The rows to train on, in `exports/training_set`: Parquet with a data card, CSV, Open-Sora's files, tars.
+
+        Always in the same order, with a hash of the content; filters and recipes are recorded beside the data.
+        Published all at once: a reader sees the export before or the one after.
+        """
+        from resources.dataset.export import ExportOptions, export_training_set
+
+        try:
+            filters = config.filters()
+            formats = tuple(ExportFormat(name) for name in config.formats)
+        except ValueError as error:
+            raise dg.Failure(f"training_set: {error}", allow_retries=False) from error
+        options = ExportOptions(
+            filters,
+            formats,
+            config.rows_per_file,
+            config.samples_per_tar,
+            config.media,
+        )
+        with _failing_clearly():
+            made = export_training_set(*opened(context, "exports"), options, context.log.info)
+        return dg.MaterializeResult(
+            data_version=dg.DataVersion(made.content_hash[:16]),
+            metadata={
+                "dagster/row_count": made.rows,
+                "left_out": made.clips - made.rows,
+                "dagster/uri": str(made.folder),
+                "content_hash": made.content_hash,
+                "filters": dg.MetadataValue.json(filters.active),
+                "dagster/column_schema": _columns(made.schema),
+                "dagster/column_lineage": training_set_lineage(key),
+                "text_sources": dg.MetadataValue.json({origin.name: origin.clips for origin in made.sources}),
+                "files": dg.MetadataValue.json(made.files),
+                "preview": dg.MetadataValue.md(
+                    _table(["path", "text", "num_frames"], made.preview.to_pylist())
+                ),
+            },
+        )
+
+    return [category_distribution, caption_gallery, training_set]
 
 
 def _columns(schema: "pa.Schema") -> dg.TableSchema:

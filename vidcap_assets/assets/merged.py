@@ -1,41 +1,35 @@
 """The merged table: one row a clip with everything that is known of it."""
 
+from typing import Any
+
 import dagster as dg
 
 from vidcap_assets.assets.columns import captioned_videos_lineage, captioned_videos_schema
-from vidcap_assets.assets.partitions import shards
-from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, SEVERAL_SHARDS
-from vidcap_assets.collection.blocks import LakeResource, TextResource, WarehouseResource
-from vidcap_assets.collection.settings import CollectionSettings
+from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY
+from vidcap_assets.collection.settings import CollectionSettings, caption_asset
 
 
 def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
     """The asset ``captioned_videos``, with the columns that the collection's annotators declare."""
-    declared = tuple(collection.declared)
+    declared, key, label = collection.declared, collection.key, collection.label
 
     @dg.asset(
-        partitions_def=shards,
-        deps=[
-            "raw_meta",
-            *(one.asset for one in declared),
-        ],
+        key=key("captioned_videos"),
+        partitions_def=collection.shards,
+        deps=[key(name) for name in ("raw_meta", *(one.asset for one in declared))],
         group_name="dataset",
         kinds={"duckdb"},
         pool=DUCKDB_POOL,
         output_required=False,
         retry_policy=RETRY,
-        backfill_policy=SEVERAL_SHARDS,
+        backfill_policy=collection.backfill_policy,
+        required_resource_keys={label(name) for name in ("lake", "warehouse", "text")},
         metadata={
             "dagster/column_schema": captioned_videos_schema(declared),
-            "dagster/column_lineage": captioned_videos_lineage(declared, collection.text_order),
+            "dagster/column_lineage": captioned_videos_lineage(key, declared, collection.text_order),
         },
     )
-    def captioned_videos(
-        context: dg.AssetExecutionContext,
-        lake: LakeResource,
-        warehouse: WarehouseResource,
-        text: TextResource,
-    ):
+    def captioned_videos(context: dg.AssetExecutionContext):
         """One row a clip: metadata, the captions of all captioners, camera motion, tags, and the chosen text.
 
         A shard is replaced in one short transaction, straight from the lake. Annotators that have not run yet
@@ -43,11 +37,19 @@ def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
         """
         import duckdb
 
-        from resources.warehouse import WarehouseBusyError
+        from resources.warehouse import ColumnTypeError, WarehouseBusyError
         from vidcap_assets.assets.step_shards import StepShards
 
-        store, tables = lake.open(), warehouse.open(context)
-        step = StepShards(context, "captioned_videos", store)
+        def resource(name: str) -> Any:
+            return getattr(context.resources, label(name))
+
+        store, tables, text = (
+            resource("lake").open(),
+            resource("warehouse").open(context.log.warning),
+            resource("text"),
+        )
+        order = [caption_asset(name) for name in text.order] or collection.text_order
+        step = StepShards(context, collection, "captioned_videos", store)
         for shard in step.to_do():
             with step.attempt(shard):
                 try:
@@ -55,13 +57,15 @@ def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
                         store,
                         shard,
                         declared,
-                        text.order,
+                        order,
                         strip_prefix=text.strip_prefix,
                         camera_sentence=text.camera_sentence,
                     )
-                except duckdb.InvalidInputException as error:
+                except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
                     step.leave(shard, f"a file of it cannot be read: {error}", may_come_right=False)
                     continue
+                except ColumnTypeError as error:
+                    raise dg.Failure(str(error), allow_retries=False) from error
                 except WarehouseBusyError as error:
                     raise dg.Failure(str(error)) from error
                 context.log.info(f"{shard}: {merge.clips} clips merged into {tables.uri}")

@@ -13,21 +13,25 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
 )
 
-from vidcap_assets.collection import environment
-
 if TYPE_CHECKING:
     from resources.lake.lake import Lake
 
-SHARDS = "shards"
-
 
 class ShardPartitions(dg.DynamicPartitionsDefinition):
-    """Dynamic partitions that an instance need not have heard of before a run over a range of them.
+    """Dynamic partitions, registered on demand when a run names a range that the instance does not know.
 
     Dagster resolves a range while it plans the run, before any asset could register its shard. Where the
     instance does not know both ends (a temporary one, another machine's) the shards are therefore taken from
-    the lake of ``VIDCAP_HOME`` at that moment.
+    the collection's lake at that moment.
     """
+
+    home: str
+
+    @property
+    def set_name(self) -> str:
+        """What the instance calls these partitions."""
+        assert self.name is not None
+        return self.name
 
     def get_partition_keys(
         self,
@@ -43,30 +47,33 @@ class ShardPartitions(dg.DynamicPartitionsDefinition):
             instance = loading.dynamic_partitions_store
         if isinstance(instance, dg.DagsterInstance):
             ends = {partition_key_range.start, partition_key_range.end}
-            if not ends <= set(instance.get_dynamic_partitions(SHARDS)):
+            if not ends <= set(instance.get_dynamic_partitions(self.set_name)):
                 from resources.lake.lake import Lake
 
-                register(instance, Lake(environment.home()).shards())
+                self.register(instance, Lake(self.home).shards())
         return super().get_partition_keys_in_range(partition_key_range)
 
+    def register(self, instance: dg.DagsterInstance, names: Sequence[str]) -> list[str]:
+        """Make shards known to the instance as partitions; returns those that were not.
 
-shards = ShardPartitions(name=SHARDS)
-
-
-def register(instance: dg.DagsterInstance, names: Sequence[str]) -> list[str]:
-    """Make shards known to the instance as partitions; returns those that were not.
-
-    ``names`` are all shards of a lake: so an instance knows them in the order of their names, in which
-    Dagster's own processes count ranges, and none is missing between two that it knows.
-    """
-    known = set(instance.get_dynamic_partitions(SHARDS))
-    new = [name for name in names if name not in known]
-    if new:
-        instance.add_dynamic_partitions(SHARDS, new)
-    return new
+        ``names`` are all shards of a lake: so an instance knows them in the order of their names, in which
+        Dagster's own processes count ranges, and none is missing between two that it knows.
+        """
+        known = set(instance.get_dynamic_partitions(self.set_name))
+        new = [name for name in names if name not in known]
+        if new:
+            instance.add_dynamic_partitions(self.set_name, new)
+        return new
 
 
-def shards_of_run(context: dg.AssetExecutionContext, lake: "Lake") -> list[str]:
+def shard_partitions(name: str, home: str) -> ShardPartitions:
+    """The partitions of the collection whose lake is in ``home``."""
+    shards = ShardPartitions(name=name)
+    shards.home = home
+    return shards
+
+
+def shards_of_run(context: dg.AssetExecutionContext, shards: ShardPartitions, lake: "Lake") -> list[str]:
     """The shards that this run is for, each proven to exist before it becomes a partition.
 
     Raises:
@@ -91,7 +98,7 @@ def shards_of_run(context: dg.AssetExecutionContext, lake: "Lake") -> list[str]:
     except UnknownShardError as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     if len(names) == 1:
-        if not context.instance.has_dynamic_partition(SHARDS, names[0]):
-            register(context.instance, lake.shards())
+        if not context.instance.has_dynamic_partition(shards.set_name, names[0]):
+            shards.register(context.instance, lake.shards())
         return names
     return list(context.partition_keys)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from resources.lake.lake import Lake, NotMaterialisedError, UnknownShardError
 from vidcap_assets.assets.partitions import shards_of_run
+from vidcap_assets.collection.settings import CollectionSettings
 
 
 class StepShards:
@@ -23,15 +24,18 @@ class StepShards:
         keys: the shards of the run.
     """
 
-    def __init__(self, context: dg.AssetExecutionContext, asset: str, lake: Lake) -> None:
-        self.keys = shards_of_run(context, lake)
+    def __init__(
+        self, context: dg.AssetExecutionContext, collection: CollectionSettings, asset: str, lake: Lake
+    ) -> None:
+        self.keys = shards_of_run(context, collection.shards, lake)
         self._context = context
         self._asset = asset
+        self._key = collection.key(asset)
         self._metadata: dict[str, dict[str, dg.MetadataValue]] = {}
         self._versions: dict[str, str] = {}
         self._unfinished: dict[str, str] = {}
         self._may_come_right = False
-        lineage = context.assets_def.metadata_by_key[dg.AssetKey(asset)].get("dagster/column_lineage")
+        lineage = context.assets_def.metadata_by_key[self._key].get("dagster/column_lineage")
         # The UI draws the lineage of columns from what was materialised last.
         self._always = {"dagster/column_lineage": lineage} if lineage is not None else {}
 
@@ -80,10 +84,10 @@ class StepShards:
                 allow_retries=self._may_come_right,
             )
         for shard, values in self._metadata.items():
-            self._context.add_asset_metadata(values, asset_key=self._asset, partition_key=shard)
+            self._context.add_asset_metadata(values, asset_key=self._key, partition_key=shard)
         versions = list(self._versions.values())
         together = versions[0] if len(versions) == 1 else digest(sorted(self._versions.items()))
-        yield dg.MaterializeResult(asset_key=self._asset, data_version=dg.DataVersion(together))
+        yield dg.MaterializeResult(asset_key=self._key, data_version=dg.DataVersion(together))
         if len(versions) > 1:
             for shard in self._metadata:
                 self._log(shard)
@@ -91,7 +95,7 @@ class StepShards:
     def _adopt(self, shard: str) -> bool:
         """Take over what this run has logged of a shard already, if it has."""
         last = self._context.instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=dg.AssetKey(self._asset), asset_partitions=[shard]), limit=1
+            dg.AssetRecordsFilter(asset_key=self._key, asset_partitions=[shard]), limit=1
         ).records
         logged = last[0].asset_materialization if last and last[0].run_id == self._context.run_id else None
         if logged is None or logged.tags is None:
@@ -103,7 +107,7 @@ class StepShards:
     def _log(self, shard: str) -> None:
         self._context.log_event(
             dg.AssetMaterialization(
-                self._asset,
+                self._key,
                 partition=shard,
                 metadata=self._metadata[shard],
                 tags={"dagster/data_version": self._versions[shard]},

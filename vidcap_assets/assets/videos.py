@@ -5,104 +5,116 @@ from collections import Counter
 import dagster as dg
 
 from vidcap_assets.assets.columns import RAW_META
-from vidcap_assets.assets.partitions import register, shards
-from vidcap_assets.assets.policies import RETRY, SEVERAL_SHARDS
-from vidcap_assets.collection.blocks import DecodeResource, LakeResource, SourceResource
+from vidcap_assets.assets.policies import RETRY
+from vidcap_assets.collection.settings import CollectionSettings
 
 _GROUP = "videos"
 META = "raw_meta"
 
 
-@dg.asset(group_name=_GROUP, kinds={"parquet"})
-def video_index(
-    context: dg.AssetExecutionContext, source: SourceResource, lake: LakeResource
-) -> dg.MaterializeResult:
-    """The clips of the source, each with a stable id, in shards of fixed membership.
+def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
+    """The assets ``video_index`` and ``raw_meta`` of a collection."""
+    key, label, shards = collection.key, collection.label, collection.shards
 
-    New clips go into new shards and become new partitions; existing shards never change when clips are
-    added, so nothing that was captioned has to be captioned again. A clip that moved keeps its id as long
-    as its content is the same. Duplicates stay clips of their own and are reported.
-    """
-    from resources.lake.shards import update_index
-    from resources.source.source import SourceError
-
-    store = lake.open()
-    with store.index_lock():
-        existing = {shard: store.manifest(shard) for shard in store.shards()}
-        try:
-            update = update_index(source.entries(store), existing, source.shard_size)
-        except SourceError as error:
-            raise dg.Failure(str(error), allow_retries=False) from error
-        for shard, clips in {**update.rewritten, **update.new}.items():
-            store.write_manifest(shard, clips)
-        names = store.shards()
-    registered = register(context.instance, names)
-    count = sum(map(len, {**existing, **update.new}.values()))
-    context.log.info(
-        f"{count} clips in {len(names)} shards: {len(update.added)} new, {len(update.moved)} moved, "
-        f"{len(update.changed)} changed, {len(update.gone)} no longer listed, {len(update.duplicates)} duplicates"
+    @dg.asset(
+        key=key("video_index"),
+        group_name=_GROUP,
+        kinds={"parquet"},
+        metadata={"collection": dg.MetadataValue.json(collection.shown())},
+        required_resource_keys={label("source"), label("lake")},
     )
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": count,
-            "shards": len(names),
-            "new_partitions": dg.MetadataValue.json(registered),
-            **{
-                what: dg.MetadataValue.json({"count": len(ids), "first": ids[:20]})
-                for what, ids in {
-                    "added": update.added,
-                    "moved": update.moved,
-                    "changed": update.changed,
-                    "gone": update.gone,
-                    "duplicates": update.duplicates,
-                }.items()
-            },
-        }
+    def video_index(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        """The clips of the source, each with a stable id, in shards of fixed membership.
+
+        New clips go into new shards and become new partitions; existing shards never change when clips are
+        added, so nothing that was captioned has to be captioned again. A clip that moved keeps its id as long
+        as its content is the same. Duplicates stay clips of their own and are reported.
+        """
+        from resources.lake.shards import update_index
+        from resources.source.source import SourceError
+
+        source = getattr(context.resources, label("source"))
+        store = getattr(context.resources, label("lake")).open()
+        with store.index_lock():
+            existing = {shard: store.manifest(shard) for shard in store.shards()}
+            try:
+                update = update_index(source.entries(store), existing, source.shard_size)
+            except SourceError as error:
+                raise dg.Failure(str(error), allow_retries=False) from error
+            for shard, clips in {**update.rewritten, **update.new}.items():
+                store.write_manifest(shard, clips)
+            names = store.shards()
+        registered = shards.register(context.instance, names)
+        count = sum(map(len, {**existing, **update.new}.values()))
+        context.log.info(
+            f"{count} clips in {len(names)} shards: {len(update.added)} new, {len(update.moved)} moved, "
+            f"{len(update.changed)} changed, {len(update.gone)} no longer listed, {len(update.duplicates)} duplicates"
+        )
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": count,
+                "shards": len(names),
+                "new_partitions": dg.MetadataValue.json(registered),
+                **{
+                    what: dg.MetadataValue.json({"count": len(ids), "first": ids[:20]})
+                    for what, ids in {
+                        "added": update.added,
+                        "moved": update.moved,
+                        "changed": update.changed,
+                        "gone": update.gone,
+                        "duplicates": update.duplicates,
+                    }.items()
+                },
+            }
+        )
+
+    @dg.asset(
+        key=key(META),
+        partitions_def=shards,
+        deps=[video_index],
+        group_name=_GROUP,
+        kinds={"parquet"},
+        output_required=False,
+        retry_policy=RETRY,
+        backfill_policy=collection.backfill_policy,
+        required_resource_keys={label("decode"), label("lake")},
+        metadata={"dagster/column_schema": RAW_META},
     )
+    def raw_meta(context: dg.AssetExecutionContext):
+        """What the header of each file says: size, frames, frame rate, duration, codec.
 
+        Nothing is decoded. A file that cannot be read keeps its row, with the reason in `probe_error`; the
+        annotators skip it and say why.
+        """
+        from resources.annotation.outcome import ErrorKind
+        from resources.lake.meta import META_SCHEMA, probe_clips
+        from vidcap_assets.assets.step_shards import StepShards, rows_version
 
-@dg.asset(
-    name=META,
-    partitions_def=shards,
-    deps=[video_index],
-    group_name=_GROUP,
-    kinds={"parquet"},
-    output_required=False,
-    retry_policy=RETRY,
-    backfill_policy=SEVERAL_SHARDS,
-    metadata={"dagster/column_schema": RAW_META},
-)
-def raw_meta(context: dg.AssetExecutionContext, lake: LakeResource, decode: DecodeResource):
-    """What the header of each file says: size, frames, frame rate, duration, codec.
+        store = getattr(context.resources, label("lake")).open()
+        step = StepShards(context, collection, META, store)
+        with getattr(context.resources, label("decode")).open() as workers:
+            for shard in step.to_do():
+                with step.attempt(shard):
+                    table = probe_clips(store.manifest(shard), workers)
+                    kinds = Counter(
+                        error.partition(":")[0] for error in table["probe_error"].to_pylist() if error
+                    )
+                    if kinds[ErrorKind.MISSING_FILE] == table.num_rows > 0:
+                        step.leave(
+                            shard, f"none of its {table.num_rows} files is there; is the storage mounted?"
+                        )
+                        continue
+                    store.write_meta(shard, table)
+                    context.log.info(
+                        f"{shard}: {table.num_rows} clips probed, {kinds.total()} not readable {dict(kinds)}"
+                    )
+                    metadata = {
+                        "dagster/row_count": dg.MetadataValue.int(table.num_rows),
+                        "not_readable": dg.MetadataValue.int(kinds.total()),
+                        "failure_kinds": dg.MetadataValue.json(dict(kinds)),
+                        "dagster/uri": dg.MetadataValue.text(str(store.file(META, shard))),
+                    }
+                    step.finish(shard, metadata, rows_version(table, META_SCHEMA.names))
+        yield from step.results()
 
-    Nothing is decoded. A file that cannot be read keeps its row, with the reason in `probe_error`; the
-    annotators skip it and say why.
-    """
-    from resources.annotation.outcome import ErrorKind
-    from resources.lake.meta import META_SCHEMA, probe_clips
-    from vidcap_assets.assets.step_shards import StepShards, rows_version
-
-    store = lake.open()
-    step = StepShards(context, META, store)
-    with decode.open() as workers:
-        for shard in step.to_do():
-            with step.attempt(shard):
-                table = probe_clips(store.manifest(shard), workers)
-                kinds = Counter(
-                    error.partition(":")[0] for error in table["probe_error"].to_pylist() if error
-                )
-                if kinds[ErrorKind.MISSING_FILE] == table.num_rows > 0:
-                    step.leave(shard, f"none of its {table.num_rows} files is there; is the storage mounted?")
-                    continue
-                store.write_meta(shard, table)
-                context.log.info(
-                    f"{shard}: {table.num_rows} clips probed, {kinds.total()} not readable {dict(kinds)}"
-                )
-                metadata = {
-                    "dagster/row_count": dg.MetadataValue.int(table.num_rows),
-                    "not_readable": dg.MetadataValue.int(kinds.total()),
-                    "failure_kinds": dg.MetadataValue.json(dict(kinds)),
-                    "dagster/uri": dg.MetadataValue.text(str(store.file(META, shard))),
-                }
-                step.finish(shard, metadata, rows_version(table, META_SCHEMA.names))
-    yield from step.results()
+    return [video_index, raw_meta]

@@ -1,43 +1,44 @@
-"""What a run can configure: each resource's fields, and how it builds the plain Python object behind them.
+"""The blocks of a collection file beside its annotators: where clips come from, where everything is kept.
 
-Nothing is loaded here: models load on the first batch, child processes start with the first clip.
+Each is a resource of its own, so that a run can configure it, and opens the plain Python object behind it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-import dagster as dg
 from pydantic import Field
 
-from resources.video.cores import available_cores
-from vidcap_assets.automation.registered_executor import note_step_process
-from vidcap_assets.collection import environment
+from resources.annotation.block import Block
 
 if TYPE_CHECKING:
-    from resources.lake.lake import Lake
+    from resources.lake.lake import Lake as LakeFiles
     from resources.source.source import Entry
     from resources.video import FrameReader, IsolatedWorkers
-    from resources.warehouse import Warehouse
+    from resources.warehouse import Warehouse as Database
+
+DEMO_SOURCE = "demo"
 
 
-class SourceResource(dg.ConfigurableResource):
-    """The collection to caption."""
+class Source(Block):
+    """The clips to caption."""
 
     uri: str = Field(
-        default_factory=environment.source,
+        default=DEMO_SOURCE,
         description="A folder, or a .csv or .parquet list with a column path (optional: id, text); "
         "demo renders a small collection of its own.",
     )
-    shard_size: int = Field(
-        default_factory=environment.shard_size, gt=0, description="Clips in a new shard; shards never change."
-    )
+    shard_size: int = Field(default=500, gt=0, description="Clips in a new shard; shards never change.")
 
-    def entries(self, lake: "Lake") -> "list[Entry]":
-        """All clips of the source; the demo collection is rendered first, below the lake's root if that is local."""
+    def entries(self, lake: "LakeFiles") -> "list[Entry]":
+        """All clips of the source; the demo collection is rendered first, below the lake's root if that is local.
+
+        Raises:
+            SourceError: the source cannot be used.
+        """
         from resources.source.source import read_source
 
-        if self.uri != environment.DEMO_SOURCE:
+        if self.uri != DEMO_SOURCE:
             return read_source(self.uri)
         from resources.demo.clips import render_demo_source
         from resources.engine.fingerprint import default_cache
@@ -45,48 +46,42 @@ class SourceResource(dg.ConfigurableResource):
         return read_source(render_demo_source(lake.local("demo") or default_cache() / "demo"))
 
 
-class LakeResource(dg.ConfigurableResource):
+class Lake(Block):
     """Where everything is kept."""
 
     root: str = Field(
-        default_factory=environment.home,
         description="Folder (or s3://… URI) of lake, journal, warehouse, reports and exports.",
     )
 
-    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Every step opens the lake: here its process is noted in the run's log, for the reaper."""
-        note_step_process(context)
-
-    def open(self) -> "Lake":
+    def open(self) -> "LakeFiles":
         """The lake below the root."""
-        from resources.lake.lake import Lake
+        from resources.lake.lake import Lake as LakeFiles
 
-        return Lake(self.root)
+        return LakeFiles(self.root)
 
 
-class WarehouseResource(dg.ConfigurableResource):
+class Warehouse(Block):
     """The DuckDB database with the merged tables."""
 
-    uri: str = Field(
-        default_factory=environment.warehouse, description="Path of a DuckDB file, or a ducklake: URI."
-    )
+    uri: str = Field(description="Path of a DuckDB file.")
     lock_timeout_s: float = Field(
         default=600.0, description="Seconds to wait while another process has the database open."
     )
 
-    def open(self, context: dg.AssetExecutionContext) -> "Warehouse":
-        """The warehouse; what it waits for goes to the run's log."""
-        from resources.warehouse import Warehouse
+    def open(self, log: Callable[[str], None]) -> "Database":
+        """The warehouse; what it waits for goes to ``log``."""
+        from resources.warehouse import Warehouse as Database
 
-        return Warehouse(self.uri, lock_timeout_s=self.lock_timeout_s, log=context.log.warning)
+        return Database(self.uri, lock_timeout_s=self.lock_timeout_s, log=log)
 
 
-class TextResource(dg.ConfigurableResource):
+class Text(Block):
     """Which caption becomes the text of a clip, and so what is tagged."""
 
     order: list[str] = Field(
-        default=["captions_gpt4v", "captions_pllava", "captions_llava"],
-        description="Captioners, the preferred one first; after them comes the text of the source list.",
+        default=[],
+        description="Captioners, the preferred one first; then the text of the source list. "
+        "Empty: all captioners, as in the file.",
     )
     strip_prefix: bool = Field(
         default=False, description='Take "The video shows" and the like off a caption that becomes the text.'
@@ -96,7 +91,7 @@ class TextResource(dg.ConfigurableResource):
     )
 
 
-class DecodeResource(dg.ConfigurableResource):
+class Decode(Block):
     """The child processes in which files are opened."""
 
     workers: int = Field(
@@ -106,13 +101,15 @@ class DecodeResource(dg.ConfigurableResource):
     memory_limit_gib: float = Field(
         default=4.0, ge=0, description="Address space of a decoding process in GiB; 0 for no limit."
     )
-    backend: str = Field(
+    backend: Literal["auto", "pyav", "decord"] = Field(
         default="auto", description="auto (chosen from the stream), pyav or decord; recorded in every row."
     )
 
     @property
     def worker_count(self) -> int:
         """The number of decoding processes, resolved."""
+        from resources.video import available_cores
+
         return self.workers or available_cores()
 
     @contextmanager
@@ -132,3 +129,14 @@ class DecodeResource(dg.ConfigurableResource):
 
         with self.open() as workers:
             yield FrameReader(workers, backend=self.backend), workers
+
+
+class Automation(Block):
+    """What happens by itself."""
+
+    mode: Literal["off", "schedules", "declarative"] = Field(
+        default="off",
+        description="off: nothing. schedules: new clips are captioned, gaps filled every night, the dataset "
+        "published every week. declarative: the same, but conditions on the assets decide what is captioned when.",
+    )
+    look_every_s: int = Field(default=60, ge=1, description="Seconds between two looks at the source.")

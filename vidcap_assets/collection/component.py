@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,19 +11,12 @@ from pydantic import BaseModel
 
 from resources.annotation.declaration import AnnotatorSettings, kinds
 from vidcap_assets.assets.annotations import annotation_assets
-from vidcap_assets.assets.dataset import caption_gallery, category_distribution, training_set
+from vidcap_assets.assets.dataset import dataset_assets
 from vidcap_assets.assets.merged import merged_asset
-from vidcap_assets.assets.partitions import shards
-from vidcap_assets.assets.videos import raw_meta, video_index
-from vidcap_assets.collection.blocks import (
-    DecodeResource,
-    LakeResource,
-    SourceResource,
-    TextResource,
-    WarehouseResource,
-)
-from vidcap_assets.collection.overrides import overridable, with_defaults
-from vidcap_assets.collection.settings import CollectionError, CollectionSettings, found, model, read
+from vidcap_assets.assets.videos import video_assets
+from vidcap_assets.collection.file import CollectionFile, files_in_force
+from vidcap_assets.collection.overrides import overridable
+from vidcap_assets.collection.settings import CollectionError, CollectionSettings, model
 
 # The steps of a run are children of its process: they go by the file as the run read it, whatever is edited meanwhile.
 PINNED = "VIDCAP_PINNED"
@@ -31,8 +25,9 @@ PINNED = "VIDCAP_PINNED"
 class Collection(dg.Component):
     """A collection of videos and images with its annotators, from one file."""
 
-    def __init__(self, settings: CollectionSettings) -> None:
+    def __init__(self, settings: CollectionSettings, file: CollectionFile | None = None) -> None:
         self.settings = settings
+        self.file = file
 
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
@@ -41,81 +36,106 @@ class Collection(dg.Component):
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: Any) -> Self:
-        """Called by Dagster's own loader, in a project of components."""
+        """Called by Dagster's own loader, in a project of components.
+
+        Raises:
+            CollectionError: the file is wrong.
+        """
         assert isinstance(attributes, CollectionSettings)
-        for path, sentence in attributes.faults():
-            raise CollectionError(f"{'.'.join(map(str, path))}: {sentence}")
+        for place, sentence in attributes.faults():
+            raise CollectionError(f"{'.'.join(map(str, place))}: {sentence}")
         return cls(attributes)
 
     @classmethod
-    def from_file(cls, file: Path | None = None) -> Self:
-        """The collection of this file, or of the one in force; without Dagster's project machinery."""
-        file = file or found()
-        pinned = json.loads(os.environ.get(PINNED, "{}"))
-        if str(file) not in pinned:
-            os.environ[PINNED] = json.dumps(pinned | {str(file): file.read_text()})
-        return cls(read(json.loads(os.environ[PINNED])[str(file)], str(file)))
+    def from_file(cls, path: Path) -> Self:
+        """The collection of this file, without Dagster's project machinery.
+
+        Raises:
+            CollectionError: the file is wrong.
+        """
+        file = pinned(path.absolute())
+        return cls(file.settings, file)
+
+    @classmethod
+    def in_force(cls) -> list[Self]:
+        """The collections that this process goes by; see :func:`files_in_force`.
+
+        Raises:
+            CollectionError: a file is wrong, or there is none where one is named.
+        """
+        return [cls.from_file(path) for path in files_in_force()]
 
     def build_defs(self, context: Any = None) -> dg.Definitions:
-        """Assets, jobs and resources."""
+        """Assets, jobs, resources and what runs by itself."""
         it = self.settings
-        annotations = [annotation_assets(one, it) for one in it.annotators]
+        assets = [
+            *video_assets(it),
+            *(annotation_assets(one, it) for one in it.working),
+            merged_asset(it),
+            *dataset_assets(it),
+        ]
+        blocks = {
+            "source": it.source,
+            "lake": it.lake_block,
+            "warehouse": it.warehouse_block,
+            "decode": it.decode,
+            "text": it.text,
+            **{one.key: one for one in it.working},
+        }
         return dg.Definitions(
-            assets=[
-                video_index,
-                raw_meta,
-                *annotations,
-                merged_asset(it),
-                category_distribution,
-                caption_gallery,
-                training_set,
-            ],
+            assets=assets,
             jobs=self._jobs(),
-            resources={
-                "source": with_defaults(SourceResource, uri=it.source.uri, shard_size=it.source.shard_size),
-                "lake": with_defaults(LakeResource, root=it.home),
-                "warehouse": with_defaults(WarehouseResource, uri=it.warehouse or f"{it.home}/vidcap.duckdb"),
-                "decode": DecodeResource(),
-                "text": with_defaults(
-                    TextResource,
-                    order=it.text_order,
-                    strip_prefix=it.text.strip_prefix,
-                    camera_sentence=it.text.camera_sentence,
-                ),
-                **{one.key: overridable(one) for one in it.annotators},
-            },
+            resources={it.label(name): overridable(block) for name, block in blocks.items()},
         )
 
     def _jobs(self) -> list[Any]:
-        paid = [one for one in self.settings.annotators if one.paid]
-        free = [one for one in self.settings.annotators if not one.paid]
+        it = self.settings
+        free = [one for one in it.working if not one.paid]
         return [
-            _job("index_videos", ["video_index"], "Find the clips of the source and put the new ones into new shards.", None),
-            _job("caption_videos", ["raw_meta", *_assets(free), "captioned_videos"], "Everything for a shard that costs no money."),
-            *(
-                _job(f"caption_videos_{one.name}", ["raw_meta", *_assets([one, *self._readers(one, free)]), "captioned_videos"], f"{one.name} and what reads it (this costs money).")
-                for one in paid
+            self._job(
+                "index_videos",
+                ["video_index"],
+                "Find the clips of the source and put the new ones into shards.",
             ),
-            _job("publish_dataset", ["category_distribution", "caption_gallery", "training_set"], "Training set, gallery, distribution.", None),
-        ]  # fmt: skip
-
-    def _readers(self, one: AnnotatorSettings, among: list[AnnotatorSettings]) -> list[AnnotatorSettings]:
-        said = {declaration.asset for declaration in one.declares()}
-        return [
-            other
-            for other in among
-            if any(said & set(self.settings.upstream(declaration)) for declaration in other.declares())
+            self._job(
+                "caption_videos",
+                ["raw_meta", *_assets(free), "captioned_videos"],
+                "Everything for a shard that costs no money: metadata, captions, camera motion, tags, merge.",
+            ),
+            *(
+                self._job(
+                    f"caption_videos_{one.name}",
+                    ["raw_meta", *_assets([one, *it.readers(one)]), "captioned_videos"],
+                    f"{one.name} for a shard (this costs money), and what reads its answers.",
+                )
+                for one in it.working
+                if one.paid
+            ),
+            self._job(
+                "publish_dataset",
+                ["category_distribution", "caption_gallery", "training_set"],
+                "The training set, the gallery and the distribution from what has been merged so far.",
+            ),
         ]
 
+    def _job(self, name: str, assets: Iterable[str], description: str) -> Any:
+        it = self.settings
+        return dg.define_asset_job(
+            it.label(name),
+            selection=dg.AssetSelection.assets(*map(it.key, assets)),
+            description=description,
+            partitions_def=it.shards if "captioned_videos" in assets else None,
+        )
 
-def _job(name: str, assets: list[str], description: str, partitions_def: Any = shards) -> Any:
-    return dg.define_asset_job(
-        name,
-        selection=dg.AssetSelection.assets(*assets),
-        description=description,
-        partitions_def=partitions_def,
-    )
+
+def pinned(path: Path) -> CollectionFile:
+    """The file as the first process of this run read it."""
+    known: dict[str, str] = json.loads(os.environ.get(PINNED, "{}"))
+    if str(path) not in known:
+        known[str(path)] = CollectionFile.at(path).text
+        os.environ[PINNED] = json.dumps(known)
+    return CollectionFile(path, known[str(path)])
 
 
-def _assets(annotators: list[AnnotatorSettings]) -> list[str]:
+def _assets(annotators: Iterable[AnnotatorSettings]) -> list[str]:
     return [declaration.asset for one in annotators for declaration in one.declares()]

@@ -1,85 +1,150 @@
-"""What a collection file may say; a wrong one is refused in one sentence with file and line."""
+"""What a collection file may say, and what follows from it: assets, their order, the names they go by."""
 
-import os
-import re
 from collections.abc import Iterable, Iterator
-from functools import cache, reduce
+from functools import cache, cached_property, reduce
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
-from dagster_shared.yaml_utils import parse_yaml_with_source_position
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    create_model,
-    model_validator,
+import dagster as dg
+from pydantic import BeforeValidator, Field, create_model
+
+from resources.annotation.block import Block
+from resources.annotation.declaration import (
+    CAPTIONS,
+    NAME,
+    PIXELS,
+    SOURCE_TEXT,
+    TEXT,
+    AnnotatorSettings,
+    Declaration,
+    Role,
+    kinds,
+)
+from vidcap_assets.assets.partitions import ShardPartitions, shard_partitions
+from vidcap_assets.collection.blocks import (
+    DEMO_SOURCE,
+    Automation,
+    Decode,
+    Lake,
+    Source,
+    Text,
+    Warehouse,
 )
 
-from resources.annotation.declaration import CAPTIONS, NAME, TEXT, AnnotatorSettings, Declaration, Role, kinds
-
-TYPE = "vidcap_assets.Collection"
-DEFAULT = Path(__file__).with_name("default.yaml")
-_ENV = re.compile(r"\{\{\s*env\.(\w+)\s*\}\}")
+# Resource keys, assets and columns that are there in every collection: no annotator can be called so.
+RESERVED = frozenset(
+    [
+        "source",
+        "decode",
+        "lake",
+        "warehouse",
+        "text",
+        "video_index",
+        "raw_meta",
+        "captioned_videos",
+        "category_distribution",
+        "caption_gallery",
+        "training_set",
+        "recipes",
+        "annotations",
+        "annotators",
+        "id",
+        "path",
+        "shard",
+        "kind",
+        "num_frames",
+        "height",
+        "width",
+        "aspect_ratio",
+        "resolution",
+        "fps",
+        "duration_s",
+        "codec",
+        "content_id",
+        "probe_error",
+        "duplicate_of",
+        "source_text",
+        "text_source",
+        "text_len",
+        "captions",
+    ]
+)
 
 
 class CollectionError(Exception):
     """The collection file is wrong; the message says where, and what was expected."""
 
 
-class Block(BaseModel):
-    """A part of the file that run configuration can override for one run."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Source(Block):
-    """The clips to caption."""
-
-    uri: str = Field(
-        default="demo", description="A folder, or a .csv or .parquet list; demo renders a collection."
-    )
-    shard_size: int = Field(default=500, gt=0, description="Clips in a new shard; shards never change.")
+def _short(field: str) -> BeforeValidator:
+    """Let a plain text stand for the block with this field alone."""
+    return BeforeValidator(lambda value: {field: value} if isinstance(value, str) else value)
 
 
-class Text(Block):
-    """Which caption becomes the text of a clip, and so what is tagged."""
-
-    order: list[str] = Field(
-        default=[], description="Captioners, the best first; after them the source's own text."
-    )
-    strip_prefix: bool = Field(default=False, description='Take "The video shows" off.')
-    camera_sentence: bool = Field(default=False, description='Add "Camera motion: pan left."')
+def _split(value: Any) -> Any:
+    """Let names with commas between stand for a list."""
+    return [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
 
 
 class CollectionSettings(Block):
     """A collection: where its clips are, who annotates them, which caption is the text."""
 
-    name: Annotated[str, Field(pattern=NAME)] | None = Field(
-        default=None, description="Tells collections apart."
+    name: str | None = Field(
+        default=None,
+        pattern=NAME,
+        description="Tells collections of one Dagster instance apart: it stands before every name.",
     )
     home: str = Field(
-        default_factory=lambda: str(Path("data").absolute()), description="Lake, reports, exports."
+        default_factory=lambda: str(Path("data").absolute()),
+        description="Folder (or s3://… URI) of lake, journal, warehouse, reports and exports.",
     )
-    warehouse: str | None = Field(
-        default=None, description="DuckDB file or ducklake: URI; default: in the home."
+    warehouse: Annotated[Warehouse, _short("uri")] | None = Field(
+        default=None,
+        description="The DuckDB file with the merged tables; default: vidcap.duckdb in the home.",
     )
-    source: Annotated[Source, BeforeValidator(lambda it: {"uri": it} if isinstance(it, str) else it)] = (
-        Source()
+    source: Annotated[Source, _short("uri")] = Field(default=Source(), description="The clips to caption.")
+    decode: Decode = Field(default=Decode(), description="The child processes in which files are opened.")
+    annotators: list[AnnotatorSettings] = Field(
+        default=[], description="Who says something of each clip: captioners, camera motion, tags, …"
     )
-    text: Text = Text()
-    annotators: list[AnnotatorSettings] = []
-
-    _rendered = model_validator(mode="before")(lambda value: rendered(value))
+    text: Text = Field(default=Text(), description="Which caption becomes the text of a clip.")
+    automation: Automation = Field(default=Automation(), description="What happens by itself.")
+    shards_per_run: int = Field(
+        default=8, gt=0, description="Shards at most that share a run, and so one loading of a model."
+    )
+    owners: Annotated[list[str], BeforeValidator(_split)] = Field(
+        default=[], description="Who the UI says the assets belong to: team:video, me@example.org."
+    )
 
     @property
-    def declared(self) -> list[Declaration]:
+    def is_demo(self) -> bool:
+        """Are the clips those that vidcap renders for its demonstration?"""
+        return self.source.uri == DEMO_SOURCE
+
+    @cached_property
+    def working(self) -> tuple[AnnotatorSettings, ...]:
+        """The annotators that have what they need, in the order of the file.
+
+        The demonstration models serve the demo collection; elsewhere only one that is named is used.
+        """
+        ready = (one.for_demo() if self.is_demo else one for one in self.annotators)
+        return tuple(one for one in ready if one.missing() is None)
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The annotators that have not what they need, by name, with a sentence on what they lack."""
+        names = {one.name for one in self.working}
+        return {one.name: one.missing() or "" for one in self.annotators if one.name not in names}
+
+    @property
+    def demo_models(self) -> list[str]:
+        """The annotators that answer with a demonstration model although the clips are not the demo's."""
+        return [one.name for one in self.working if one.uses_demo_model and not self.is_demo]
+
+    @cached_property
+    def declared(self) -> tuple[Declaration, ...]:
         """The annotation assets, in the order of the file."""
-        return [each for one in self.annotators for each in one.declares()]
+        return tuple(each for one in self.working for each in one.declares())
 
     @property
     def captions(self) -> list[str]:
@@ -88,32 +153,94 @@ class CollectionSettings(Block):
 
     @property
     def text_order(self) -> list[str]:
-        """The captioners whose caption may be the text, the best first; where none is named, as in the file."""
-        return [f"captions_{name.removeprefix('captions_')}" for name in self.text.order] or self.captions
+        """Whose caption may be the text, the preferred one first: assets, and ``source`` where it is named."""
+        named = [caption_asset(name) for name in self.text.order]
+        return [name for name in named if name in {*self.captions, SOURCE_TEXT}] or self.captions
 
     def upstream(self, one: Declaration) -> list[str]:
         """The assets whose answers an annotator reads."""
-        groups = {"pixels": [], TEXT: self.text_order, CAPTIONS: self.captions}
+        text = [name for name in self.text_order if name != SOURCE_TEXT]
+        groups: dict[str, list[str]] = {PIXELS: [], TEXT: text, CAPTIONS: self.captions}
         return list(dict.fromkeys(asset for name in one.reads for asset in groups.get(name, [name])))
 
-    def faults(self) -> Iterator[tuple[list, str]]:
+    def readers(self, one: AnnotatorSettings) -> list[AnnotatorSettings]:
+        """The unpaid annotators that read an answer of this one, directly or through others."""
+        found: list[AnnotatorSettings] = []
+        assets = {each.asset for each in one.declares()}
+        for other in self.working:  # an annotator reads only what stands above it, or captions
+            mine = other.declares()
+            if not other.paid and other != one and any(assets & {*self.upstream(each)} for each in mine):
+                found.append(other)
+                assets |= {each.asset for each in mine}
+        return found
+
+    def key(self, asset: str) -> dg.AssetKey:
+        """The key of an asset of this collection."""
+        return dg.AssetKey([self.name, asset] if self.name else [asset])
+
+    def asset(self, key: dg.AssetKey) -> str:
+        """The name of an asset of this collection: the inverse of :meth:`key`."""
+        return key.path[-1]
+
+    def label(self, name: str) -> str:
+        """What a job, sensor, resource or step of this collection is called."""
+        return f"{self.name}_{name}" if self.name else name
+
+    @cached_property
+    def shards(self) -> ShardPartitions:
+        """The shards as partitions; each collection has its own."""
+        return shard_partitions(self.label("shards"), self.home)
+
+    @cached_property
+    def backfill_policy(self) -> dg.BackfillPolicy:
+        """How many shards one run takes."""
+        return dg.BackfillPolicy.multi_run(max_partitions_per_run=self.shards_per_run)
+
+    @property
+    def lake_block(self) -> Lake:
+        """The lake in the home."""
+        return Lake(root=self.home)
+
+    @property
+    def warehouse_block(self) -> Warehouse:
+        """The warehouse that is named, else the one in the home."""
+        return self.warehouse or Warehouse(uri=f"{self.home}/vidcap.duckdb")
+
+    def faults(self) -> Iterator[tuple[list[str | int], str]]:
         """What does not fit together, each with its place in the file."""
-        seen: set[str] = set()
+        seen: dict[str, str] = {}
+        declared = [each for one in self.annotators for each in one.declares()]
+        captions = [each.asset for each in declared if each.role is Role.CAPTION]
         for place, one in enumerate(self.annotators):
-            mine = {one.key, one.step, *(column.name for each in one.declares() for column in each.in_table)}
-            if taken := sorted(mine & seen):
-                yield (
-                    ["annotators", place],
-                    f"{', '.join(taken)} is taken by an entry above: give it another name",
-                )
-            seen |= mine
-            for name in (name for each in one.declares() for name in self.upstream(each)):
-                if name not in {each.asset for each in self.declared}:
-                    where = ["text", "order"] if name in self.text_order else ["annotators", place]
+            names = [one.name, one.key, one.step]
+            names += [
+                name for each in one.declares() for name in (each.asset, *(c.name for c in each.in_table))
+            ]
+            for name in dict.fromkeys(names):
+                if name in RESERVED:
                     yield (
-                        where,
-                        f"there is no captioner {name}; there are {', '.join(self.captions) or 'none'}",
+                        ["annotators", place, "name"],
+                        f"{name!r} is a name of vidcap's own: give it another name",
                     )
+                elif name in seen:
+                    yield (
+                        ["annotators", place],
+                        f"{name!r} is taken by the entry {seen[name]!r} above: give it another name",
+                    )
+            seen |= dict.fromkeys(names, one.name)
+            for each in one.declares():
+                for name in each.reads:
+                    if name not in {PIXELS, TEXT, CAPTIONS, *(d.asset for d in declared)}:
+                        yield ["annotators", place], f"it reads {name!r}, which no entry of annotators: gives"
+        for place, name in enumerate(self.text.order):
+            if caption_asset(name) not in {*captions, SOURCE_TEXT}:
+                there = ", ".join([*(asset.removeprefix("captions_") for asset in captions), SOURCE_TEXT])
+                yield ["text", "order", place], f"there is no captioner {name!r}; there are {there}"
+
+
+def caption_asset(name: str) -> str:
+    """The asset of a captioner that is named short (``qwen``) or by its asset (``captions_qwen``)."""
+    return name if name == SOURCE_TEXT or name.startswith("captions_") else f"captions_{name}"
 
 
 def model(names: Iterable[str]) -> type[CollectionSettings]:
@@ -123,69 +250,29 @@ def model(names: Iterable[str]) -> type[CollectionSettings]:
 
 @cache
 def _model(names: tuple[str, ...]) -> type[CollectionSettings]:
-    classes = tuple(kinds()[name].load() for name in names) or (AnnotatorSettings,)
+    classes = [load_kind(name) for name in names] or [AnnotatorSettings]
     entry: Any = reduce(or_, classes)
     if len(classes) > 1:
         entry = Annotated[entry, Field(discriminator="kind")]
-    return create_model("Collection", __base__=CollectionSettings, annotators=(list[entry], []))
+    annotators = CollectionSettings.model_fields["annotators"]
+    return create_model(
+        "Collection",
+        __base__=CollectionSettings,
+        annotators=(list[entry], Field(default=[], description=annotators.description)),
+    )
 
 
-def read(text: str, file: str) -> CollectionSettings:
-    """The collection that a file describes.
+def load_kind(name: str) -> type[AnnotatorSettings]:
+    """The settings of a kind of annotator.
 
     Raises:
-        CollectionError: the file is wrong.
+        CollectionError: it is not installed, or its package cannot be imported.
     """
+    point = kinds().get(name)
+    if point is None:
+        there = ", ".join(sorted(kinds())) or "none: install vidcap again (pip install -e .)"
+        raise CollectionError(f"there is no kind {name!r} of annotator; installed are {there}")
     try:
-        parsed = parse_yaml_with_source_position(text, file) if text.strip() else None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise CollectionError(
-            f"{file}:{mark.line + 1 if mark else 1}: {getattr(error, 'problem', error)}"
-        ) from None
-    content = parsed.value if parsed else None
-    if (
-        not isinstance(content, dict)
-        or content.get("type") != TYPE
-        or not isinstance(content.get("attributes"), dict)
-    ):
-        raise CollectionError(f"{file}:1: expected `type: {TYPE}`, and `attributes:` below it")
-
-    def fault(path: list, sentence: str) -> CollectionError:
-        position, _ = parsed.source_position_tree.lookup_closest_and_path(["attributes", *path], None)
-        return CollectionError(f"{file}:{position.start.line}: {'.'.join(map(str, path))}: {sentence}")
-
-    attributes = content["attributes"]
-    entries = attributes.get("annotators") if isinstance(attributes.get("annotators"), list) else []
-    named = [one.get("kind") if isinstance(one, dict) else one for one in entries]
-    for place, kind in enumerate(named):
-        if kind not in list(kinds()):
-            raise fault(
-                ["annotators", place], f"there is no kind {kind!r}; there are {', '.join(sorted(kinds()))}"
-            )
-    try:
-        settings = model(kind for kind in named).model_validate(attributes)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise fault([part for part in first["loc"] if part not in named], first["msg"]) from None
-    for path, sentence in settings.faults():
-        raise fault(path, sentence)
-    return settings
-
-
-def rendered(value: Any) -> Any:
-    """The value with environment variables put in; what is said by a variable that is not set counts as not said."""
-    if isinstance(value, str) and (match := _ENV.fullmatch(value)):
-        return os.environ.get(match[1]) or None
-    if isinstance(value, dict):
-        new = {key: rendered(one) for key, one in value.items()}
-        return {key: one for key, one in new.items() if one is not None or value[key] is None}
-    return [rendered(one) for one in value] if isinstance(value, list) else value
-
-
-def found() -> Path:
-    """The file in force: ``VIDCAP_CONFIG``, ``./vidcap.yaml``, ``$VIDCAP_HOME/vidcap.yaml``, else the package's."""
-    if named := os.environ.get("VIDCAP_CONFIG"):
-        return Path(named)
-    there = [Path("vidcap.yaml"), Path(os.environ.get("VIDCAP_HOME") or "data", "vidcap.yaml")]
-    return next((path for path in there if path.is_file()), DEFAULT)
+        return point.load()
+    except Exception as error:
+        raise CollectionError(f"the kind {name!r} ({point.value}) cannot be loaded: {error}") from error

@@ -70,7 +70,9 @@ def index_row(row: dict[str, Any], tag_numbers: dict[str, int], annotators: list
         PurePath(row["path"]).name,
         "+".join(_labels(row, annotators)),
         [tag_numbers.setdefault(tag, len(tag_numbers)) for tag in _tags(row, annotators)],
-        "".join(_STATUS_LETTERS.get(status.get(name, ""), _MISSING) for name in (one.name for one in annotators)),
+        "".join(
+            _STATUS_LETTERS.get(status.get(name, ""), _MISSING) for name in (one.name for one in annotators)
+        ),
     ]
 
 

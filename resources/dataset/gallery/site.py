@@ -160,7 +160,9 @@ def _call(function: str, *arguments: object) -> str:
 
     ASCII only, so that neither the encoding nor JavaScript's own line ends can matter.
     """
-    return f"{function}({','.join(json.dumps(one, separators=(',', ':'), default=str) for one in arguments)});\n"
+    return (
+        f"{function}({','.join(json.dumps(one, separators=(',', ':'), default=str) for one in arguments)});\n"
+    )
 
 
 def _page(data: str, shown: int, clips: int, plots: dict[str, bytes], demo_models: Sequence[str]) -> str:
