@@ -173,7 +173,8 @@ class Warehouse:
             connection.execute("COMMIT")
             columns = column_types(connection, "captioned_videos")
         assert row is not None
-        return Merge(*row, columns)
+        clips, annotations, version = row
+        return Merge(clips, annotations, version, columns)
 
     def rebuild(
         self,

@@ -74,6 +74,11 @@ def test_text_follows_the_order_of_preference_and_falls_back_to_the_source(capti
     captioned.warehouse.merge(captioned.lake, "shard-00000", DECLARED, ("captions_llava", "captions_pllava"))
     sources = dict(one(captioned, "SELECT id, text_source FROM captioned_videos WHERE shard = 'shard-00000'"))
     assert sources == {"a1": "captions_llava", "a2": "captions_llava", "a3": "captions_llava"}
+    captioned.warehouse.merge(
+        captioned.lake, "shard-00000", DECLARED, ("captions_gpt4v", "source", "captions_llava")
+    )
+    sources = dict(one(captioned, "SELECT id, text_source FROM captioned_videos WHERE shard = 'shard-00000'"))
+    assert sources == {"a1": "captions_llava", "a2": "captions_gpt4v", "a3": "source"}
     captioned.warehouse.merge(captioned.lake, "shard-00000", DECLARED, ())
     rows = one(
         captioned,
