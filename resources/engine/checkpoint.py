@@ -33,7 +33,8 @@ class Checkpoint:
         hub_id, _, revision = str(model).partition("@")
         if not _HUB_ID.fullmatch(hub_id):
             raise AnnotatorError(
-                f"the model '{model}' is neither a folder nor a hub id (owner/name[@revision])"
+                f"the model '{model}' is neither a folder nor a hub id (owner/name[@revision])",
+                retryable=False,
             )
         return cls(hub_id, revision or None, local=False)
 

@@ -36,14 +36,14 @@ def cuda_is_usable() -> bool:
 class Placement:
     """How a model is to compute; no ``auto`` is left in it.
 
-    ``device`` is ``cpu``, ``cuda`` (any free device) or ``cuda:N``; ``parts`` is over how many devices
-    the model is split.
+    ``device`` is ``cpu``, ``cuda`` (any free device) or ``cuda:N``; ``devices`` is over how many of them the
+    layers are spread.
     """
 
     device: str
     dtype: str
     attention: str
-    parts: int = 1
+    devices: int = 1
 
     @classmethod
     def choose(
@@ -59,16 +59,16 @@ class Placement:
         dtype = ("float32" if on_cpu else "bfloat16") if dtype == "auto" else dtype
         attention = "sdpa" if attention == "auto" else attention
         if not _DEVICE.fullmatch(device):
-            raise AnnotatorError(f"device '{device}' is unknown: use auto, cpu, cuda or cuda:N")
+            raise AnnotatorError(f"device '{device}' is unknown: use auto, cpu, cuda or cuda:N", retryable=False)
         if dtype not in DTYPES:
             raise AnnotatorError(f"dtype '{dtype}' is unknown: use auto, {', '.join(DTYPES)}")
         if attention not in ATTENTIONS:
             raise AnnotatorError(f"attention '{attention}' is unknown: use auto, {', '.join(ATTENTIONS)}")
-        if tensor_parallel_size < 1:
-            raise AnnotatorError(f"tensor_parallel_size must be at least 1, not {tensor_parallel_size}")
-        if tensor_parallel_size > 1 and ":" in device:
+        if tensor_parallel_size > 1 and (on_cpu or ":" in device):
             raise AnnotatorError(
-                f"tensor_parallel_size {tensor_parallel_size} cannot fit one device, {device}"
+                f"tensor_parallel_size {tensor_parallel_size} spreads a model over GPUs: with the device {device} "
+                "leave it at 1",
+                retryable=False,
             )
         if attention == "flash_attention_2" and on_cpu:
             raise AnnotatorError("flash_attention_2 needs a CUDA device: use sdpa or eager on a CPU")
