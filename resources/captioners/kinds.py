@@ -58,8 +58,9 @@ class Pllava(LocalModel, Captioner):
         default=None,
         description="LoRA scale numerator, as the checkpoint was trained with; default: a PEFT adapter's own, else 4.",
     )
-    merge_adapter: bool = Field(
-        default=True, description="Fold the adapter into the weights, in float32, which makes it faster."
+    merge_adapter: bool | None = Field(
+        default=None,
+        description="Fold the adapter into the weights, which is faster; the sum is computed in float32. Default: yes.",
     )
     num_frames: int | None = Field(
         default=None, gt=0, description="Frames a clip; default: the checkpoint's, else 4."
@@ -69,7 +70,8 @@ class Pllava(LocalModel, Captioner):
         description="Frames × height × width after pooling; default: the checkpoint's, else 4 12 12.",
     )
     prompt: str | None = Field(
-        default=None, description="The system text: a preset's name or the text itself; default: vidcap's own."
+        default=None,
+        description="The system text: a preset's name or the text itself; default: vidcap's own.",
     )
     query: str = Field(default="Describe the video in details.", description="The user turn.")
 

@@ -71,7 +71,9 @@ class PllavaCaptioner(PromptedCaptioner, ModelAnnotator):
         """(frames, rows, columns) of features kept of each clip."""
         frames, rows, columns = self.settings.pooling_shape or self._checkpoint_settings[1]
         if min(frames, rows, columns) < 1:
-            raise AnnotatorError(f"pooling_shape must be three positive numbers, not {self.settings.pooling_shape}")
+            raise AnnotatorError(
+                f"pooling_shape must be three positive numbers, not {self.settings.pooling_shape}"
+            )
         return frames, rows, columns
 
     @cached_property
@@ -97,6 +99,12 @@ class PllavaCaptioner(PromptedCaptioner, ModelAnnotator):
     def _rule(self) -> FrameRule:
         return FrameRule(RuleKind.PLLAVA, self.num_frames)
 
+    @property
+    def _merged_in_recipe(self) -> bool:
+        """As 0.1.0 wrote it, which merged by default in float32 only: existing captions are not asked for again."""
+        merge = self.settings.merge_adapter
+        return self.engine.placement.dtype == "float32" if merge is None else merge
+
     @cached_property
     def recipe(self) -> Recipe:  # noqa: D102
         placement = self.engine.placement
@@ -106,7 +114,7 @@ class PllavaCaptioner(PromptedCaptioner, ModelAnnotator):
                 **model_identity(self._checkpoint, placement, self._cache),
                 "adapter": self._adapter.identity(self._cache) if self._adapter else None,
                 "lora_alpha": self.settings.lora_alpha,
-                "merged": self.settings.merge_adapter,
+                "merged": self._merged_in_recipe,
                 "frames": self._rule.to_json(),
                 "pooling_shape": list(self.pooling_shape),
                 "prompt": [prompt.to_json() for prompt in prompts_of(self._prompt)],
@@ -171,7 +179,7 @@ class PllavaCaptioner(PromptedCaptioner, ModelAnnotator):
             pooling_shape=self.pooling_shape,
             adapter=self._adapter.folder() if self._adapter else None,
             lora_alpha=self.settings.lora_alpha,
-            merge=self.settings.merge_adapter,
+            merge=self.settings.merge_adapter is not False,
         )
 
     def decode(self, ids: Sequence[int]) -> str:  # noqa: D102

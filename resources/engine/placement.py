@@ -12,8 +12,6 @@ from resources.annotation.outcome import AnnotatorError
 if TYPE_CHECKING:
     import torch
 
-DTYPES = ("float32", "bfloat16", "float16")
-ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 
 
@@ -47,7 +45,7 @@ class Placement:
 
     @classmethod
     def choose(
-        cls, device: str = "auto", dtype: str = "auto", attention: str = "auto", tensor_parallel_size: int = 1
+        cls, device: str = "auto", dtype: str = "auto", attention: str = "sdpa", tensor_parallel_size: int = 1
     ) -> "Placement":
         """Resolve ``auto``: CUDA where there is one, bfloat16 on it and float32 on a CPU, SDPA attention.
 
@@ -57,13 +55,10 @@ class Placement:
         device = ("cuda" if cuda_is_usable() else "cpu") if device == "auto" else device
         on_cpu = device == "cpu"
         dtype = ("float32" if on_cpu else "bfloat16") if dtype == "auto" else dtype
-        attention = "sdpa" if attention == "auto" else attention
         if not _DEVICE.fullmatch(device):
-            raise AnnotatorError(f"device '{device}' is unknown: use auto, cpu, cuda or cuda:N", retryable=False)
-        if dtype not in DTYPES:
-            raise AnnotatorError(f"dtype '{dtype}' is unknown: use auto, {', '.join(DTYPES)}")
-        if attention not in ATTENTIONS:
-            raise AnnotatorError(f"attention '{attention}' is unknown: use auto, {', '.join(ATTENTIONS)}")
+            raise AnnotatorError(
+                f"device '{device}' is unknown: use auto, cpu, cuda or cuda:N", retryable=False
+            )
         if tensor_parallel_size > 1 and (on_cpu or ":" in device):
             raise AnnotatorError(
                 f"tensor_parallel_size {tensor_parallel_size} spreads a model over GPUs: with the device {device} "
@@ -71,9 +66,13 @@ class Placement:
                 retryable=False,
             )
         if attention == "flash_attention_2" and on_cpu:
-            raise AnnotatorError("flash_attention_2 needs a CUDA device: use sdpa or eager on a CPU")
+            raise AnnotatorError(
+                "flash_attention_2 needs a CUDA device: use sdpa or eager on a CPU", retryable=False
+            )
         if attention == "flash_attention_2" and dtype == "float32":
-            raise AnnotatorError("flash_attention_2 computes in half precision only: use bfloat16 or float16")
+            raise AnnotatorError(
+                "flash_attention_2 computes in half precision only: use bfloat16 or float16", retryable=False
+            )
         return cls(device, dtype, attention, tensor_parallel_size)
 
     @property
