@@ -90,7 +90,8 @@ class Transformers(LocalModel, Captioner):
     num_frames: int | None = Field(
         default=None,
         gt=0,
-        description="Frames of a video, 1 to 3 for LLaVA-1.6; default: the checkpoint's, else 1. Images are shown once.",
+        description="Frames of a video, 1 to 3 for LLaVA-1.6; default: the checkpoint's, else 1. "
+        "Images are shown once.",
     )
     short_side: int = Field(
         default=336, gt=0, description="Frames with a longer shorter side are resized to it."

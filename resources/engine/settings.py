@@ -34,7 +34,8 @@ class LocalModel(AnnotatorSettings):
     max_new_tokens: int = Field(default=256, gt=0, description="Longest answer, in tokens.")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto",
-        description="Arithmetic of the model: auto (bfloat16 on a GPU, float32 on the CPU), float32, bfloat16, float16.",
+        description="Arithmetic of the model: auto (bfloat16 on a GPU, float32 on the CPU), "
+        "float32, bfloat16, float16.",
     )
     attention: Literal["sdpa", "eager", "flash_attention_2"] = Field(
         default="sdpa",
@@ -55,7 +56,9 @@ class LocalModel(AnnotatorSettings):
     def missing(self) -> str | None:  # noqa: D102
         if self.model is not None:
             return None
-        return f"{self.name}: no model is named; set model to a folder or hub id, or to demo for the demonstration model"
+        return (
+            f"{self.name}: no model is named; set model to a folder or hub id, or to demo for the demo model"
+        )
 
     def for_demo(self) -> Self:  # noqa: D102
         return self if self.model is not None else self.model_copy(update={"model": DEMO})
