@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from resources.video.cores import available_cores
+from resources.video import available_cores
 from vidcap_assets.cli.output import Json, console, print_json
 from vidcap_assets.collection import environment
 
