@@ -16,11 +16,10 @@ COLLECTION = echoing(
     annotators=[Echo(batch_size=2)],
     automation={"look_every_s": int(os.environ.get("VIDCAP_LOOK_EVERY_S", "60"))},
 )
-EVERY_MINUTE = gap_schedule(
-    COLLECTION, dg.define_asset_job("caption_videos"), ["captions_llava"], cron="* * * * *"
-)
 
 product = Collection(COLLECTION).build_defs()
+CAPTION = next(job for job in product.jobs or [] if job.name == "caption_videos")
+EVERY_MINUTE = gap_schedule(COLLECTION, CAPTION, ["captions_llava"], cron="* * * * *")
 defs = dg.Definitions.merge(
     dg.Definitions(
         assets=product.assets,
