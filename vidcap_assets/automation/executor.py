@@ -1,10 +1,11 @@
 """How runs are executed: a process for each step, forked from one that has the imports done already."""
 
+import os
 from typing import Any
 
 import dagster as dg
 
-from vidcap_assets.automation.run_process import RunProcess
+from vidcap_assets.automation.run_process import WITHIN_A_RUN, RunProcess
 
 # Not the definitions: each step loads them itself, by the collection file as the run read it, and then follows the run.
 _PRELOADED = [
@@ -32,6 +33,7 @@ def noting_its_process(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition
 
         def execute(plan_context: Any, execution_plan: Any) -> Any:
             run_id = plan_context.run_id
+            os.environ[WITHIN_A_RUN] = run_id
             plan_context.instance.add_run_tags(run_id, RunProcess.current().tag(run_id))
             return run_plan(plan_context, execution_plan)
 

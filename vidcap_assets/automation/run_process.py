@@ -13,6 +13,8 @@ import dagster as dg
 
 TAG = "vidcap/process"
 HOST_VARIABLE = "VIDCAP_HOST"
+# Set by the executor in the process of a run, and so in those of its steps.
+WITHIN_A_RUN = "VIDCAP_WITHIN_A_RUN"
 _PROC = Path("/proc")
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"
 _PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
@@ -31,8 +33,8 @@ def follow_the_run() -> None:
     or the server that forks its steps, which ends with it.
     """
     run = multiprocessing.parent_process()
-    if run is None:
-        return
+    if run is None or WITHIN_A_RUN not in os.environ:
+        return  # the process of a run is a child too, of a code server, which it outlives
     end_with_parent()
     if not run.is_alive():  # it ended before the line above
         os.kill(os.getpid(), signal.SIGKILL)
