@@ -22,7 +22,7 @@ from resources.annotation.ladder import Ladder, Result
 from resources.annotation.outcome import Answer, AnsweredError, ClipError, ErrorKind, Outcome, Status
 from resources.annotation.outcome_table import outcomes_to_table
 from resources.annotation.prefetch import Prepared, prepare_ahead
-from resources.annotation.progress import Progress
+from resources.annotation.progress import Progress, ShardProgress, untold
 from resources.annotation.redo import Redo
 from resources.annotation.store import Known, ShardStore, known
 
@@ -40,6 +40,7 @@ class LoopOptions:
         redo_kinds: with `Redo.FAILED`, only failures of these kinds; empty for every kind.
         lock_timeout_s: seconds to wait for another process that holds this shard and annotator.
         log: receives a progress line every few seconds.
+        tell: receives the progress when a shard is opened and after every batch.
         show_bar: also draw a bar on the terminal.
     """
 
@@ -49,6 +50,7 @@ class LoopOptions:
     redo_kinds: frozenset[ErrorKind] = frozenset()
     lock_timeout_s: float = 0.0
     log: Callable[[str], None] = print
+    tell: Callable[[ShardProgress], None] = untold
     show_bar: bool = False
 
 
@@ -108,7 +110,9 @@ def annotate_shard(
             f"{len(todo)} to do, {len(reasons)} skipped, "
             f"{len(clips) - len(todo) - len(reasons)} done before"
         )
-        model_seconds = _annotate(annotator, todo, recorded, journal, options, store.shard) if todo else 0.0
+        begun = ShardProgress(store.recipe.annotator, store.shard, len(clips), len(clips) - len(todo))
+        options.tell(begun)
+        model_seconds = _annotate(annotator, todo, recorded, journal, options, begun) if todo else 0.0
         outcomes = _in_shard_order(clips, store.outcomes(journal), outcomes_to_table(skipped))
         tally = account(
             (clip.id for clip in clips),
@@ -145,7 +149,7 @@ def _annotate(
     recorded: dict[str, Known],
     journal: Journal,
     options: LoopOptions,
-    shard: str,
+    begun: ShardProgress,
 ) -> float:
     """Answer for every clip of ``todo`` and journal it; the seconds spent inside the annotator."""
     unreadable: list[tuple[Clip, ClipError]] = []
@@ -186,9 +190,7 @@ def _annotate(
         lookahead=2 * annotator.batch_size + options.prepare_workers,
     )
     chunks = _stream(annotator, readable(ahead), untried=any(clip.id not in recorded for clip in todo))
-    with Progress(
-        f"{annotator.recipe.annotator} {shard}", len(todo), options.log, options.show_bar
-    ) as progress:
+    with Progress(begun, options.log, options.tell, options.show_bar) as progress:
         try:
             while (chunk := next(chunks, None)) is not None:
                 seconds, answered = chunk

@@ -1,7 +1,9 @@
-"""Progress of a shard: a log line every few seconds, and a bar where there is a terminal."""
+"""Progress of a shard: a log line every few seconds, a record for who watches, and a bar where there is a terminal."""
 
+import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 
 from resources.annotation.outcome import Outcome, Status
@@ -9,11 +11,52 @@ from resources.annotation.outcome import Outcome, Status
 _LOG_EVERY_S = 5.0
 
 
+# Names the file to which the steps of a run append their progress, for the process that started the run.
+VARIABLE = "VIDCAP_PROGRESS"
+
+
+@dataclass(frozen=True, slots=True)
+class ShardProgress:
+    """How far one annotator is with one shard; ``settled`` clips had their outcome before, ``rate`` is clips/s."""
+
+    annotator: str
+    shard: str
+    clips: int
+    settled: int
+    done: int = 0
+    failed: int = 0
+    rate: float = 0.0
+
+
+def untold(progress: ShardProgress) -> None:
+    """Nobody watches."""
+
+
+def append_to(file: str | None) -> Callable[[ShardProgress], None]:
+    """Appends each record to a file as a line of JSON, whole, so that several processes may share it."""
+    if file is None:
+        return untold
+
+    def tell(progress: ShardProgress) -> None:
+        with open(file, "a", encoding="utf-8") as lines:
+            lines.write(json.dumps(asdict(progress)) + "\n")
+
+    return tell
+
+
 class Progress:
     """Counts outcomes and tells about them: ``done/total, rate, ETA, failed``."""
 
-    def __init__(self, title: str, total: int, log: Callable[[str], None], show_bar: bool) -> None:
+    def __init__(
+        self,
+        begun: ShardProgress,
+        log: Callable[[str], None],
+        tell: Callable[[ShardProgress], None],
+        show_bar: bool,
+    ) -> None:
+        title, total = f"{begun.annotator} {begun.shard}", begun.clips - begun.settled
         self._title, self._total, self._log = title, total, log
+        self._begun, self._tell = begun, tell
         self._done = self._failed = 0
         self._started = self._logged = time.monotonic()
         self._bar = None
@@ -29,6 +72,8 @@ class Progress:
         if self._bar is not None:
             self._bar.update(len(outcomes))
             self._bar.set_postfix(failed=self._failed)
+        rate = self._done / max(time.monotonic() - self._started, 1e-9)
+        self._tell(replace(self._begun, done=self._done, failed=self._failed, rate=rate))
         if time.monotonic() - self._logged >= _LOG_EVERY_S or self._done == self._total:
             self._logged = time.monotonic()
             self._log(self.line())

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
+from vidcap_assets.cli.run_log import RunLog
 
 from tests.cli.test_run_log import BEFORE
 from vidcap_assets.cli.bars import Bars
-from vidcap_assets.cli.run_log import RunLog
 
 SAID = [
     "camera_motion - camera_motion shard-00000: 500 clips, 480 to do, 5 skipped, 15 done before",
