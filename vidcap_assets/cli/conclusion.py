@@ -2,11 +2,11 @@
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
 import typer
 from rich.table import Table
 
@@ -21,16 +21,24 @@ _UNREADABLE = "SELECT path, probe_error FROM captioned_videos WHERE probe_error 
 _EXAMPLES = 3
 
 
+@dataclass(frozen=True)
+class Demo:
+    """A run over the demonstration clips: how long it took, and the options of ``vidcap`` itself it was given."""
+
+    seconds: float
+    options: Mapping[str, Any]
+
+
 def conclude(
     settings: CollectionSettings,
     results: Sequence[JobResult],
     as_json: bool,
-    demo_in_s: float | None = None,
+    demo: Demo | None = None,
 ) -> None:
     """Say how it ended; exit code 1 where not everything is done.
 
     Args:
-        demo_in_s: the run was over the demonstration clips and took so many seconds.
+        demo: the run was over the demonstration clips.
     """
     success = all(result.success for result in results)
     if as_json:
@@ -41,23 +49,22 @@ def conclude(
         )
     else:
         show_coverage()
-        if demo_in_s is None:
+        if demo is None:
             _tell_unreadable()
             console.print("[green]✓[/green] done. Next: vidcap report, vidcap export, vidcap status")
         else:
-            _show_demo(settings, demo_in_s)
+            _show_demo(settings, demo)
     if not success:
         raise typer.Exit(1)
 
 
-def command(line: str) -> str:
-    """A command as it works when it is typed here: with the options of this one, from this environment."""
+def _command(line: str, options: Mapping[str, Any]) -> str:
+    """A command as it works when it is typed here, with these options of ``vidcap`` itself."""
     program = Path(sys.executable).with_name("vidcap")
     if (found := shutil.which("vidcap")) and Path(found).resolve() == program.resolve():
         program = Path("vidcap")
     elif program.is_relative_to(Path.cwd()):
         program = program.relative_to(Path.cwd())
-    options = click.get_current_context().find_root().params
     given = [f"--{name} {options[name]}" for name in ("config", "home") if options.get(name)]
     return " ".join([str(program), *given, line])
 
@@ -70,7 +77,7 @@ def _tell_unreadable() -> None:
         )
 
 
-def _show_demo(settings: CollectionSettings, seconds: float) -> None:
+def _show_demo(settings: CollectionSettings, demo: Demo) -> None:
     found = [
         (column.name, one.role)
         for one in settings.declared
@@ -96,13 +103,13 @@ def _show_demo(settings: CollectionSettings, seconds: float) -> None:
             table.add_row(_short(row["path"]), row["probe_error"])
         console.print(table)
     lines = {
-        command("report --open"): "a gallery of these clips with what every captioner said",
-        command("ui"): "the asset graph, partitions and logs",
-        command("init --source FOLDER"): "a collection file for clips of your own",
+        _command("report --open", demo.options): "a gallery of these clips with what every captioner said",
+        _command("ui", demo.options): "the asset graph, partitions and logs",
+        _command("init --source FOLDER", {}): "a collection file for clips of your own",
     }
     width = max(map(len, lines))
     console.print(
-        f"[green]✓[/green] done in {seconds:.0f} s\n"
+        f"[green]✓[/green] done in {demo.seconds:.0f} s\n"
         f"Database: {settings.warehouse_block.uri}\n"
         f"Lake:     {settings.home}/lake (Parquet, one file for each asset and shard)\n\nNext:",
         *(f"\n  {line:<{width}}  {meaning}" for line, meaning in lines.items()),

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from resources.lake.lake import Lake
 from vidcap_assets.cli.choosing import chosen
-from vidcap_assets.cli.conclusion import conclude
+from vidcap_assets.cli.conclusion import Demo, conclude
 from vidcap_assets.cli.in_force import (
     SOURCE_VARIABLE,
     collection,
@@ -30,6 +30,7 @@ from vidcap_assets.collection.settings import CollectionError, CollectionSetting
 
 
 def run(
+    context: typer.Context,
     source: Annotated[
         str | None,
         typer.Argument(
@@ -84,7 +85,8 @@ def run(
             finished.update(shards)
         if not watch or not _wait(looked_in, every, told=as_json or not done):
             break
-    conclude(settings, results, as_json, demo_in_s=time.monotonic() - started if settings.is_demo else None)
+    demo = Demo(time.monotonic() - started, context.find_root().params) if settings.is_demo else None
+    conclude(settings, results, as_json, demo)
 
 
 def ui(
