@@ -1,38 +1,47 @@
-"""How long loading the definitions takes, as a ratio to `import dagster`: the price of every step process.
+"""What loading the definitions costs beside ``import dagster``, and what fifty captioners cost beside three.
 
-Each import runs in fresh processes, alternately, so that both see the same machine; CPU time is compared.
+Prints ratios of processor time, each the median of interleaved runs in fresh processes.
 """
 
-import argparse
+import os
 import resource
 import statistics
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
+
+ROUNDS = 7
+DAGSTER, DEFINITIONS = "import dagster", "import vidcap_assets.definitions"
 
 
-def cpu_seconds(statement: str) -> float:
-    """User and system time of a fresh interpreter that runs one statement."""
+def collection(captioners: int) -> str:
+    entries = "\n".join(
+        f"    - {{kind: transformers, name: c{number}, model: /models/m}}" for number in range(captioners)
+    )
+    return f"type: vidcap_assets.Collection\nattributes:\n  source: /clips\n  annotators:\n{entries}\n"
+
+
+def seconds(statement: str, config: Path | None = None) -> float:
+    variables = {**os.environ, **({"VIDCAP_CONFIG": str(config)} if config else {})}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-W", "ignore", "-c", statement], check=True)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", statement], check=True, env=variables)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
-    base, ours = [], []
-    for _ in range(rounds):
-        base.append(cpu_seconds("import dagster"))
-        ours.append(cpu_seconds("import vidcap_assets.definitions"))
-    ratio = statistics.median(ours) / statistics.median(base)
-    print(f"import dagster       {statistics.median(base):.2f} CPU s (median of {rounds})")
-    print(f"the definitions      {statistics.median(ours):.2f} CPU s")
-    rounds_apart = sorted(mine / theirs for mine, theirs in zip(ours, base, strict=True))
-    print(
-        f"ratio                {ratio:.2f} (bar: 1.5; rounds {rounds_apart[0]:.2f} to {rounds_apart[-1]:.2f})"
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        few, many = Path(folder, "few.yaml"), Path(folder, "many.yaml")
+        few.write_text(collection(3))
+        many.write_text(collection(50))
+        rounds = [
+            (seconds(DAGSTER), seconds(DEFINITIONS), seconds(DEFINITIONS, few), seconds(DEFINITIONS, many))
+            for _ in range(ROUNDS)
+        ]
+    dagster, default, three, fifty = (statistics.median(column) for column in zip(*rounds, strict=True))
+    print(f"import dagster {dagster:.2f} s; the definitions {default / dagster:.2f} x that")
+    print(f"fifty captioners in one file: {fifty / three:.2f} x three")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A part of a collection file as a frozen pydantic model, with ``{{ env.NAME }}`` as its only template."""
 
+import json
 import os
 import re
 from typing import Any, get_args
@@ -7,6 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ConfigDict, model_validator
 
 TEMPLATE = re.compile(r"\{\{\s*env\.(\w+)\s*\}\}")
+_CREDENTIALS = re.compile(r"//[^/@\s\"]+@")
 
 
 class Block(BaseModel):
@@ -16,6 +18,10 @@ class Block(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    def shown(self) -> dict[str, Any]:
+        """The settings as people may see them: no user name or password of an address."""
+        return json.loads(_CREDENTIALS.sub("//***@", self.model_dump_json()))
 
     @model_validator(mode="before")
     @classmethod

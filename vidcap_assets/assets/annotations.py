@@ -32,7 +32,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
                 kinds=set(entry.icons),
                 skippable=True,
                 metadata={
-                    "settings": entry.model_dump(mode="json"),
+                    "settings": dg.MetadataValue.json(entry.shown()),
                     "dagster/column_schema": ANNOTATION,
                     "dagster/column_lineage": annotation_lineage(
                         key, ("raw_meta", "path"), *((name, "value") for name in upstream[one.asset])

@@ -20,6 +20,7 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         key=key("video_index"),
         group_name=_GROUP,
         kinds={"parquet"},
+        metadata={"collection": dg.MetadataValue.json(collection.shown())},
         required_resource_keys={label("source"), label("lake")},
     )
     def video_index(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
