@@ -34,8 +34,7 @@ from resources.annotation.store import ShardStore
 from resources.captioners.pllava import EMBEDDED, PllavaCaptioner
 from resources.demo.clips import render_clips
 from resources.engine.rows import Row
-from resources.video import FrameReader, IsolatedWorkers
-from resources.video.cores import available_cores
+from resources.video import FrameReader, IsolatedWorkers, available_cores
 
 FRAMES, POOLING = 4, (4, 4, 4)
 LARGE, SMALL = 16, 1

@@ -11,13 +11,13 @@ from PIL import Image
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
 from resources.annotation.recipe import Recipe
-from resources.captioners.frames import FrameReader
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import check_frames, prompts_of, resolve_prompt
 from resources.engine.checkpoint import Checkpoint
 from resources.engine.model_annotator import LazyEngine, ModelAnnotator, context_problem, model_identity
 from resources.engine.once import Once
 from resources.engine.placement import Placement
+from resources.video import FrameReader
 from resources.video.sampling import FrameRule
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import AnnotatorError
 from resources.annotation.recipe import Recipe
-from resources.captioners.frames import FrameReader
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import prompts_of, resolve_prompt
 from resources.engine.checkpoint import Checkpoint
 from resources.engine.model_annotator import LazyEngine, ModelAnnotator, context_problem, model_identity
 from resources.engine.once import Once
 from resources.engine.placement import Placement
+from resources.video import FrameReader
 from resources.video.sampling import FrameRule, RuleKind
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from resources.video.cores import available_cores
+from resources.video import available_cores
 from vidcap_assets.assets.policies import GPU_POOL
 from vidcap_assets.cli.in_force import collection
 from vidcap_assets.cli.output import Json, console, print_json

@@ -1,4 +1,4 @@
-"""Camera motion by CoTracker, for users who have its package and weights: Open-Sora's own way.
+"""Camera motion by the tracks of a CoTracker checkpoint: Open-Sora's own way.
 
 A 10 x 10 grid of points is followed from the first frame to the last, and the edge rules read it directly.
 """
@@ -17,14 +17,13 @@ from resources.annotation.annotator import Annotator
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.outcome import AnnotatorError, Answer, ClipError
 from resources.annotation.recipe import Recipe
-from resources.camera_motion.annotator import Analysed, frame_rule
+from resources.camera_motion.annotator import Analysed
 from resources.camera_motion.classify import GRID, labels_of_grid
 from resources.camera_motion.describe import describe
 from resources.camera_motion.motion import CameraMotion, Reason, unclassified
 from resources.engine.fingerprint import fingerprint_folder
 from resources.engine.placement import Placement
-from resources.video.frames import FrameReader, Frames
-from resources.video.workers import IsolatedWorkers
+from resources.video import FrameReader, FrameRule, Frames, RuleKind
 
 CODE_VERSION = 1
 FRAMES = 60
@@ -32,7 +31,7 @@ SHORT_SIDE = 384
 MIN_POINTS = 12
 HOW_TO_INSTALL = (
     "install it with `pip install git+https://github.com/facebookresearch/co-tracker` and download "
-    "`scaled_offline.pth` of facebook/cotracker3, or use the backend `tracks`, which needs no weights"
+    "`scaled_offline.pth` of facebook/cotracker3, or use the kind `camera_motion`, which needs no weights"
 )
 ARCHITECTURES: dict[str, dict[str, Any]] = {
     "scaled_offline": {"v2": False, "offline": True, "window_len": 60},
@@ -46,7 +45,7 @@ class CoTrackerAnnotator(Annotator):
     """Classifies the camera motion of clips by the tracks of a CoTracker checkpoint.
 
     Args:
-        workers: where files are decoded.
+        reader: reads the frames.
         checkpoint: a `.pth` file as published (`scaled_offline.pth`, `cotracker2.pth`, ...); the name tells
             the architecture.
         threshold: how far an edge of the picture must move to count, as a fraction of the shorter side.
@@ -55,41 +54,36 @@ class CoTrackerAnnotator(Annotator):
 
     batch_size = 1
 
-    def __init__(
-        self,
-        workers: IsolatedWorkers,
-        checkpoint: str | Path,
-        threshold: float = 0.25,
-        frames: int = FRAMES,
-        device: str = "auto",
-    ) -> None:
-        self._reader = FrameReader(workers)
-        self._checkpoint = Path(checkpoint)
-        self.threshold = threshold
-        self.frames = frames
+    def __init__(self, reader: FrameReader, checkpoint: Path, threshold: float, device: str) -> None:
+        self._reader = reader
+        self._checkpoint = checkpoint
+        self._threshold = threshold
         self._placement = Placement.choose(device, dtype="float32")
         self._model: Any = None
 
     @property
     def recipe(self) -> Recipe:
         """Threshold, sampling, and the content of the checkpoint."""
-        self._require_checkpoint()
+        if not self._checkpoint.is_file():
+            raise AnnotatorError(
+                f"the CoTracker checkpoint '{self._checkpoint}' is no file: {HOW_TO_INSTALL}"
+            )
         settings = {
             "backend": "cotracker",
             "checkpoint": self._checkpoint.name,
             "weights": fingerprint_folder(self._checkpoint.parent, [glob.escape(self._checkpoint.name)]),
-            "threshold": self.threshold,
-            "frames": self.frames,
+            "threshold": self._threshold,
+            "frames": FRAMES,
             "short_side": SHORT_SIDE,
             "code_version": CODE_VERSION,
         }
-        return Recipe("camera_motion", settings)
+        return Recipe("cotracker", settings)
 
     def prepare(self, clip: Clip) -> Frames | None:
         """Decode the frames, RGB with a short side of 384 pixels; none of a still."""
         if clip.kind is Kind.IMAGE:
             return None
-        rule = frame_rule(None, self.frames)
+        rule = FrameRule(RuleKind.LINSPACE, FRAMES)
         return self._reader.read(clip.path, clip.kind, rule, short_side=SHORT_SIDE)
 
     def annotate(self, batch: Sequence[Frames | None]) -> Sequence[Answer | ClipError]:
@@ -109,7 +103,7 @@ class CoTrackerAnnotator(Annotator):
             return Analysed(unclassified(Reason.SINGLE_FRAME))
         began = time.perf_counter()
         tracks, visible = self._follow(frames.images)
-        motion = motion_of_tracks(tracks, visible, frames.images.shape[1:3], self.threshold)
+        motion = motion_of_tracks(tracks, visible, frames.images.shape[1:3], self._threshold)
         reading = {"frames_analysed": len(frames.indices), **frames.details}
         return Analysed(motion, time.perf_counter() - began, reading)
 
@@ -125,12 +119,6 @@ class CoTrackerAnnotator(Annotator):
             tracks, visible = self._model(video, grid_size=GRID)
         return tracks[0].double().cpu().numpy(), visible[0].reshape(len(images), -1).cpu().numpy()
 
-    def _require_checkpoint(self) -> None:
-        if not self._checkpoint.is_file():
-            raise AnnotatorError(
-                f"the CoTracker checkpoint '{self._checkpoint}' is no file: {HOW_TO_INSTALL}"
-            )
-
 
 def load_predictor(checkpoint: Path) -> Any:
     """The package's `CoTrackerPredictor` with these weights, on the CPU.
@@ -138,10 +126,8 @@ def load_predictor(checkpoint: Path) -> Any:
     Releases of the package differ: those before CoTracker 3 know neither ``v2`` nor ``offline``.
 
     Raises:
-        AnnotatorError: no package, no file, a name of no known architecture, or weights that do not fit.
+        AnnotatorError: no package, a name of no known architecture, or weights that do not fit.
     """
-    if not checkpoint.is_file():
-        raise AnnotatorError(f"the CoTracker checkpoint '{checkpoint}' is no file: {HOW_TO_INSTALL}")
     architecture = ARCHITECTURES.get(checkpoint.stem)
     if architecture is None:
         known = ", ".join(f"{name}.pth" for name in ARCHITECTURES)
