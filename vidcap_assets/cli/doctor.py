@@ -118,7 +118,7 @@ def check_annotators(settings: CollectionSettings) -> list[Finding]:
         what = f"annotator {entry.name}"
         model = getattr(entry, "model", None)
         served = getattr(entry, "base_url", None) or getattr(entry, "serve", None)
-        if entry.uses_demo_model or (settings.is_demo and entry.pool == GPU_POOL and model is None):
+        if entry.uses_demo_model:
             found = "a demonstration model: it knows the demo clips and nothing else"
             findings.append(Finding(what, Level.NOTE, found, "name a model for clips of your own"))
         elif model is None or served or entry.pool != GPU_POOL:

@@ -55,8 +55,8 @@ def keep_off_the_demo() -> None:
 
 def tell_left_out(settings: CollectionSettings) -> None:
     """One sentence for each annotator that does not work here, and for what answers with a demonstration model."""
-    for name, sentence in settings.left_out.items():
-        console.print(f"! {name} is left out: {sentence}", style="yellow", markup=False, soft_wrap=True)
+    for sentence in settings.left_out.values():
+        console.print(f"! left out: {sentence}", style="yellow", markup=False, soft_wrap=True)
     if settings.demo_models:
         names = ", ".join(settings.demo_models)
         console.print(
