@@ -6,6 +6,7 @@ import duckdb
 import pytest
 
 from tests.cli.process import Terminal
+from tests.dataset.collection import Collection, clip
 
 ENTRIES = """
     - {kind: transformers, name: plain, model: demo, prompt: Describe it., max_new_tokens: 4}
@@ -52,10 +53,12 @@ def test_two_entries_of_a_kind_stand_side_by_side(terminal: Terminal) -> None:
         "captions_brief": 3,
         "camera_motion": 3,
     }
-    [clip] = [path for path in ("1.mp4",)]
-    compared = terminal.json("compare", clip)
+    compared = terminal.json("compare", "1.mp4")
     assert {said["captioner"] for said in compared["captions"]} == {"captions_plain", "captions_brief"}
-    assert terminal.json("config")["settings"]["brief.max_new_tokens"] == {"value": 3, "from": "vidcap.yaml:11"}
+    assert terminal.json("config")["settings"]["brief.max_new_tokens"] == {
+        "value": 3,
+        "from": "vidcap.yaml:11",
+    }
 
 
 def test_what_is_captioned_stays_until_its_own_entry_changes(terminal: Terminal) -> None:
@@ -67,10 +70,12 @@ def test_what_is_captioned_stays_until_its_own_entry_changes(terminal: Terminal)
     assert new(first, captioned_by(terminal)) == dict.fromkeys(first, 0), "one unreadable file redoes nothing"
 
     file = terminal.folder / "vidcap.yaml"
-    file.write_text(file.read_text().replace("Say it in a word.", "One word, please."))
+    file.write_text(file.read_text().replace("Say it in a word.", "One word please."))
     said = terminal.says("run")
     assert said.returncode == 0, said.stderr
-    assert 'captions_brief: 3 rows to be redone: prompt "Say it in a word." → "One word, please."' in said.stderr
+    assert (
+        'captions_brief: 3 rows to be redone: prompt "Say it in a word." → "One word please."' in said.stderr
+    )
     assert "captions_plain" not in said.stderr
     second = captioned_by(terminal)
     assert new(first, second) == {"captions_plain": 0, "camera_motion": 0, "captions_brief": 3}
@@ -91,20 +96,10 @@ def test_a_source_for_one_command_is_said(terminal: Terminal, tmp_path: Path) ->
 def test_above_a_hundred_rows_somebody_has_to_agree(tmp_path: Path) -> None:
     home = tmp_path / "data"
     Terminal(tmp_path).says("init")
-    from resources.annotation.clip import Clip, Kind
-    from resources.annotation.loop import LoopOptions, annotate_shard
-    from resources.lake.lake import Lake
-    from tests.dataset.collection import Collection, ScriptedAnnotator, clip
-
     collection = Collection(home)
     collection.add_shard("shard-00000", [clip(f"clip{number}") for number in range(101)])
-    annotator = ScriptedAnnotator("camera_motion", lambda one: "static")
-    lake = Lake(home)
-    store = lake.store(annotator.recipe, "shard-00000")
-    annotate_shard(annotator, lake.clips("shard-00000"), store, LoopOptions(log=str))
-    lake.remember(annotator.recipe)
+    collection.annotate("camera_motion", lambda one: "static")
     said = Terminal(tmp_path).says("run", "--captioners", "")
     assert said.returncode == 1
     assert "101 rows would be redone, nothing was started; agree with --yes" in said.stderr
     assert not (home / "logs").exists()
-    assert Clip and Kind
