@@ -29,7 +29,7 @@ class Terminal:
         command = [sys.executable, "-W", "ignore", "-m", "vidcap_assets.cli", *arguments]
         return subprocess.run(
             command, cwd=self.folder, env=environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, timeout=600,
+            capture_output=True, text=True, check=False, timeout=600,
         )  # fmt: skip
 
     def json(self, *arguments: str, **variables: str) -> dict:

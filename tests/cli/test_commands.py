@@ -94,7 +94,8 @@ def test_before_the_first_run_the_next_step_is_named(vidcap, tmp_path: Path, com
 @pytest.mark.parametrize(
     "command",
     [["run", "--captioners", "blip"], ["retry"], ["retry", "--failed", "--kind", "tired"],
-     ["retry", "--failed", "--annotator", "captions"], ["rebuild", "--prefer", "blip"], ["export", "--captioner", "blip"],
+     ["retry", "--failed", "--annotator", "captions"], ["rebuild", "--prefer", "blip"],
+     ["export", "--captioner", "blip"],
      ["ui", "--port", "99999999"], ["nonsense"]],
 )  # fmt: skip
 def test_wrong_usage_is_exit_code_2(vidcap, tmp_path: Path, command: list[str]) -> None:
@@ -231,7 +232,8 @@ WRONG = {
 
 @pytest.mark.parametrize("text", WRONG.values(), ids=WRONG.keys())
 @pytest.mark.parametrize("command", [["run", "demo"], ["status"], ["retry", "--failed"], ["rebuild"], ["export"],
-                                     ["report"], ["compare", "x"], ["doctor"], ["ui"], ["reap"], ["config"]])  # fmt: skip
+                                     ["report"], ["compare", "x"], ["doctor"], ["ui"], ["reap"],
+                                     ["config"]])  # fmt: skip
 def test_a_wrong_file_is_one_sentence_and_nothing_is_started(
     vidcap, tmp_path, monkeypatch, text, command
 ) -> None:

@@ -90,6 +90,7 @@ def reap(
     """End runs whose processes are gone (a killed machine), so that they hold no GPU slot for ever."""
     from vidcap_assets.automation.reaper import reap as reap_runs
 
+    collection()
     with instance() as history:
         reaped = reap_runs(history, timedelta(minutes=older_than), lost_host or [])
     if as_json:
