@@ -15,7 +15,8 @@ from resources.annotation.clip import Clip, Kind
 from resources.annotation.loop import LoopOptions, annotate_shard
 from resources.annotation.store import ShardStore
 from resources.captioners.llava import LlavaCaptioner
-from resources.captioners.openai import OpenAICaptioner
+from resources.captioners.openai.captioner import OpenAICaptioner
+from resources.captioners.openai.kind import OpenAI
 from resources.demo.clips import render_clips
 from resources.storage.files import storage_path
 from resources.video import FrameReader, IsolatedWorkers
@@ -50,15 +51,18 @@ def compare(base_url: str, model: str, count: int, num_frames: int) -> list[Comp
             device="cpu",
         )
         served = OpenAICaptioner(
+            OpenAI(
+                name="served",
+                model=model,
+                base_url=base_url,
+                num_frames=num_frames,
+                short_side=SHORT_SIDE,
+                prompt=PROMPT,
+                image_format="png",
+                max_concurrency=2,
+                timeout_s=300,
+            ),
             frames,
-            model=model,
-            base_url=base_url,
-            num_frames=num_frames,
-            short_side=SHORT_SIDE,
-            prompt=PROMPT,
-            image_format="png",
-            max_concurrency=2,
-            timeout_s=300,
         )
         values = [captions(annotator, clips, home) for annotator in (local, served)]
     return [Compared(clip.id, *pair) for clip, pair in zip(clips, zip(*values, strict=True), strict=True)]

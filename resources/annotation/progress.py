@@ -1,10 +1,9 @@
-"""Progress of a shard: a log line every few seconds, a record for who watches, and a bar where there is a terminal."""
+"""Progress of a shard: a log line every few seconds, and a record for who watches."""
 
 import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from types import TracebackType
 
 from resources.annotation.outcome import Outcome, Status
 
@@ -48,30 +47,17 @@ class Progress:
     """Counts outcomes and tells about them: ``done/total, rate, ETA, failed``."""
 
     def __init__(
-        self,
-        begun: ShardProgress,
-        log: Callable[[str], None],
-        tell: Callable[[ShardProgress], None],
-        show_bar: bool,
+        self, begun: ShardProgress, log: Callable[[str], None], tell: Callable[[ShardProgress], None]
     ) -> None:
-        title, total = f"{begun.annotator} {begun.shard}", begun.clips - begun.settled
-        self._title, self._total, self._log = title, total, log
-        self._begun, self._tell = begun, tell
+        self._title, self._total = f"{begun.annotator} {begun.shard}", begun.clips - begun.settled
+        self._begun, self._log, self._tell = begun, log, tell
         self._done = self._failed = 0
         self._started = self._logged = time.monotonic()
-        self._bar = None
-        if show_bar:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, desc=title, unit="clip")
 
     def update(self, outcomes: Sequence[Outcome]) -> None:
         """Count a batch that has been made durable."""
         self._done += len(outcomes)
         self._failed += sum(outcome.status is Status.FAILED for outcome in outcomes)
-        if self._bar is not None:
-            self._bar.update(len(outcomes))
-            self._bar.set_postfix(failed=self._failed)
         rate = self._done / max(time.monotonic() - self._started, 1e-9)
         self._tell(replace(self._begun, done=self._done, failed=self._failed, rate=rate))
         if time.monotonic() - self._logged >= _LOG_EVERY_S or self._done == self._total:
@@ -86,12 +72,3 @@ class Progress:
         return (
             f"{self._title}: {self._done}/{self._total} clips, {rate:.2f}/s, ETA {eta}, {self._failed} failed"
         )
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.close()

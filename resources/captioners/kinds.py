@@ -1,6 +1,5 @@
 """The captioners that come with the package, as entries of a collection file."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import ClassVar, Literal
@@ -9,7 +8,6 @@ from pydantic import Field
 
 from resources.annotation.annotator import Annotator
 from resources.annotation.declaration import PIXELS, AnnotatorSettings, Column, Declaration, Role, Scene
-from resources.annotation.outcome import AnnotatorError
 from resources.engine.fingerprint import model_cache
 
 
@@ -90,55 +88,3 @@ class Transformers(LocalModel, Captioner):
         from resources.captioners.llava import LlavaCaptioner
 
         return LlavaCaptioner(**self.own(), frames=scene.frames, cache=model_cache(scene.lake))
-
-
-class OpenAI(Captioner):
-    """Captions by a server that speaks the OpenAI API."""
-
-    pool: ClassVar[str | None] = "openai"
-    icons: ClassVar[frozenset[str]] = frozenset({"openai"})
-    kind: Literal["openai"] = "openai"
-    model: str = Field(default="gpt-4o", description="The model's name at the server.")
-    base_url: str | None = Field(default=None, description="The server; default: OpenAI.")
-    api_key: str | None = Field(
-        default=None, repr=False, description="As `{{ env.NAME }}`; default: OPENAI_API_KEY."
-    )
-    num_frames: int = Field(default=3, gt=0, description="Frames a clip, sent as JPEG in time order.")
-    prompt: str = Field(default="auto", description="A preset's name or the literal text to use.")
-    max_tokens: int = Field(default=300, gt=0, description="Longest caption, in tokens.")
-    max_concurrency: int = Field(default=16, gt=0, description="Requests in flight at most.")
-    max_cost_usd: float | None = Field(
-        default=None, description="What a run may spend; the rest is left to do."
-    )
-    prices: dict[str, dict[str, float]] = Field(
-        default={}, description="Dollars for a million tokens, by model."
-    )
-    detail: str = Field(
-        default="low", description="How closely the server looks at a frame: low, high or auto."
-    )
-    short_side: int = Field(
-        default=512, gt=0, description="Frames with a longer shorter side are resized to it."
-    )
-    image_format: str = Field(default="jpeg", description="How frames are sent: jpeg or png.")
-    jpeg_quality: int = Field(default=90, ge=1, le=95, description="Quality of the JPEGs.")
-    timeout_s: float = Field(default=60.0, gt=0, description="Seconds one request may take.")
-    max_attempts: int = Field(default=8, gt=0, description="Requests for one clip before it is given up.")
-    batch_api: bool = Field(default=False, description="Submit shards as batch jobs at half the price.")
-    batch_wait_s: float = Field(default=0.0, ge=0, description="Seconds to wait for a batch job.")
-
-    def captioner(self, scene: Scene) -> Annotator:  # noqa: D102
-        from resources.captioners.openai import OpenAICaptioner, Price
-
-        journal = scene.lake.local("journal")
-        if journal is None and self.max_cost_usd is not None:
-            raise AnnotatorError(
-                "max_cost_usd needs a home on a file system; nothing was sent", retryable=False
-            )
-        return OpenAICaptioner(
-            **self.own() | {"api_key": self.api_key or os.environ.get("OPENAI_API_KEY"), "prices": {model: Price(**price) for model, price in self.prices.items()}},
-            asset=self.step,
-            frames=scene.frames,
-            spend_file=journal / "spend" / f"{scene.run_id}.json" if journal else None,
-            batch_folder=scene.lake.folder("journal") / "openai_batches",
-            log=scene.log,
-        )  # fmt: skip

@@ -5,8 +5,8 @@ import dagster as dg
 import duckdb
 import pytest
 
-from resources.annotation.testing import EchoAnnotator
 from resources.lake.lake import Lake
+from tests.annotation.echo import EchoAnnotator
 from vidcap_assets.assets.partitions import SHARDS
 from vidcap_assets.collection.blocks import DecodeResource, LakeResource, SourceResource, WarehouseResource
 from vidcap_assets.definitions import ASSETS, RESOURCES

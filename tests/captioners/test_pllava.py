@@ -150,4 +150,4 @@ def test_a_recipe_needs_no_torch() -> None:
         "TagAnnotator('objects', Tagger(model=model)).recipe\n"
         "assert not {'torch', 'transformers', 'peft', 'cv2', 'av'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True)

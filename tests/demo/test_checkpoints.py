@@ -21,10 +21,10 @@ from resources.annotation.outcome import Answer
 from resources.captioners.llava import LlavaCaptioner
 from resources.captioners.pllava import PllavaCaptioner
 from resources.demo.clips import Truth, render_clips
-from resources.demo.layout import CHECKPOINTS, LORA_RANK, POOLING_SHAPE
 from resources.demo.world import MOVES, Slots, parse
 from resources.tagger import TagAnnotator, Tagger
 from resources.video import FrameReader, IsolatedWorkers
+from tools.train_embedded.layout import CHECKPOINTS, LORA_RANK, POOLING_SHAPE
 
 NAMES = ("tiny-llava-next", "tiny-pllava", "tiny-tagger")
 HELD_OUT_SEED, HELD_OUT_CLIPS = 20_261_122, 24

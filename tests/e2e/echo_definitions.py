@@ -9,22 +9,26 @@ import dagster as dg
 
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import Answer
-from resources.annotation.testing import EchoAnnotator
+from tests.annotation.echo import EchoAnnotator
 from vidcap_assets.automation.registered_executor import registered
 from vidcap_assets.definitions import ASSETS, RESOURCES
 
 
 class LoggingEcho(EchoAnnotator):
-    """Notes the process and the ids of every batch before it takes its time over them."""
+    """Notes the process and the ids of every batch before it takes its time over them.
 
-    def __init__(self, calls: Path, prompt: str, batch_seconds: float):
+    The batch that is the ``hangs_at``-th of the test's hangs until it is killed.
+    """
+
+    def __init__(self, calls: Path, prompt: str, batch_seconds: float, hangs_at: int):
         super().__init__("captions_llava", batch_size=4, prompt=prompt)
-        self._calls, self._batch_seconds = calls, batch_seconds
+        self._calls, self._batch_seconds, self._hangs_at = calls, batch_seconds, hangs_at
 
     def annotate(self, batch: Sequence[Clip]) -> list[Answer]:
         with open(self._calls, "a") as calls:
             calls.write(f"{os.getpid()} {' '.join(clip.id for clip in batch)}\n")
-        time.sleep(self._batch_seconds)
+        hangs = len(self._calls.read_text().splitlines()) == self._hangs_at
+        time.sleep(600 if hangs else self._batch_seconds)
         return super().annotate(batch)
 
 
@@ -32,9 +36,10 @@ class EchoResource(dg.ConfigurableResource):
     calls: str
     prompt: str = ""
     batch_seconds: float = 0.0
+    hangs_at: int = 0
 
     def captioner(self, frames, lake, run_id) -> LoggingEcho:
-        return LoggingEcho(Path(self.calls), self.prompt, self.batch_seconds)
+        return LoggingEcho(Path(self.calls), self.prompt, self.batch_seconds, self.hangs_at)
 
 
 defs = dg.Definitions(
@@ -50,6 +55,7 @@ defs = dg.Definitions(
             calls=os.environ.get("ECHO_CALLS", "calls.txt"),
             prompt=os.environ.get("ECHO_PROMPT", ""),
             batch_seconds=float(os.environ.get("ECHO_BATCH_SECONDS", "0")),
+            hangs_at=int(os.environ.get("ECHO_HANGS_AT", "0")),
         )
     },
     executor=registered(dg.multiprocess_executor),

@@ -10,7 +10,7 @@ from vidcap_assets.jobs import index_videos
 
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import Answer, ClipError, ErrorKind
-from resources.annotation.testing import EchoAnnotator
+from tests.annotation.echo import EchoAnnotator
 from vidcap_assets.assets.partitions import shards
 from vidcap_assets.automation.reaper import reaper_sensor
 from vidcap_assets.automation.registered_executor import registered

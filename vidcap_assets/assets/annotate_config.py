@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import dagster as dg
 from pydantic import Field
 
+from resources.annotation.loop import Redo
 from resources.annotation.outcome import ErrorKind
-from resources.annotation.redo import Redo
 from vidcap_assets.assets.checks import QualityCheck, QualityConfig, quality_specs
 
 ACCOUNTING = "accounting"

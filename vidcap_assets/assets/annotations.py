@@ -28,7 +28,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
                 key(one.asset),
                 deps=[key(name) for name in ("raw_meta", *upstream[one.asset])],
                 description=one.meaning,
-                group_name=one.role,
+                group_name=one.role.value,
                 kinds=set(entry.icons),
                 skippable=True,
                 metadata={

@@ -26,7 +26,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-CHECKPOINTS = Path(__file__).parent / "checkpoints"
+CHECKPOINTS = Path(__file__).parents[2] / "resources/demo/checkpoints"
 IMAGE_SIDE, PATCH_SIDE, WIDTH = 72, 18, 128
 POOLING_SHAPE = (4, 2, 2)
 LORA_RANK, LORA_ALPHA = 16, 4

@@ -12,11 +12,11 @@ from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerFast
 
 from resources.captioners.prompts import PRESETS, TEXT_SLOT
-from resources.demo.layout import IMAGE_SIDE, PATCH_SIDE, POOLING_SHAPE
 from resources.demo.scene import random_scene
 from resources.demo.world import ACTIONS, BACKGROUNDS, COLOURS, SHAPES, SURFACES
 from resources.tagger.prompts import TAG_PROMPTS
 from resources.video.sampling import FrameRule, RuleKind
+from tools.train_embedded.layout import IMAGE_SIDE, PATCH_SIDE, POOLING_SHAPE
 
 IGNORED = -100
 PLLAVA_QUERY = "Describe the video in details."

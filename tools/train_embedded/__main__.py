@@ -1,4 +1,4 @@
-"""Train the three embedded checkpoints from nothing: ``python -m resources.demo.train``.
+"""Train the three embedded checkpoints from nothing: ``python -m tools.train_embedded``.
 
 Five stages, each resumable, each on scenes that are drawn fresh and never seen twice:
 
@@ -27,8 +27,9 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerFast
 
-from resources.demo import layout
-from resources.demo.training_data import (
+from resources.demo.world import ACTIONS, BACKGROUNDS, COLOURS, SHAPES, SURFACES
+from tools.train_embedded import layout
+from tools.train_embedded.training_data import (
     IGNORED,
     CaptionBatches,
     FrameBatches,
@@ -36,7 +37,6 @@ from resources.demo.training_data import (
     caption_corpus,
     tag_corpus,
 )
-from resources.demo.world import ACTIONS, BACKGROUNDS, COLOURS, SHAPES, SURFACES
 
 GRID = layout.IMAGE_SIDE // layout.PATCH_SIDE
 LORA_TRAINING_ALPHA = 32
