@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,11 +101,25 @@ def _others(lake: Lake, recipe: Recipe, shard: str) -> Counter[str]:
 
 
 def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The settings that differ, each with what was and what is; nothing where the old recipe is not known."""
+    old, new = dict(_flat(before)), dict(_flat(now))
     return [
-        f"{name} {_text(before.get(name))} → {_text(now.get(name))}"
-        for name in {**before, **now}
-        if before and before.get(name) != now.get(name)
+        f"{name} {_text(old.get(name))} → {_text(new.get(name))}"
+        for name in {**old, **new}
+        if old and old.get(name) != new.get(name)
     ]
+
+
+def _flat(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Every plain value with its place, such as ``prompt.0.text``."""
+    inner = (
+        value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
+    )
+    if inner is None:
+        yield place, value
+    else:
+        for name, one in inner:
+            yield from _flat(one, f"{place}.{name}" if place else str(name))
 
 
 def _text(value: Any) -> str:

@@ -74,7 +74,8 @@ def test_what_is_captioned_stays_until_its_own_entry_changes(terminal: Terminal)
     said = terminal.says("run")
     assert said.returncode == 0, said.stderr
     assert (
-        'captions_brief: 3 rows to be redone: prompt "Say it in a word." → "One word please."' in said.stderr
+        'captions_brief: 3 rows to be redone: prompt.0.text "Say it in a word." → "One word please."'
+        in said.stderr
     )
     assert "captions_plain" not in said.stderr
     second = captioned_by(terminal)
