@@ -90,12 +90,12 @@ def _entry(kind: type[AnnotatorSettings], name: str | None, paid: bool) -> Itera
     yield f"    # {' '.join((kind.__doc__ or '').split())}"
     yield f"    {off}- kind: {kind.model_fields['kind'].default}"
     stated = {"name": name, "paid": paid or None} if name else {}
-    for field, value in stated.items():
+    for said, value in stated.items():
         if value is not None:
-            yield f"    {off}  {field}: {_flow(value)}"
-    for field_name, field in kind.model_fields.items():
-        if field_name not in {"kind", "paid", *stated}:
-            yield from _described(field_name, field, f"    {off}  # ")
+            yield f"    {off}  {said}: {_flow(value)}"
+    for field, described in kind.model_fields.items():
+        if field not in {"kind", "paid", *stated}:
+            yield from _described(field, described, f"    {off}  # ")
 
 
 def _described(name: str, field: FieldInfo, margin: str) -> Iterator[str]:
