@@ -14,9 +14,10 @@ from resources.annotation.annotator import Annotator
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.loop import LoopOptions, annotate_shard
 from resources.annotation.store import ShardStore
-from resources.captioners.llava import LlavaCaptioner
+from resources.captioners.kinds import Transformers
 from resources.captioners.openai.captioner import OpenAICaptioner
 from resources.captioners.openai.kind import OpenAI
+from resources.captioners.transformers import TransformersCaptioner
 from resources.demo.clips import render_clips
 from resources.storage.files import storage_path
 from resources.video import FrameReader, IsolatedWorkers
@@ -41,8 +42,8 @@ def compare(base_url: str, model: str, count: int, num_frames: int) -> list[Comp
         home, frames = Path(folder), FrameReader(workers)
         truths = render_clips(home / "clips", count, seed=7)
         clips = [Clip(t.file, home / "clips" / t.file, Kind(t.kind), content_id=t.file) for t in truths]
-        local = LlavaCaptioner(
-            frames,
+        entry = Transformers(
+            name="llava",
             model=model,
             num_frames=num_frames,
             short_side=SHORT_SIDE,
@@ -50,6 +51,7 @@ def compare(base_url: str, model: str, count: int, num_frames: int) -> list[Comp
             dtype="float32",
             device="cpu",
         )
+        local = TransformersCaptioner(entry, frames)
         served = OpenAICaptioner(
             OpenAI(
                 name="served",

@@ -25,13 +25,19 @@ if TYPE_CHECKING:
 @contextmanager
 def _failing_clearly() -> Iterator[None]:
     from resources.dataset.export import NothingToExportError
+    from resources.dataset.filters import FilterError
     from resources.dataset.publication import PublicationError
-    from resources.dataset.reading import WarehouseEmptyError
-    from resources.warehouse import WarehouseBusyError
+    from resources.warehouse import WarehouseBusyError, WarehouseEmptyError
 
     try:
         yield
-    except (WarehouseEmptyError, NothingToExportError, PublicationError, FileNotFoundError) as error:
+    except (
+        WarehouseEmptyError,
+        NothingToExportError,
+        FilterError,
+        PublicationError,
+        FileNotFoundError,
+    ) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     except WarehouseBusyError as error:
         raise dg.Failure(str(error)) from error
@@ -118,12 +124,12 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         with _failing_clearly():
             made = publish_distribution(*opened(context, "reports"))
         rows = [row for row in made.table.to_pylist() if row["captioner"] == ALL]
-        context.log.info(f"{made.table.num_rows} rows in {made.published.name}")
+        context.log.info(f"{made.table.num_rows} rows in {made.folder}")
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(made.published.version),
+            data_version=dg.DataVersion(made.version),
             metadata={
                 "dagster/row_count": made.table.num_rows,
-                "dagster/uri": str(made.published.name),
+                "dagster/uri": str(made.folder),
                 "dagster/column_schema": _columns(made.table.schema),
                 "distribution": dg.MetadataValue.md("\n\n".join(_pictures(made.plots))),
                 "commonest": dg.MetadataValue.md(
@@ -177,7 +183,6 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         Published all at once: a reader sees the export before or the one after.
         """
         from resources.dataset.export import ExportOptions, export_training_set
-        from resources.dataset.tables import TRAINING_SCHEMA
 
         try:
             filters = config.filters()
@@ -198,11 +203,10 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
             metadata={
                 "dagster/row_count": made.rows,
                 "left_out": made.clips - made.rows,
-                "dagster/uri": str(made.published.name),
-                "version": made.published.version,
+                "dagster/uri": str(made.folder),
                 "content_hash": made.content_hash,
                 "filters": dg.MetadataValue.json(filters.active),
-                "dagster/column_schema": _columns(TRAINING_SCHEMA),
+                "dagster/column_schema": _columns(made.schema),
                 "dagster/column_lineage": training_set_lineage(key),
                 "text_sources": dg.MetadataValue.json({origin.name: origin.clips for origin in made.sources}),
                 "files": dg.MetadataValue.json(made.files),

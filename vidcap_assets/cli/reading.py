@@ -13,13 +13,12 @@ def query(sql: str, as_json: bool, parameters: Mapping[str, Any] | None = None) 
     """The rows of a query as dicts. Ends the command where there is nothing to read or no way to."""
     import duckdb
 
-    from resources.dataset.reading import WarehouseEmptyError, read_snapshot
-    from resources.warehouse import Warehouse, WarehouseBusyError
+    from resources.warehouse import Warehouse, WarehouseBusyError, WarehouseEmptyError
 
     settings = collection()
     warehouse = Warehouse(settings.warehouse_block.uri, lock_timeout_s=_PATIENCE_S, log=say)
     try:
-        with read_snapshot(warehouse) as connection:
+        with warehouse.snapshot() as connection:
             result = connection.execute(sql, dict(parameters) if parameters else None)
             names = [column[0] for column in result.description]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
