@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 import yaml
 from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 from rich.markup import escape
 from rich.table import Table
 
@@ -30,10 +31,10 @@ def init(
     as_json: Json = False,
 ) -> None:
     """Write a collection file, vidcap.yaml, with every setting explained; change it as you like."""
-    path = Path(_FILE).absolute()
+    path, text = Path(_FILE).absolute(), template(source, home)
     try:
         with open(path, "x", encoding="utf-8") as file:
-            file.write(template(source, home))
+            file.write(text)
     except FileExistsError:
         fail(f"{path} is there already, and is left as it is", as_json)
     settings = CollectionFile.at(path).settings
@@ -152,5 +153,7 @@ def _origin(file: CollectionFile, place: list[str | int]) -> str:
 
 def _flow(value: Any) -> str:
     """The value as a file would say it, in one line."""
-    text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10_000)
+    text = yaml.safe_dump(
+        to_jsonable_python(value), default_flow_style=True, allow_unicode=True, width=10_000
+    )
     return text.removesuffix("\n").removesuffix("\n...")
