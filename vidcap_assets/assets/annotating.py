@@ -1,6 +1,7 @@
 """The body of every annotation asset: run the loop over the shards of a step and tell Dagster about each."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from resources.annotation.accounting import AccountingError, account
 from resources.annotation.annotator import Annotator
 from resources.annotation.loop import LoopOptions, ShardReport, annotate_shard
 from resources.annotation.outcome import AnnotatorError, ErrorKind
+from resources.annotation.progress import VARIABLE, append_to
 from resources.annotation.recipe import Recipe
 from resources.annotation.store import ShardBusyError
 from resources.lake.inputs import Inputs
@@ -128,6 +130,7 @@ class AnnotationStep:
             redo_kinds=frozenset(self.config.redo_kinds),
             lock_timeout_s=self.config.lock_timeout_s,
             log=self.context.log.info,
+            tell=append_to(os.environ.get(VARIABLE)),
         )
 
 
