@@ -141,6 +141,12 @@ class CollectionSettings(Block):
         """The annotators that answer with a demonstration model although the clips are not the demo's."""
         return [one.name for one in self.working if one.uses_demo_model and not self.is_demo]
 
+    @property
+    def demo_by_default(self) -> set[str]:
+        """The annotators that name no model and so answer with a demonstration model, for the demo clips alone."""
+        named = {one.name for one in self.annotators if one.uses_demo_model}
+        return {one.name for one in self.working if one.uses_demo_model} - named
+
     @cached_property
     def declared(self) -> tuple[Declaration, ...]:
         """The annotation assets, in the order of the file."""
@@ -208,6 +214,11 @@ class CollectionSettings(Block):
 
     def faults(self) -> Iterator[tuple[list[str | int], str]]:
         """What does not fit together, each with its place in the file."""
+        if ":" in self.warehouse_block.uri:
+            yield (
+                ["warehouse"],
+                f"{self.warehouse_block.uri}: the warehouse is a DuckDB file on this machine; name its path",
+            )
         seen: dict[str, str] = {}
         declared = [each for one in self.annotators for each in one.declares()]
         captions = [each.asset for each in declared if each.role is Role.CAPTION]
