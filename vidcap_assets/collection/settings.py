@@ -33,12 +33,12 @@ from vidcap_assets.collection.blocks import (
 )
 
 # Resource keys, assets and columns that are there in every collection: no annotator can be called so.
-RESERVED = frozenset(
-    "source decode lake warehouse text video_index raw_meta captioned_videos category_distribution caption_gallery "
-    "training_set recipes annotations annotators id path shard kind num_frames height width aspect_ratio resolution "
-    "fps duration_s codec content_id probe_error duplicate_of source_text text_source text_len captions chosen "
-    "captioned".split()  # noqa: SIM905
-)
+_RESERVED = """
+source decode lake warehouse text video_index raw_meta captioned_videos category_distribution caption_gallery
+training_set recipes annotations annotators id path shard kind num_frames height width aspect_ratio resolution fps
+duration_s codec content_id probe_error duplicate_of source_text text_source text_len captions chosen captioned
+"""
+RESERVED = frozenset(_RESERVED.split())
 
 
 class CollectionError(Exception):
