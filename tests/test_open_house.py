@@ -11,6 +11,7 @@ OWN = (
     "resources/demo/",
     "resources/video/sampling.py",
     "vidcap_assets/collection/default.yaml",
+    "vidcap_assets/collection/new.yaml",
 )
 
 

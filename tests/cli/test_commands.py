@@ -12,9 +12,9 @@ from resources.annotation.outcome import ErrorKind
 from tests.dataset.collection import Collection
 from vidcap_assets.automation.launch import contiguous
 from vidcap_assets.cli import app
-from vidcap_assets.cli.bars import duration
 from vidcap_assets.cli.choosing import chosen
-from vidcap_assets.cli.retrying import retry_stages
+from vidcap_assets.cli.progress import duration
+from vidcap_assets.cli.retry import retry_stages
 from vidcap_assets.cli.stages import Stage, stages_of
 from vidcap_assets.collection.file import DEFAULT, CollectionFile
 from vidcap_assets.collection.settings import CollectionSettings

@@ -57,7 +57,7 @@ def test_two_entries_of_a_kind_stand_side_by_side(terminal: Terminal) -> None:
     assert {said["captioner"] for said in compared["captions"]} == {"captions_plain", "captions_brief"}
     assert terminal.json("config")["settings"]["brief.max_new_tokens"] == {
         "value": 3,
-        "from": "vidcap.yaml:11",
+        "from": "vidcap.yaml:10",
     }
 
 

@@ -15,8 +15,7 @@ import pytest
 from rich.console import Console
 
 from resources.annotation.progress import ShardProgress, append_to
-from vidcap_assets.cli.bars import Bars
-from vidcap_assets.cli.run_progress import RunProgress
+from vidcap_assets.cli.progress import Bars, RunProgress
 
 BEGUN = ShardProgress("camera_motion", "shard-00000", clips=500, settled=20)
 TOLD = [BEGUN, replace(BEGUN, done=80, failed=3, rate=4.0)]

@@ -7,9 +7,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vidcap_assets.cli import configuring, doctor, looking, operating, publishing, retrying, running
+from vidcap_assets.cli.compare import compare
+from vidcap_assets.cli.config import config, init
+from vidcap_assets.cli.doctor import doctor
 from vidcap_assets.cli.in_force import collection_file
 from vidcap_assets.cli.output import errors
+from vidcap_assets.cli.publish import export, report
+from vidcap_assets.cli.reap import reap
+from vidcap_assets.cli.rebuild import rebuild
+from vidcap_assets.cli.retry import retry
+from vidcap_assets.cli.run import run
+from vidcap_assets.cli.status import status
+from vidcap_assets.cli.ui import ui
 from vidcap_assets.collection.file import VARIABLE, files_in_force
 from vidcap_assets.collection.settings import CollectionError
 
@@ -73,15 +82,5 @@ def main(
             raise file.fault(["home"], f"the home is {file.settings.home}; leave --home out, or the setting")
 
 
-app.command()(configuring.init)
-app.command()(configuring.config)
-app.command()(running.run)
-app.command()(looking.status)
-app.command()(retrying.retry)
-app.command()(looking.compare)
-app.command()(publishing.export)
-app.command()(publishing.report)
-app.command()(operating.rebuild)
-app.command()(operating.reap)
-app.command()(doctor.doctor)
-app.command()(running.ui)
+for command in (init, config, run, status, retry, compare, export, report, rebuild, reap, doctor, ui):
+    app.command()(command)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from resources.annotation.progress import VARIABLE
 from vidcap_assets.cli.in_force import collection
-from vidcap_assets.cli.run_progress import RunProgress
+from vidcap_assets.cli.progress import RunProgress
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -41,16 +41,6 @@ class JobResult:
     run_id: str | None
     failures: dict[str, str]
     log: Path
-
-    def as_json(self) -> dict[str, Any]:
-        """For ``--json``."""
-        return {
-            "job": self.job,
-            "success": self.success,
-            "run_id": self.run_id,
-            "failures": self.failures,
-            "log": str(self.log),
-        }
 
 
 def definitions() -> str:

@@ -1,26 +1,42 @@
 """Saying things: to people with colours, to programs as JSON."""
 
 import json
+from dataclasses import asdict, is_dataclass
 from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON and nothing else.")]
-
 console = Console(highlight=False, soft_wrap=False)
 errors = Console(stderr=True, highlight=False)
 
 
+def _only_json(wanted: bool) -> bool:
+    """With ``--json`` the console is silent: the result alone goes to standard output."""
+    console.quiet = wanted
+    return wanted
+
+
+Json = Annotated[
+    bool,
+    typer.Option("--json", callback=_only_json, help="Print the result as JSON and nothing else."),
+]
+
+
 def is_live(output: Console) -> bool:
     """Can lines be drawn anew there? Colours may be forced into a log file, and a dumb terminal has no cursor."""
-    return output.is_interactive and output.file.isatty()
+    return output.is_interactive and output.file.isatty() and not output.quiet
 
 
-def print_json(content: Any) -> None:
-    """One JSON document on standard output."""
-    print(json.dumps(content, indent=1, ensure_ascii=False, default=str))
+def print_result(content: Any) -> None:
+    """What a command has to say to programs: with ``--json`` one document on standard output, else nothing."""
+    if console.quiet:
+        print(json.dumps(content, indent=1, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
 def say(line: str) -> None:
@@ -28,10 +44,9 @@ def say(line: str) -> None:
     errors.print(line, style="dim", markup=False, soft_wrap=True)
 
 
-def fail(message: str, as_json: bool, **more: Any) -> NoReturn:
+def fail(message: str, **more: Any) -> NoReturn:
     """Say what is wrong and end with exit code 1."""
-    if as_json:
-        print_json({"error": message, **more})
-    else:
+    print_result({"error": message, **more})
+    if not console.quiet:
         errors.print(f"[red]✗[/red] {escape(message)}", soft_wrap=True)
     raise typer.Exit(1)

@@ -9,7 +9,7 @@ from vidcap_assets.cli.output import fail, say
 _PATIENCE_S = 20.0
 
 
-def query(sql: str, as_json: bool, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+def query(sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
     """The rows of a query as dicts. Ends the command where there is nothing to read or no way to."""
     import duckdb
 
@@ -23,8 +23,8 @@ def query(sql: str, as_json: bool, parameters: Mapping[str, Any] | None = None) 
             names = [column[0] for column in result.description]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
     except WarehouseEmptyError:
-        fail(f"nothing has been captioned in {settings.home} yet; start with: vidcap run SOURCE", as_json)
+        fail(f"nothing has been captioned in {settings.home} yet; start with: vidcap run SOURCE")
     except WarehouseBusyError as error:
-        fail(str(error), as_json)
+        fail(str(error))
     except duckdb.IOException as error:
-        fail(f"{error}; `vidcap rebuild` makes the database anew from the lake", as_json)
+        fail(f"{error}; `vidcap rebuild` makes the database anew from the lake")

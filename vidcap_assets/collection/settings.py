@@ -161,6 +161,10 @@ class CollectionSettings(Block):
         """What a job, sensor, resource or step of this collection is called."""
         return f"{self.name}_{name}" if self.name else name
 
+    def op(self, asset: str) -> str:
+        """The step that makes an asset which no annotator gives."""
+        return self.key(asset).to_python_identifier()
+
     @cached_property
     def shards(self) -> ShardPartitions:
         """The shards as partitions; each collection has its own."""

@@ -1,9 +1,6 @@
-"""``vidcap run`` and ``vidcap ui``."""
+"""``vidcap run``."""
 
 import os
-import socket
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,17 +11,11 @@ from rich.markup import escape
 from resources.lake.lake import Lake
 from vidcap_assets.cli.choosing import chosen
 from vidcap_assets.cli.conclusion import Demo, conclude
-from vidcap_assets.cli.in_force import (
-    SOURCE_VARIABLE,
-    collection,
-    collection_file,
-    is_default,
-    tell_left_out,
-)
-from vidcap_assets.cli.job_run import JobResult, dagster_environment, definitions, run_job
-from vidcap_assets.cli.output import Json, console, errors, fail, print_json
-from vidcap_assets.cli.redoing import Yes, settle_redoing
-from vidcap_assets.cli.stages import clips_in, run_stages, stages_of
+from vidcap_assets.cli.in_force import SOURCE_VARIABLE, collection_file, is_default, tell_left_out
+from vidcap_assets.cli.job_run import JobResult, run_job
+from vidcap_assets.cli.output import Json, console, errors, fail
+from vidcap_assets.cli.redo import Yes, settle_redoing
+from vidcap_assets.cli.stages import run_stages, stages_of
 from vidcap_assets.collection.blocks import DEMO_SOURCE
 from vidcap_assets.collection.settings import CollectionError, CollectionSettings
 
@@ -63,70 +54,46 @@ def run(
     What has its answer is not done again, so the same command also carries on after an interruption. A
     run that fails leaves what it has; the summary names what is left to do.
     """
-    overrides: dict[str, Any] = {} if source is None else _take_source(_source(source, as_json), as_json)
+    overrides: dict[str, Any] = {} if source is None else _take_source(_source(source))
     if shard_size is not None:
         overrides["shard_size"] = shard_size
     settings = collection_file(pin=True).settings
     looked_in = str(overrides.get("uri", settings.source.uri))
     annotators = chosen(settings, captioners)
-    if not as_json:
-        tell_left_out(settings)
-    settle_redoing(settings, annotators, yes, as_json)
+    tell_left_out(settings)
+    settle_redoing(settings, annotators, yes)
     stages = stages_of(settings, annotators)
+    lake = Lake(settings.home)
     finished: set[str] = set()
     results: list[JobResult] = []
     started = time.monotonic()
+    console.print(f"looking for clips in [bold]{escape(looked_in)}[/bold]", soft_wrap=True)
     while True:
-        results.append(_index(settings, looked_in, overrides, as_json, finished, watch and bool(results)))
-        shards = [shard for shard in Lake(settings.home).shards() if shard not in finished]
-        done = run_stages(settings, stages, shards, as_json) if results[-1].success else []
+        indexed = _index(settings, overrides, may_fail=bool(results))
+        if indexed.success and (not results or not finished.issuperset(lake.shards())):
+            _tell_clips(lake)
+        results.append(indexed)
+        shards = [shard for shard in lake.shards() if shard not in finished]
+        done = run_stages(settings, stages, shards) if indexed.success else []
         results += done
         if done and all(result.success for result in done):
             finished.update(shards)
-        if not watch or not _wait(looked_in, every, told=as_json or not done):
+        if not watch or not _wait(looked_in, every, told=not done):
             break
     demo = Demo(time.monotonic() - started, context.find_root().params) if settings.is_demo else None
-    conclude(settings, results, as_json, demo)
+    conclude(settings, results, demo)
 
 
-def ui(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the web server.")] = 3000,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    as_json: Json = False,
-) -> None:
-    """Open Dagster's web interface: asset graph, partitions, runs, logs. Ctrl-C ends it."""
-    collection()
-    command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-m", definitions()]
-    command += ["-p", str(port), "-h", host]
-    address = f"http://{host}:{port}"
-    try:
-        socket.create_server((host, port)).close()
-    except OSError as error:
-        fail(f"cannot serve on {address}: {error.strerror}; another --port may be free", as_json)
-    if as_json:
-        print_json({"address": address})
-    else:
-        console.print(address)
-    with subprocess.Popen(command, env=dagster_environment()) as process:
-        try:
-            code = process.wait()
-        except KeyboardInterrupt:
-            # The server got the same signal; it ends its own processes before it ends.
-            process.wait()
-            code = 0
-    raise typer.Exit(1 if code else 0)
-
-
-def _source(named: str, as_json: bool) -> str:
+def _source(named: str) -> str:
     if named == DEMO_SOURCE or "://" in named:
         return named
     path = Path(named).expanduser().absolute()
     if not path.exists():
-        fail(f"source {path}: there is no such folder or list", as_json)
+        fail(f"source {path}: there is no such folder or list")
     return str(path)
 
 
-def _take_source(source: str, as_json: bool) -> dict[str, str]:
+def _take_source(source: str) -> dict[str, str]:
     """Let the source hold for this command; what the configuration of the index has to say for it.
 
     Raises:
@@ -141,8 +108,7 @@ def _take_source(source: str, as_json: bool) -> dict[str, str]:
         return {}
     if file.settings.is_demo:
         raise CollectionError(f"{file.path} is for the demo clips; write into it: `source: {source}`")
-    if not as_json:
-        console.print(f"{file.path} says source: {stated}; this command looks in {source}", soft_wrap=True)
+    console.print(f"{file.path} says source: {stated}; this command looks in {source}", soft_wrap=True)
     return {"uri": source}
 
 
@@ -159,28 +125,19 @@ def _wait(source: str, seconds: float, told: bool) -> bool:
     return True
 
 
-def _index(
-    settings: CollectionSettings,
-    source: str,
-    overrides: dict[str, Any],
-    as_json: bool,
-    known: set[str],
-    may_fail: bool,
-) -> JobResult:
-    first = not known and not may_fail
-    if first and not as_json:
-        console.print(f"looking for clips in [bold]{escape(source)}[/bold]", soft_wrap=True)
+def _index(settings: CollectionSettings, overrides: dict[str, Any], may_fail: bool) -> JobResult:
+    """Put new clips into shards; a watch goes on where the source cannot be read for once."""
     config = {"resources": {settings.label("source"): {"config": overrides}}} if overrides else {}
     result = run_job("index_videos", config=config)
     if not result.success:
         reason = next(iter(result.failures.values()), "the index could not be made")
         if not may_fail:
-            fail(reason, as_json, runs=[result.as_json()])
+            fail(reason, runs=[result])
         errors.print(f"[red]✗[/red] {escape(reason)}", soft_wrap=True)
-        return result
-    lake = Lake(settings.home)
-    shards = lake.shards()
-    if not as_json and (first or not known.issuperset(shards)):
-        clips, plural = sum(clips_in(lake, shard) for shard in shards), "" if len(shards) == 1 else "s"
-        console.print(f"{clips} clips in {len(shards)} shard{plural}")
     return result
+
+
+def _tell_clips(lake: Lake) -> None:
+    shards = lake.shards()
+    clips, plural = sum(len(lake.manifest(shard)) for shard in shards), "" if len(shards) == 1 else "s"
+    console.print(f"{clips} clips in {len(shards)} shard{plural}")

@@ -10,7 +10,7 @@ import typer
 from resources.annotation.declaration import TEXT, AnnotatorSettings, Scene
 from resources.lake.lake import Lake
 from resources.lake.redo_plan import Redo, Wanted, redo_plan
-from vidcap_assets.cli.output import errors, fail
+from vidcap_assets.cli.output import console, errors, fail
 from vidcap_assets.collection.settings import CollectionSettings
 
 Yes = Annotated[bool, typer.Option("--yes", help="Redo what changed settings make outdated without asking.")]
@@ -18,9 +18,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Redo what changed settings mak
 _WITHOUT_A_QUESTION = 100
 
 
-def settle_redoing(
-    settings: CollectionSettings, annotators: Sequence[AnnotatorSettings], yes: bool, as_json: bool
-) -> None:
+def settle_redoing(settings: CollectionSettings, annotators: Sequence[AnnotatorSettings], yes: bool) -> None:
     """Say what these annotators redo because their recipe changed; above 100 rows somebody has to agree.
 
     Raises:
@@ -32,11 +30,11 @@ def settle_redoing(
         errors.print(str(redo), markup=False, soft_wrap=True)
     if yes or rows <= _WITHOUT_A_QUESTION:
         return
-    if as_json or not sys.stdin.isatty():
+    if console.quiet or not sys.stdin.isatty():
         reasons = " · ".join(map(str, plan))
-        fail(f"{rows} rows would be redone, nothing was started; agree with --yes ({reasons})", as_json)
+        fail(f"{rows} rows would be redone, nothing was started; agree with --yes ({reasons})")
     if not typer.confirm(f"Redo {rows} rows?", err=True):
-        fail("nothing was started", as_json)
+        fail("nothing was started")
 
 
 def planned_redoing(settings: CollectionSettings, annotators: Sequence[AnnotatorSettings]) -> list[Redo]:

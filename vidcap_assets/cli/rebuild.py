@@ -1,18 +1,16 @@
-"""Commands for who keeps an installation running."""
+"""``vidcap rebuild``."""
 
 import time
-from datetime import timedelta
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from vidcap_assets.cli.bars import duration
 from vidcap_assets.cli.choosing import captions_named
 from vidcap_assets.cli.in_force import collection
-from vidcap_assets.cli.job_run import instance
-from vidcap_assets.cli.output import Json, console, fail, is_live, print_json, say
+from vidcap_assets.cli.output import Json, console, fail, is_live, print_result, say
+from vidcap_assets.cli.progress import duration
 
 
 def rebuild(
@@ -50,7 +48,7 @@ def rebuild(
     started = time.monotonic()
     bar = Progress(
         TextColumn("merging"), BarColumn(), MofNCompleteColumn(), TextColumn("shards"), TimeRemainingColumn(),
-        console=console, transient=True, disable=as_json or not is_live(console),
+        console=console, transient=True, disable=not is_live(console),
     )  # fmt: skip
     try:
         with bar:
@@ -64,43 +62,12 @@ def rebuild(
                 progress=lambda done, shards: bar.update(task, completed=done, total=shards),
             )
     except NotMaterialisedError as error:
-        fail(f"{error}; start with: vidcap run SOURCE", as_json)
+        fail(f"{error}; start with: vidcap run SOURCE")
     except (WarehouseBusyError, RowsLostError, duckdb.Error, OSError) as error:
-        fail(str(error), as_json)
+        fail(str(error))
     seconds = time.monotonic() - started
-    if as_json:
-        print_json({"clips": clips, "warehouse": warehouse.uri, "seconds": round(seconds, 1)})
-    else:
-        console.print(
-            f"[green]✓[/green] {clips} clips in [bold]{escape(warehouse.uri)}[/bold], {duration(seconds)}",
-            soft_wrap=True,
-        )
-
-
-def reap(
-    older_than: Annotated[
-        float, typer.Option(min=0, help="Leave runs alone that began less than so many minutes ago.")
-    ] = 0,
-    lost_host: Annotated[
-        list[str] | None,
-        typer.Option(help="A machine that will not come back; can be given more than once."),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """End runs whose processes are gone (a killed machine), so that they hold no GPU slot for ever."""
-    from vidcap_assets.automation.reaper import reap as reap_runs
-
-    collection()
-    with instance() as history:
-        reaped = reap_runs(history, timedelta(minutes=older_than), lost_host or [])
-    if as_json:
-        print_json([run.to_json() for run in reaped])
-    elif not reaped:
-        console.print(
-            "[green]✓[/green] every run that is under way has a live process, or is on another machine"
-        )
-    for run in [] if as_json else reaped:
-        console.print(
-            f"ended {run.run_id} ({escape(run.job)} {escape(run.shards)}): {escape(run.reason)}",
-            soft_wrap=True,
-        )
+    print_result({"clips": clips, "warehouse": warehouse.uri, "seconds": round(seconds, 1)})
+    console.print(
+        f"[green]✓[/green] {clips} clips in [bold]{escape(warehouse.uri)}[/bold], {duration(seconds)}",
+        soft_wrap=True,
+    )
