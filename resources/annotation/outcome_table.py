@@ -9,26 +9,9 @@ import pyarrow as pa
 import pyarrow.json as pj
 
 from resources.annotation.outcome import Outcome
+from resources.annotation.tables import OUTCOME, arrow
 
-OUTCOME_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("input_key", pa.string()),
-        ("value", pa.string()),
-        ("status", pa.string()),
-        ("error_kind", pa.string()),
-        ("error", pa.string()),
-        ("finish_reason", pa.string()),
-        ("tokens_in", pa.int64()),
-        ("tokens_out", pa.int64()),
-        ("seconds", pa.float64()),
-        ("cost_usd", pa.float64()),
-        ("details", pa.string()),
-        ("attempt", pa.int32()),
-        ("run_id", pa.string()),
-        ("created_at", pa.timestamp("us")),
-    ]
-)
+OUTCOME_SCHEMA = arrow(OUTCOME)
 
 
 def outcomes_to_table(outcomes: Sequence[Outcome]) -> pa.Table:

@@ -18,18 +18,10 @@ from resources.annotation.journal import Journal
 from resources.annotation.outcome import ErrorKind, Status
 from resources.annotation.outcome_table import OUTCOME_SCHEMA
 from resources.annotation.recipe import Recipe
+from resources.annotation.tables import ANNOTATION, arrow
 from resources.storage.files import is_local, read_table, remove_stale_temps, write_table
 
-ANNOTATION_SCHEMA = pa.schema(
-    [
-        OUTCOME_SCHEMA.field("id"),
-        ("shard", pa.string()),
-        ("annotator", pa.string()),
-        ("fingerprint", pa.string()),
-        *[field for field in OUTCOME_SCHEMA if field.name != "id"],
-        ("current", pa.bool_()),
-    ]
-)
+ANNOTATION_SCHEMA = arrow(ANNOTATION)
 
 
 class ShardBusyError(Exception):

@@ -7,35 +7,13 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from resources.annotation.outcome import ClipError
+from resources.annotation.tables import RAW_META, arrow
 from resources.lake.shards import IndexedClip
 
 if TYPE_CHECKING:
     from resources.video import IsolatedWorkers
 
-META_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("path", pa.string()),
-        ("kind", pa.string()),
-        ("num_frames", pa.int64()),
-        ("height", pa.int64()),
-        ("width", pa.int64()),
-        ("aspect_ratio", pa.float64()),
-        ("resolution", pa.int64()),
-        ("fps", pa.float64()),
-        ("duration_s", pa.float64()),
-        ("codec", pa.string()),
-        ("content_id", pa.string()),
-        ("text", pa.string()),
-        ("probe_error", pa.string()),
-        ("duplicate_of", pa.string()),
-        ("is_vfr", pa.bool_()),
-        ("rotation", pa.int64()),
-        ("bit_depth", pa.int64()),
-        ("has_audio", pa.bool_()),
-        ("file_size", pa.int64()),
-    ]
-)
+META_SCHEMA = arrow(RAW_META)
 
 
 def probe_clips(clips: Sequence[IndexedClip], workers: "IsolatedWorkers") -> pa.Table:

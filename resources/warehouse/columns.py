@@ -11,9 +11,9 @@ class ColumnTypeError(Exception):
     """A column is in the table with another type than its annotator declares."""
 
 
-def declared_columns(columns: Sequence[Column]) -> str:
-    """Columns as ``CREATE TABLE`` lists them, each with a comma after it."""
-    return "".join(f'"{column.name}" {column.type}, ' for column in columns)
+def listed(columns: Sequence[Column]) -> str:
+    """Columns as ``CREATE TABLE`` lists them."""
+    return ", ".join(f'"{column.name}" {column.type}' for column in columns)
 
 
 def column_types(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:

@@ -10,8 +10,9 @@ import duckdb
 from upath import UPath
 
 from resources.annotation.declaration import Declaration, Role
+from resources.annotation.tables import merged_columns
 from resources.lake.lake import Lake
-from resources.warehouse.columns import add_columns, answers, declared_columns
+from resources.warehouse.columns import add_columns, answers, listed
 
 _META = """
 CREATE OR REPLACE TEMP VIEW meta AS
@@ -95,11 +96,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, declared: Sequence[Declaratio
     """
     connection.execute(f"SET memory_limit = '{_MEMORY}'")
     connection.execute("SET preserve_insertion_order = false")
-    schema = sql("schema.sql").replace(
-        "{columns}", declared_columns([column for one in declared for column in one.columns])
-    )
-    schema = schema.replace("{statuses}", declared_columns([one.in_table[-1] for one in declared]))
-    run_script(connection, schema, {})
+    run_script(connection, sql("schema.sql").replace("{columns}", listed(merged_columns(declared))), {})
     add_columns(connection, declared)
     _create_views(connection, declared)
     run_script(connection, sql("text_rule.sql"), {})

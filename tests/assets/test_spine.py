@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 import pytest
 
 from resources.annotation.outcome import AnnotatorError
+from resources.annotation.tables import merged_columns
 from resources.storage.files import read_table, write_table
 from tests.assets.conftest import SHARDS, Platform, failure
 from tests.echo import Echo
@@ -300,14 +301,10 @@ def test_importing_the_definitions_loads_no_library_that_only_steps_need():
 
 
 def test_the_columns_shown_are_those_of_the_files():
-    from resources.annotation.store import ANNOTATION_SCHEMA
     from resources.dataset.tables import TRAINING_SCHEMA
-    from resources.lake.meta import META_SCHEMA
 
-    for shown, schema in ((columns.RAW_META, META_SCHEMA), (columns.ANNOTATION, ANNOTATION_SCHEMA)):
-        assert [(one.name, one.type) for one in shown.columns] == [(f.name, str(f.type)) for f in schema]
     collection = CollectionSettings(annotators=[Echo()])
-    shown = columns.captioned_videos_schema(collection.declared).columns
+    shown = columns.shown(merged_columns(collection.declared)).columns
     lineage = columns.captioned_videos_lineage(collection.key, collection.declared, collection.text_order)
     assert {one.name for one in shown} >= {"caption_llava", "captions_llava_status"}
     assert {one.name for one in shown} == {*lineage.deps_by_column, "shard"}

@@ -5,9 +5,10 @@ from typing import Any
 import dagster as dg
 
 from resources.annotation.declaration import PIXELS, TEXT, AnnotatorSettings, Role, Scene
+from resources.annotation.tables import ANNOTATION
 from vidcap_assets.assets.annotate_config import AnnotateConfig, check_specs
 from vidcap_assets.assets.checks import CAPTION_CHECKS, LABEL_CHECKS
-from vidcap_assets.assets.columns import ANNOTATION, annotation_lineage
+from vidcap_assets.assets.columns import annotation_lineage, shown
 from vidcap_assets.assets.policies import RETRY
 from vidcap_assets.collection.blocks import demo_folder
 from vidcap_assets.collection.settings import CollectionSettings, caption_asset
@@ -34,7 +35,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
                 skippable=True,
                 metadata={
                     "settings": dg.MetadataValue.json(entry.shown()),
-                    "dagster/column_schema": ANNOTATION,
+                    "dagster/column_schema": shown(ANNOTATION),
                     "dagster/column_lineage": annotation_lineage(
                         key, ("raw_meta", "path"), *((name, "value") for name in upstream[one.asset])
                     ),

@@ -4,7 +4,8 @@ from typing import Any
 
 import dagster as dg
 
-from vidcap_assets.assets.columns import captioned_videos_lineage, captioned_videos_schema
+from resources.annotation.tables import merged_columns
+from vidcap_assets.assets.columns import captioned_videos_lineage, shown
 from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed
 from vidcap_assets.collection.settings import CollectionSettings, caption_asset
 
@@ -25,7 +26,7 @@ def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
         backfill_policy=collection.backfill_policy,
         required_resource_keys={label(name) for name in ("lake", "warehouse", "text")},
         metadata={
-            "dagster/column_schema": captioned_videos_schema(declared),
+            "dagster/column_schema": shown(merged_columns(declared)),
             "dagster/column_lineage": captioned_videos_lineage(key, declared, collection.text_order),
         },
     )

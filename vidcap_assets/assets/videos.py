@@ -4,7 +4,8 @@ from collections import Counter
 
 import dagster as dg
 
-from vidcap_assets.assets.columns import RAW_META
+from resources.annotation.tables import RAW_META
+from vidcap_assets.assets.columns import shown
 from vidcap_assets.assets.policies import RETRY
 from vidcap_assets.collection.settings import CollectionSettings
 
@@ -78,7 +79,7 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         retry_policy=RETRY,
         backfill_policy=collection.backfill_policy,
         required_resource_keys={label("decode"), label("lake")},
-        metadata={"dagster/column_schema": RAW_META},
+        metadata={"dagster/column_schema": shown(RAW_META)},
     )
     def raw_meta(context: dg.AssetExecutionContext):
         """What the header of each file says: size, frames, frame rate, duration, codec.

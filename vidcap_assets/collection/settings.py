@@ -21,6 +21,7 @@ from resources.annotation.declaration import (
     Role,
     kinds,
 )
+from resources.annotation.tables import merged_columns
 from vidcap_assets.assets.partitions import ShardPartitions, shard_partitions
 from vidcap_assets.collection.blocks import (
     DEMO_SOURCE,
@@ -32,13 +33,12 @@ from vidcap_assets.collection.blocks import (
     Warehouse,
 )
 
-# Resource keys, assets and columns that are there in every collection: no annotator can be called so.
+# Resource keys, assets, columns and tables that are there in every collection: no annotator can be called so.
 _RESERVED = """
 source decode lake warehouse text video_index raw_meta captioned_videos category_distribution caption_gallery
-training_set recipes annotations annotators id path shard kind num_frames height width aspect_ratio resolution fps
-duration_s codec content_id probe_error duplicate_of source_text text_source text_len captions chosen captioned
+training_set recipes annotations annotators captions chosen captioned
 """
-RESERVED = frozenset(_RESERVED.split())
+RESERVED = {*_RESERVED.split(), *(column.name for column in merged_columns(()))}
 
 
 class CollectionError(Exception):
