@@ -1,6 +1,6 @@
 """How much batching brings, and how busy the model is kept: PLLaVA of random weights on rendered clips.
 
-    python benchmarks/caption_throughput.py [--clips 64] [--tokens 32] [--device auto] [--threads N]
+    PYTHONPATH=. python benchmarks/caption_throughput.py [--clips 64] [--tokens 32] [--device auto] [--threads N]
 
 The checkpoint (about 80 million parameters, built in a temporary folder) is large enough that the model and not
 Python decides the speed. It knows no end token, so that every caption has all its tokens. Two things are measured: the
@@ -33,9 +33,9 @@ from resources.annotation.loop import LoopOptions, annotate_shard
 from resources.annotation.store import ShardStore
 from resources.captioners.kinds import Pllava
 from resources.captioners.pllava import PllavaCaptioner
-from resources.demo.clips import render_clips
 from resources.engine.rows import Row
 from resources.video import FrameReader, IsolatedWorkers, available_cores
+from tests.demo.held_out import render_clips
 
 FRAMES, POOLING = 4, (4, 4, 4)
 LARGE, SMALL = 16, 1

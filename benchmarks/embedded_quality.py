@@ -1,6 +1,6 @@
 """How often the embedded checkpoints are right on clips they never saw, through the product's own captioners.
 
-    python benchmarks/embedded_quality.py --clips 400 --dtypes float32 bfloat16
+    PYTHONPATH=. python benchmarks/embedded_quality.py --clips 400 --dtypes float32 bfloat16
 
 Renders fresh clips of the demo world as H.264 files, captions them from the files, and prints the share of
 right answers slot by slot with 95 % Wilson intervals. A tagger's answer is right if the list is exactly that
@@ -23,11 +23,12 @@ from resources.annotation.outcome import Answer
 from resources.captioners.kinds import Pllava, Transformers
 from resources.captioners.pllava import PllavaCaptioner
 from resources.captioners.transformers import TransformersCaptioner
-from resources.demo.clips import Truth, render_clips
-from resources.demo.world import Slots, parse
+from resources.demo.clips import Truth
+from resources.demo.world import Slots
 from resources.tagger import TagAnnotator, Tagger
 from resources.tagger.kind import Tags
 from resources.video import FrameReader, IsolatedWorkers
+from tests.demo.held_out import agreement, parse, render_clips
 
 SLOTS = ("shape", "colour", "size", "action", "background")
 
@@ -55,10 +56,10 @@ def score_captions(name: str, said: Iterable[str], expected: list[Slots], show: 
     """Print one row of the table, and the first wrong captions."""
     start, right, wrong = time.perf_counter(), Counter[str](), []
     for caption, truth in zip(said, expected, strict=True):
-        agreement = truth.agreement(parse(caption))
-        right.update(slot for slot, agrees in agreement.items() if agrees)
-        right["all slots"] += all(agreement.values())
-        if not all(agreement.values()):
+        agrees = agreement(truth, parse(caption))
+        right.update(slot for slot, same in agrees.items() if same)
+        right["all slots"] += all(agrees.values())
+        if not all(agrees.values()):
             wrong.append(f"    said  {caption}\n    truth {truth.caption}")
     seconds = (time.perf_counter() - start) / len(expected)
     slots = " | ".join(f"{100 * right[slot] / len(expected):5.1f}" for slot in SLOTS)

@@ -51,12 +51,6 @@ class Truth:
         }
 
 
-def read_truths(folder: Path) -> list[Truth]:
-    """The ground truth of a rendered folder, in the order of its file names."""
-    rows = json.loads((folder / TRUTH_FILE).read_text())["clips"]
-    return [_truth_of(row) for row in rows]
-
-
 def render_demo_source(folder: Path) -> Path:
     """Render the demo source once: about 40 clips, two images, a truncated clip and a text file named .mp4.
 
@@ -73,7 +67,7 @@ def render_demo_source(folder: Path) -> Path:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".demo-", dir=folder.parent) as workplace:
         fresh = Path(workplace) / "clips"
-        _write_truths(fresh, _render_demo(fresh))
+        write_truths(fresh, _render_demo(fresh))
         if folder.exists() and _version_of(folder) != VERSION:
             shutil.rmtree(folder)
         try:
@@ -82,23 +76,6 @@ def render_demo_source(folder: Path) -> Path:
             if _version_of(folder) != VERSION:  # else another process has just finished the same work
                 raise
     return folder
-
-
-def render_clips(folder: Path, count: int, seed: int, *, surfaces: float = 0.1) -> list[Truth]:
-    """Render `count` random clips of the demo world into `folder`, all decided by `seed`.
-
-    `surfaces` is the share of textured surfaces. Demo clips and training scenes use other seeds, so any
-    other seed gives held-out clips. Writes the ground truth file beside them and returns it.
-    """
-    import numpy as np
-
-    rng = np.random.default_rng((seed, 0xC11B))
-    truths = []
-    for i in range(count):
-        scene = random_scene(rng, surface=bool(rng.random() < surfaces))
-        truths.append(_render_clip(folder, f"clip-{i:04d}.mp4", scene, rng))
-    _write_truths(folder, truths)
-    return truths
 
 
 def write_video(path: Path, frames: "list[np.ndarray]", fps: int, crf: int = 20) -> None:
@@ -115,6 +92,29 @@ def write_video(path: Path, frames: "list[np.ndarray]", fps: int, crf: int = 20)
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
+
+
+def render_clip(
+    folder: Path, name: str, scene: Scene, rng: "np.random.Generator", variant: int | None = None
+) -> Truth:
+    """Encode a scene as an H.264 file; ``variant`` decides size and rate, by default ``rng`` does."""
+    if variant is None:
+        variant = int(rng.integers(len(FRAME_SIZES) * len(RATES)))
+    width, height = FRAME_SIZES[variant % len(FRAME_SIZES)]
+    fps = RATES[variant % len(RATES)]
+    count = int(rng.uniform(1.0, 4.0 if fps <= 30 else 2.0) * fps)
+    frames = [scene.draw(i / (count - 1), height, width) for i in range(count)]
+    write_video(folder / name, frames, fps)
+    return Truth(
+        name, "video", width, height, fps, count, scene.slots, scene.still_slots, camera_motion=scene.camera
+    )
+
+
+def write_truths(folder: Path, truths: list[Truth]) -> None:
+    """Write the ground truth file of a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"version": VERSION, "clips": [truth.as_json() for truth in truths]}
+    (folder / TRUTH_FILE).write_text(json.dumps(content, indent=1))
 
 
 def _render_demo(folder: Path) -> list[Truth]:
@@ -134,12 +134,12 @@ def _render_demo(folder: Path) -> list[Truth]:
         )
         scene = place(slots, rng, seed=int(rng.integers(2**31)))
         name = "-".join(word for word in (scene.slots.size, scene.slots.colour, scene.slots.shape) if word)
-        truths.append(_render_clip(folder, f"shapes/{i:02d}-{name}.mp4", scene, rng, variant=i))
+        truths.append(render_clip(folder, f"shapes/{i:02d}-{name}.mp4", scene, rng, variant=i))
     for i, camera in enumerate((*CAMERA_MOVES, "pan_right", "tilt_up", "zoom_in")):
         surface = random_scene(rng, surface=True)
         name = SURFACES[i % len(SURFACES)]
         scene = Scene(Slots(name), BACKGROUNDS[name], camera=camera, texture_seed=surface.texture_seed)
-        truths.append(_render_clip(folder, f"camera/{i:02d}-{name}.mp4", scene, rng, variant=i))
+        truths.append(render_clip(folder, f"camera/{i:02d}-{name}.mp4", scene, rng, variant=i))
     for suffix, slots in (
         ("png", Slots("cyan", "heart", "red", "large", "stays still")),
         ("jpg", Slots("gray", "star", "yellow", "small", "stays still")),
@@ -148,21 +148,6 @@ def _render_demo(folder: Path) -> list[Truth]:
             _render_image(folder, f"images/{slots.colour}-{slots.shape}.{suffix}", place(slots, rng))
         )
     return truths + _render_broken(folder, truths[0])
-
-
-def _render_clip(
-    folder: Path, name: str, scene: Scene, rng: "np.random.Generator", variant: int | None = None
-) -> Truth:
-    if variant is None:
-        variant = int(rng.integers(len(FRAME_SIZES) * len(RATES)))
-    width, height = FRAME_SIZES[variant % len(FRAME_SIZES)]
-    fps = RATES[variant % len(RATES)]
-    count = int(rng.uniform(1.0, 4.0 if fps <= 30 else 2.0) * fps)
-    frames = [scene.draw(i / (count - 1), height, width) for i in range(count)]
-    write_video(folder / name, frames, fps)
-    return Truth(
-        name, "video", width, height, fps, count, scene.slots, scene.still_slots, camera_motion=scene.camera
-    )
 
 
 def _render_image(folder: Path, name: str, scene: Scene) -> Truth:
@@ -184,19 +169,6 @@ def _render_broken(folder: Path, intact: Truth) -> list[Truth]:
         Truth("broken/truncated.mp4", "video", broken="cut off before its index"),
         Truth("broken/not-a-video.mp4", "video", broken="text, no video"),
     ]
-
-
-def _write_truths(folder: Path, truths: list[Truth]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    content = {"version": VERSION, "clips": [truth.as_json() for truth in truths]}
-    (folder / TRUTH_FILE).write_text(json.dumps(content, indent=1))
-
-
-def _truth_of(row: dict[str, Any]) -> Truth:
-    known = {name: row[name] for name in Truth.__dataclass_fields__}
-    for name in ("slots", "still_slots"):
-        known[name] = Slots(**row[name]) if row[name] else None
-    return Truth(**known)
 
 
 def _version_of(folder: Path) -> int | None:

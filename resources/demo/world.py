@@ -5,8 +5,7 @@ world is as small as it can be while a right caption still needs shape, colour, 
 to be seen, and the motion needs more than one frame.
 """
 
-import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 RGB = tuple[int, int, int]
 
@@ -74,26 +73,3 @@ class Slots:
     def actions(self) -> list[str]:
         """The actions named by the caption; staying still is none."""
         return [self.action] if self.action and self.action != STILL else []
-
-    def agreement(self, other: "Slots | None") -> dict[str, bool]:
-        """Slot by slot, does `other` (what a captioner said; None where it made no sense) say the same?"""
-        return {
-            name: other is not None and getattr(other, name) == value for name, value in asdict(self).items()
-        }
-
-
-def _any(words: tuple[str, ...]) -> str:
-    return "|".join(map(re.escape, words))
-
-
-_OBJECT = re.compile(
-    rf"An? (?:(?P<size>{_any(SIZES)}) )?(?P<colour>{_any(tuple(COLOURS))}) (?P<shape>{_any(SHAPES)})"
-    rf"(?: (?P<action>{_any(ACTIONS)}))? on a (?P<background>{_any(tuple(BACKGROUNDS))}) background\."
-)
-_SURFACE = re.compile(rf"The camera looks over a textured (?P<background>{_any(SURFACES)}) surface\.")
-
-
-def parse(caption: str) -> Slots | None:
-    """The slots of a caption, or None where it is not a sentence of this world."""
-    match = _OBJECT.fullmatch(caption.strip()) or _SURFACE.fullmatch(caption.strip())
-    return Slots(**match.groupdict()) if match else None

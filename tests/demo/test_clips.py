@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resources.demo.clips import TRUTH_FILE, read_truths, render_clips, render_demo_source
+from resources.demo.clips import TRUTH_FILE, render_demo_source
+from tests.demo.held_out import read_truths, render_clips
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +67,7 @@ def test_a_folder_of_somebody_else_is_never_touched(tmp_path: Path) -> None:
 
 def test_a_seed_decides_the_clips_whatever_is_in_fresh_memory(tmp_path: Path) -> None:
     render = (
-        "import pathlib, sys; from resources.demo.clips import render_clips; "
+        "import pathlib, sys; from tests.demo.held_out import render_clips; "
         "render_clips(pathlib.Path(sys.argv[1]), 2, 5)"
     )
     for filling in ("85", "170"):
