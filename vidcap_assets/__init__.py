@@ -3,7 +3,7 @@
 
 def __getattr__(name: str):
     if name == "Collection":
-        from vidcap_assets.collection.component import Collection
+        from vidcap_assets.component import Collection
 
         return Collection
     raise AttributeError(name)

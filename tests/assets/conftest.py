@@ -9,8 +9,8 @@ import pytest
 from resources.camera_motion.kind import CameraMotion
 from resources.lake.lake import Lake
 from tests.echo import Echo
-from vidcap_assets.collection.component import Collection
 from vidcap_assets.collection.settings import CollectionSettings
+from vidcap_assets.component import Collection
 
 SHARDS = "shards"
 

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from vidcap_assets.collection.component import Collection
+from vidcap_assets.component import Collection
 
 defs = dg.Definitions.merge(
     *(collection.build_defs() for collection in Collection.in_force()),

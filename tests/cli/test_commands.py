@@ -10,7 +10,6 @@ from typer.testing import CliRunner
 
 from resources.annotation.outcome import ErrorKind
 from tests.dataset.collection import Collection
-from vidcap_assets.automation.launch import contiguous
 from vidcap_assets.cli import app
 from vidcap_assets.cli.choosing import chosen
 from vidcap_assets.cli.progress import duration
@@ -18,6 +17,7 @@ from vidcap_assets.cli.retry import retry_stages
 from vidcap_assets.cli.stages import Stage, stages_of
 from vidcap_assets.collection.file import DEFAULT, CollectionFile
 from vidcap_assets.collection.settings import CollectionSettings
+from vidcap_assets.collection.shards import contiguous
 
 
 @pytest.fixture

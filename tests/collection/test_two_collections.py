@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from resources.lake.lake import Lake
-from vidcap_assets.collection.component import Collection
+from vidcap_assets.component import Collection
 
 ROOT = Path(__file__).parents[2]
 STEPS = ("raw_meta", "camera_motion", "captioned_videos")

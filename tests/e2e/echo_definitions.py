@@ -6,7 +6,7 @@ import dagster as dg
 
 from tests.echo import Echo, echoing
 from vidcap_assets.automation.executor import noting_its_process
-from vidcap_assets.collection.component import Collection
+from vidcap_assets.component import Collection
 
 COLLECTION = echoing(
     os.environ.get("VIDCAP_HOME", "data"), os.environ.get("VIDCAP_SOURCE", "clips"), annotators=[Echo()]

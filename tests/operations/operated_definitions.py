@@ -8,7 +8,7 @@ from tests.echo import Echo, echoing
 from vidcap_assets.automation.executor import noting_its_process
 from vidcap_assets.automation.reaper import reaper_sensor
 from vidcap_assets.automation.schedules import gap_schedule
-from vidcap_assets.collection.component import Collection
+from vidcap_assets.component import Collection
 
 COLLECTION = echoing(
     os.environ.get("VIDCAP_HOME", "data"),

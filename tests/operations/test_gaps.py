@@ -12,9 +12,9 @@ from resources.lake.lake import Lake
 from tests.echo import Echo, echoing
 from vidcap_assets.automation import schedules
 from vidcap_assets.automation.conditions import with_conditions
-from vidcap_assets.automation.launch import contiguous
-from vidcap_assets.collection.component import Collection
 from vidcap_assets.collection.settings import CollectionSettings
+from vidcap_assets.collection.shards import contiguous
+from vidcap_assets.component import Collection
 
 NIGHT = datetime(2026, 1, 2, 2, tzinfo=UTC)
 SHARDS = "shards"

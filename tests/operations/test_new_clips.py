@@ -14,7 +14,7 @@ from resources.source.source import Entry, kind_of, read_source
 from resources.source.watch import Listing, Watch, look
 from tests.echo import echoing
 from vidcap_assets.automation import sensors
-from vidcap_assets.collection.component import Collection
+from vidcap_assets.component import Collection
 
 SHARDS = "shards"
 EMPTY, ONE, TWO = Listing("", 0), Listing("a", 1), Listing("b", 2)

@@ -1,1 +1,1 @@
-"""The assets, one file for each kind."""
+"""The assets of a collection, and how a step goes over its shards."""

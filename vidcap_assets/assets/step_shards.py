@@ -9,9 +9,9 @@ import dagster as dg
 import pyarrow as pa
 
 from resources.lake.lake import Lake, NotMaterialisedError, UnknownShardError
-from vidcap_assets.assets.partitions import shards_of_run
 from vidcap_assets.assets.policies import failed
 from vidcap_assets.collection.settings import CollectionSettings
+from vidcap_assets.collection.shards import shards_of_run
 from vidcap_assets.dagster_private import LOGGED_ALREADY
 
 

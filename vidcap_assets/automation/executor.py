@@ -10,7 +10,7 @@ from vidcap_assets.automation.run_process import WITHIN_A_RUN, RunProcess
 # Not the definitions: each step loads them itself, by the collection file as the run read it, and then follows the run.
 _PRELOADED = [
     "vidcap_assets.automation.fork_server",
-    "vidcap_assets.collection.component",
+    "vidcap_assets.component",
     "duckdb",
     "pyarrow.parquet",
 ]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from vidcap_assets.automation.launch import PARTITION, RANGE_END, RANGE_START
 from vidcap_assets.collection.settings import CollectionSettings
+from vidcap_assets.collection.shards import PARTITION, RANGE_END, RANGE_START
 from vidcap_assets.dagster_private import IN_PROGRESS_RUN_STATUSES, waiting_in_backfills
 
 MISSING = "missing"

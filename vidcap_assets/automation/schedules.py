@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import dagster as dg
 
 from vidcap_assets.automation.gaps import MISSING, known_shards, unfinished_shards
-from vidcap_assets.automation.launch import contiguous, shard_tags
 from vidcap_assets.collection.settings import CollectionSettings
+from vidcap_assets.collection.shards import contiguous, shard_tags
 from vidcap_assets.dagster_private import UnresolvedAssetJobDefinition
 
 NIGHTLY = "0 2 * * *"

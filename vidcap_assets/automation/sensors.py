@@ -12,8 +12,8 @@ import dagster as dg
 from resources.source.source import SourceError
 from resources.source.watch import Listing, Watch, look
 from vidcap_assets.automation.gaps import known_shards
-from vidcap_assets.automation.launch import contiguous, shard_tags
 from vidcap_assets.collection.settings import CollectionSettings
+from vidcap_assets.collection.shards import contiguous, shard_tags
 from vidcap_assets.dagster_private import IN_PROGRESS_RUN_STATUSES, UnresolvedAssetJobDefinition
 
 if TYPE_CHECKING:

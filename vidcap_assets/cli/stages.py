@@ -8,11 +8,11 @@ from rich.markup import escape
 
 from resources.annotation.declaration import AnnotatorSettings
 from resources.lake.lake import META, Lake
-from vidcap_assets.automation.launch import contiguous, shard_tags
 from vidcap_assets.cli.job_run import JobResult, run_job
 from vidcap_assets.cli.output import console
 from vidcap_assets.cli.progress import Bars
 from vidcap_assets.collection.settings import CollectionSettings
+from vidcap_assets.collection.shards import contiguous, shard_tags
 
 Configure = Callable[[AnnotatorSettings], dict[str, Any]]
 

@@ -1,1 +1,1 @@
-"""A collection: one file that says everything about it, and the definitions that follow from it."""
+"""A collection: one file that says everything about it, and the names and shards that follow from it."""

@@ -22,7 +22,6 @@ from resources.annotation.declaration import (
     kinds,
 )
 from resources.annotation.tables import merged_columns
-from vidcap_assets.assets.partitions import ShardPartitions, shard_partitions
 from vidcap_assets.collection.blocks import (
     DEMO_SOURCE,
     Automation,
@@ -32,6 +31,7 @@ from vidcap_assets.collection.blocks import (
     Text,
     Warehouse,
 )
+from vidcap_assets.collection.shards import ShardPartitions, shard_partitions
 
 # Resource keys, assets, columns and tables that are there in every collection: no annotator can be called so.
 _RESERVED = """

@@ -14,8 +14,8 @@ from resources.lake.meta import probe_clips
 from resources.lake.shards import update_index
 from resources.source.source import read_source
 from resources.video import IsolatedWorkers
-from vidcap_assets.collection.component import Collection
 from vidcap_assets.collection.settings import CollectionSettings, model
+from vidcap_assets.component import Collection
 
 CLIPS = 10
 SHARD = "shard-00000"

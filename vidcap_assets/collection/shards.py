@@ -1,16 +1,19 @@
-"""The shards as Dagster partitions, and which of them a run is for."""
+"""The shards as Dagster partitions, which of them a run is for, and how a run is told."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from vidcap_assets.automation.launch import PARTITION, RANGE_END, RANGE_START
 from vidcap_assets.dagster_private import DynamicPartitionsStore, partition_loading_context
 
 if TYPE_CHECKING:
     from resources.lake.lake import Lake
+
+# How Dagster is told the shards of a run: these tags are part of its contract.
+PARTITION = "dagster/partition"
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 class ShardPartitions(dg.DynamicPartitionsDefinition):
@@ -105,3 +108,23 @@ def shards_of_run(context: dg.AssetExecutionContext, shards: ShardPartitions, la
     if unknown := [key for key in context.partition_keys if key not in there]:
         context.log.warning(f"left out, since the lake has no such shard: {', '.join(unknown)}")
     return [key for key in context.partition_keys if key in there]
+
+
+def shard_tags(shards: Sequence[str]) -> dict[str, str]:
+    """The run tags that select one shard, or a contiguous range from the first to the last of several."""
+    if len(shards) == 1:
+        return {PARTITION: shards[0]}
+    return {RANGE_START: shards[0], RANGE_END: shards[-1]}
+
+
+def contiguous(order: Sequence[str], wanted: Collection[str], at_most: int) -> list[list[str]]:
+    """``wanted`` in runs of neighbours in ``order``, none longer than ``at_most``: what range tags can select."""
+    ranges: list[list[str]] = []
+    current: list[str] = []
+    for shard in order:
+        if current and (shard not in wanted or len(current) == at_most):
+            ranges.append(current)
+            current = []
+        if shard in wanted:
+            current.append(shard)
+    return [*ranges, current] if current else ranges
