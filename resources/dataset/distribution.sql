@@ -15,15 +15,20 @@ base AS (
     SELECT text_source, count(*) AS total FROM captioned_videos
     WHERE {status} = 'ok'
     GROUP BY ALL
+),
+counted AS (
+    SELECT 'all' AS captioner, value, count(*) AS clips, (SELECT sum(total) FROM base) AS total
+    FROM tagged GROUP BY value
+    UNION ALL
+    SELECT text_source, value, count(*), any_value(total)
+    FROM tagged LEFT JOIN base USING (text_source)
+    WHERE text_source IS NOT NULL
+    GROUP BY text_source, value
 )
-SELECT 'all' AS captioner, value, count(*) AS clips, (SELECT sum(total) FROM base) AS total
-FROM tagged GROUP BY value
-UNION ALL
-SELECT text_source, value, count(*), any_value(total)
-FROM tagged LEFT JOIN base USING (text_source)
-WHERE text_source IS NOT NULL
-GROUP BY text_source, value
-ORDER BY captioner, clips DESC, value;
+SELECT captioner, value, clips, clips / total AS share,
+       row_number() OVER (PARTITION BY captioner ORDER BY clips DESC, value) - 1 AS position,
+       (SELECT list(tag ORDER BY tag) FROM folded WHERE name = value) AS variants
+FROM counted;
 
 -- name: labels
 WITH labelled AS (
@@ -32,11 +37,12 @@ WITH labelled AS (
     SELECT 'codec', text_source, codec FROM captioned_videos WHERE codec IS NOT NULL
 )
 SELECT facet, coalesce(text_source, 'all') AS captioner, value, count(*) AS clips,
-       sum(count(*)) OVER (PARTITION BY facet, grouping(text_source), text_source) AS total
+       clips / sum(clips) OVER of_captioner AS share,
+       row_number() OVER (of_captioner ORDER BY clips DESC, value) - 1 AS position
 FROM labelled
 GROUP BY GROUPING SETS ((facet, value), (facet, text_source, value))
 HAVING grouping(text_source) = 1 OR text_source IS NOT NULL
-ORDER BY facet, captioner, clips DESC, value;
+WINDOW of_captioner AS (PARTITION BY facet, grouping(text_source), text_source);
 
 -- name: bins
 WITH measured AS (
@@ -61,8 +67,7 @@ numbers AS (
     SELECT 'text_len', captioner, len(string_split_regex(trim(text), '\s+')) FROM written
 )
 SELECT facet, captioner, label AS value, position, count(*) AS clips,
-       sum(count(*)) OVER (PARTITION BY facet, captioner) AS total
+       clips / sum(clips) OVER (PARTITION BY facet, captioner) AS share
 FROM numbers JOIN bins USING (facet)
 WHERE number >= low AND (high IS NULL OR number < high)
-GROUP BY facet, captioner, label, position
-ORDER BY facet, captioner, position;
+GROUP BY facet, captioner, label, position;

@@ -1,11 +1,15 @@
 """Bar charts of a distribution, as PNG."""
 
 import io
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from resources.dataset.bins import BINS
 from resources.dataset.distribution import ALL
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TITLES = {
     "text_len": "Words in a caption",
@@ -15,6 +19,7 @@ _TITLES = {
     "codec": "Codecs",
 }
 _BARS = 25
+_NAME = 28  # letters of a value beside its bar
 _BINNED = {one.facet for one in BINS} | {"kind", "codec"}
 # Okabe and Ito's palette: told apart with any kind of colour vision, on white and on dark grey.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
@@ -30,68 +35,47 @@ def draw_plots(table: pa.Table) -> dict[str, bytes]:
 
     Lengths of captions get one bar a captioner; everything else is drawn over the whole collection.
     """
-    rows = table.to_pylist()
     plots = {}
-    for facet in dict.fromkeys(row["facet"] for row in rows):
-        mine = [row for row in rows if row["facet"] == facet]
-        if facet == "text_len":
-            captioners = sorted({row["captioner"] for row in mine} - {ALL})
-            if captioners:
-                plots[facet] = _grouped(facet, mine, captioners)
-        elif bars := [(row["value"], row["clips"]) for row in mine if row["captioner"] == ALL][:_BARS]:
-            plots[facet] = _bars(facet, bars, across=facet not in _BINNED)
+    for facet, rows in table.to_pandas().groupby("facet", sort=False):
+        name, of_all = str(facet), rows["captioner"] == ALL
+        if name == "text_len" and not of_all.all():
+            plots[name] = _draw(name, _shares(name, rows[~of_all]), "% of its captions")
+        elif name != "text_len" and of_all.any():
+            plots[name] = _draw(name, rows[of_all].head(_BARS).set_index("value")[["clips"]], "clips")
     return plots
 
 
-def _bars(facet: str, bars: list[tuple[str, int]], across: bool) -> bytes:
-    names, counts = [_short(name) for name, _ in bars], [count for _, count in bars]
-    figure, axes = _figure(6.4, 0.8 + 0.24 * len(bars) if across else 3.0)
-    if across:
-        axes.barh(range(len(bars)), counts, color=_COLOURS[0])
-        axes.set_yticks(range(len(bars)), names)
-        axes.invert_yaxis()
-        axes.set_xlabel("clips")
-    else:
-        axes.bar(range(len(bars)), counts, color=_COLOURS[0])
-        axes.set_xticks(range(len(bars)), names, rotation=20, ha="right")
-        axes.set_ylabel("clips")
-    return _png(figure, axes, facet)
+def _shares(facet: str, rows: "pd.DataFrame") -> "pd.DataFrame":
+    """Of each captioner the share of each class in percent, from the lowest class that occurs to the highest."""
+    used = range(rows["position"].min(), rows["position"].max() + 1)
+    classes = [one.label for one in BINS if one.facet == facet and one.position in used]
+    return rows.pivot(index="value", columns="captioner", values="share").reindex(classes).fillna(0) * 100
 
 
-def _grouped(facet: str, rows: list[dict], captioners: list[str]) -> bytes:
-    used = {row["position"] for row in rows}
-    places = [
-        (one.position, one.label)
-        for one in BINS
-        if one.facet == facet and min(used) <= one.position <= max(used)
-    ]
-    figure, axes = _figure(6.4, 3.2)
-    width = 0.8 / len(captioners)
-    for number, captioner in enumerate(captioners):
-        shares = {row["position"]: 100 * row["share"] for row in rows if row["captioner"] == captioner}
-        axes.bar(
-            [place + (number - (len(captioners) - 1) / 2) * width for place in range(len(places))],
-            [shares.get(position, 0) for position, _ in places],
-            width,
-            color=_COLOURS[number % len(_COLOURS)],
-            label=captioner,
-        )
-    axes.set_xticks(range(len(places)), [name for _, name in places], rotation=20, ha="right")
-    axes.set_ylabel("% of its captions")
-    axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
-    return _png(figure, axes, facet)
-
-
-def _figure(width: float, height: float):
+def _draw(facet: str, bars: "pd.DataFrame", unit: str) -> bytes:
+    """One group of bars a row, one bar in it a column; across where the values are words."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure((width, height), dpi=100, layout="constrained")
+    across = facet not in _BINNED
+    figure = Figure((6.4, 0.8 + 0.24 * len(bars) if across else 3.1), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
-    return figure, figure.add_subplot()
-
-
-def _png(figure, axes, facet: str) -> bytes:
+    axes = figure.add_subplot()
+    colours = [_COLOURS[place % len(_COLOURS)] for place in range(len(bars.columns))]
+    shown = bars.rename(index=_short)
+    shown.plot(
+        kind="barh" if across else "bar",
+        ax=axes,
+        color=colours,
+        width=0.8,
+        legend=False,
+        rot=0 if across else 20,
+    )
+    axes.set(xlabel=unit if across else "", ylabel="" if across else unit)
+    if across:
+        axes.invert_yaxis()
+    if len(bars.columns) > 1:
+        axes.legend(frameon=False, fontsize=8, loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
     axes.set_title(title(facet), fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
@@ -102,5 +86,5 @@ def _png(figure, axes, facet: str) -> bytes:
 
 def _short(name: str) -> str:
     text = " ".join(name.split())
-    text = text if len(text) <= 28 else f"{text[:27]}…"
+    text = text if len(text) <= _NAME else f"{text[: _NAME - 1]}…"
     return text.replace("$", r"\$")
