@@ -44,10 +44,10 @@ ui: $(INSTALLED) ## Open the Dagster UI on http://127.0.0.1:3000
 	$(BIN) -m dagster dev -w workspace.yaml -h 127.0.0.1 -p 3000
 
 train-embedded: $(INSTALLED) ## Train the embedded checkpoints again (half an hour on two cores)
-	$(BIN) -m resources.demo.train
+	$(BIN) -m tools.train_embedded
 
 bench: $(INSTALLED) ## Run the benchmark of the annotation loop (others: see benchmarks/)
-	$(BIN) benchmarks/overlap.py
+	PYTHONPATH=. $(BIN) benchmarks/overlap.py
 
 clean: ## Remove caches and build files; keeps the environment, your results and the run history
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

@@ -17,7 +17,7 @@ from statistics import median
 import numpy as np
 
 from resources.annotation.clip import Kind
-from resources.video import Backend, FrameReader, FrameRule, IsolatedWorkers, RuleKind
+from resources.video import FrameReader, FrameRule, IsolatedWorkers, RuleKind
 from resources.video.decode import sample_frames
 
 FPS = 30
@@ -75,7 +75,7 @@ def measure(path: Path, repeats: int, reader: FrameReader) -> None:
         "vidcap auto, in process": lambda: sample_frames(path, RULE),
         "vidcap auto, worker": lambda: reader.read(path, Kind.VIDEO, RULE),
         "vidcap auto, worker, short side 336": lambda: reader.read(path, Kind.VIDEO, RULE, short_side=336),
-        "vidcap backend=decord, in process": lambda: sample_frames(path, RULE, backend=Backend.DECORD),
+        "vidcap backend=decord, in process": lambda: sample_frames(path, RULE, backend="decord"),
     }
     assert np.array_equal(sample_frames(path, RULE).images, decord_batch(path, 1)), "the pixels differ"
     rounds = [{name: timed(way) for name, way in ways.items()} for _ in range(repeats)]

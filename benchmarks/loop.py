@@ -4,7 +4,7 @@ Each measurement is a fresh process with the definitions loaded, as a step is; m
 Bars: the memory of 10,000 clips is within 10 % of that of 100, and a finished shard of 1,000 clips costs at
 most 2 s beyond process start.
 
-    python benchmarks/loop.py
+    PYTHONPATH=. python benchmarks/loop.py
 """
 
 import json
@@ -19,7 +19,7 @@ from pathlib import Path
 import vidcap_assets.definitions
 from resources.annotation.clip import Clip
 from resources.annotation.loop import LoopOptions, annotate_shard
-from resources.annotation.testing import EchoAnnotator
+from tests.annotation.echo import EchoAnnotator
 from resources.lake.lake import Lake
 count, folder, payload = int(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 imported = time.monotonic()

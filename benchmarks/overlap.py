@@ -4,7 +4,7 @@ Prints the wall time of the loop as a ratio to the larger of its two parts, each
 run: the model's waiting, and the decoding of the same clips by the same number of workers. 1.00 is perfect
 overlap; the bar is 1.05.
 
-    python benchmarks/overlap.py [--clips 200] [--workers 2]
+    PYTHONPATH=. python benchmarks/overlap.py [--clips 200] [--workers 2]
 """
 
 import argparse
@@ -18,9 +18,9 @@ import numpy as np
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.loop import LoopOptions, annotate_shard
 from resources.annotation.prefetch import prepare_ahead
-from resources.annotation.testing import WaitingAnnotator
 from resources.lake.lake import Lake
 from resources.video import FrameReader, FrameRule, IsolatedWorkers
+from tests.annotation.echo import WaitingAnnotator
 
 BATCH = 8
 

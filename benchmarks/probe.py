@@ -13,7 +13,8 @@ from decode import write_clip
 
 from resources.annotation.clip import Kind
 from resources.video import IsolatedWorkers
-from resources.video.probe import Probe, probe, probe_many
+from resources.video.headers import Probe
+from resources.video.probe import probe, probe_many
 
 
 def cpu_seconds(function, repeats: int) -> float:

@@ -5,10 +5,9 @@ every annotator: a kill at any instant costs at most the batch in flight, every 
 status, and an answer can only become the outcome of the clip it was given for.
 """
 
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -19,11 +18,11 @@ from resources.annotation.annotator import Annotator, StreamingAnnotator
 from resources.annotation.clip import Clip
 from resources.annotation.journal import Journal
 from resources.annotation.ladder import Ladder, Result
-from resources.annotation.outcome import Answer, AnsweredError, ClipError, ErrorKind, Outcome, Status
+from resources.annotation.outcome import Answer, AnsweredError, ClipError, ErrorKind, Outcome, Redo, Status
 from resources.annotation.outcome_table import outcomes_to_table
 from resources.annotation.prefetch import Prepared, prepare_ahead
 from resources.annotation.progress import Progress
-from resources.annotation.redo import Redo
+from resources.annotation.storable import faults
 from resources.annotation.store import Known, ShardStore, known
 
 _UNREADABLE_AT_ONCE = 16
@@ -40,7 +39,6 @@ class LoopOptions:
         redo_kinds: with `Redo.FAILED`, only failures of these kinds; empty for every kind.
         lock_timeout_s: seconds to wait for another process that holds this shard and annotator.
         log: receives a progress line every few seconds.
-        show_bar: also draw a bar on the terminal.
     """
 
     run_id: str = "local"
@@ -49,7 +47,6 @@ class LoopOptions:
     redo_kinds: frozenset[ErrorKind] = frozenset()
     lock_timeout_s: float = 0.0
     log: Callable[[str], None] = print
-    show_bar: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,20 +148,17 @@ def _annotate(
     unreadable: list[tuple[Clip, ClipError]] = []
     expected = {clip.id for clip in todo}
     model_seconds = 0.0
-    recording = threading.Lock()  # an annotator that streams may take clips from a thread of its own
 
     def record(results: Sequence[tuple[Clip, Result]]) -> None:
-        with recording:
-            write(results)
-
-    def write(results: Sequence[tuple[Clip, Result]]) -> None:
         for clip, _ in results:
             if clip.id not in expected:
                 raise RuntimeError(
                     f"{annotator.recipe.annotator} answered for '{clip.id}', which it was not asked"
                 )
             expected.remove(clip.id)
-        outcomes = [_outcome(annotator, clip, result, recorded, options) for clip, result in results]
+        outcomes = [
+            _storable(_outcome(annotator, clip, result, recorded, options), clip) for clip, result in results
+        ]
         if outcomes:
             journal.append(outcomes)
             progress.update(outcomes)
@@ -186,19 +180,17 @@ def _annotate(
         lookahead=2 * annotator.batch_size + options.prepare_workers,
     )
     chunks = _stream(annotator, readable(ahead), untried=any(clip.id not in recorded for clip in todo))
-    with Progress(
-        f"{annotator.recipe.annotator} {shard}", len(todo), options.log, options.show_bar
-    ) as progress:
-        try:
-            while (chunk := next(chunks, None)) is not None:
-                seconds, answered = chunk
-                model_seconds += seconds
-                record([*answered, *unreadable])
-                unreadable.clear()
-            record(unreadable)
-        finally:
-            chunks.close()
-            ahead.close()
+    progress = Progress(f"{annotator.recipe.annotator} {shard}", len(todo), options.log)
+    try:
+        while (chunk := next(chunks, None)) is not None:
+            seconds, answered = chunk
+            model_seconds += seconds
+            record([*answered, *unreadable])
+            unreadable.clear()
+        record(unreadable)
+    finally:
+        chunks.close()
+        ahead.close()
     return model_seconds
 
 
@@ -255,6 +247,21 @@ def _outcome(
         **_spent(result),
         attempt=attempt,
         run_id=options.run_id,
+    )
+
+
+def _storable(outcome: Outcome, clip: Clip) -> Outcome:
+    """The outcome, or a failure that keeps what of it can be stored: what was paid is not forgotten."""
+    if not (unstorable := faults(outcome)):
+        return outcome
+    emptied: dict[str, Any] = {name: {} if name == "details" else None for name in unstorable}
+    emptied["value"] = None
+    return replace(
+        outcome,
+        **emptied,
+        status=Status.FAILED,
+        error_kind=ErrorKind.INTERNAL,
+        error=f"clip '{clip.id}' ({clip.path}): the answer cannot be stored: {'; '.join(unstorable.values())}",
     )
 
 

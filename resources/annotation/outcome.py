@@ -15,6 +15,14 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
+class Redo(StrEnum):
+    """Which recorded outcomes of this recipe are done again."""
+
+    NOTHING = "nothing"
+    FAILED = "failed"
+    ALL = "all"
+
+
 class ErrorKind(StrEnum):
     """The closed set of reasons why a clip has no value."""
 
@@ -117,9 +125,6 @@ class Answer:
     ``value`` is the text that lands in the table (a caption, ``pan_left+zoom_in``, a JSON list of tags).
     ``details`` holds whatever else is worth keeping, as JSON-able data (frame indices, raw model output).
     ``seconds`` is this clip's share of the model's time.
-
-    Raises:
-        TypeError: ``value`` is no text.
     """
 
     value: str
@@ -129,10 +134,6 @@ class Answer:
     seconds: float | None = None
     cost_usd: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.value, str):
-            raise TypeError(f"the value of an answer is a text, not {self.value!r}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
-"""Progress of a shard: a log line every few seconds, and a bar where there is a terminal."""
+"""Progress of a shard: a log line every few seconds."""
 
 import time
 from collections.abc import Callable, Sequence
-from types import TracebackType
 
 from resources.annotation.outcome import Outcome, Status
 
@@ -12,23 +11,15 @@ _LOG_EVERY_S = 5.0
 class Progress:
     """Counts outcomes and tells about them: ``done/total, rate, ETA, failed``."""
 
-    def __init__(self, title: str, total: int, log: Callable[[str], None], show_bar: bool) -> None:
+    def __init__(self, title: str, total: int, log: Callable[[str], None]) -> None:
         self._title, self._total, self._log = title, total, log
         self._done = self._failed = 0
         self._started = self._logged = time.monotonic()
-        self._bar = None
-        if show_bar:
-            from tqdm import tqdm
-
-            self._bar = tqdm(total=total, desc=title, unit="clip")
 
     def update(self, outcomes: Sequence[Outcome]) -> None:
         """Count a batch that has been made durable."""
         self._done += len(outcomes)
         self._failed += sum(outcome.status is Status.FAILED for outcome in outcomes)
-        if self._bar is not None:
-            self._bar.update(len(outcomes))
-            self._bar.set_postfix(failed=self._failed)
         if time.monotonic() - self._logged >= _LOG_EVERY_S or self._done == self._total:
             self._logged = time.monotonic()
             self._log(self.line())
@@ -41,12 +32,3 @@ class Progress:
         return (
             f"{self._title}: {self._done}/{self._total} clips, {rate:.2f}/s, ETA {eta}, {self._failed} failed"
         )
-
-    def __enter__(self) -> "Progress":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.close()

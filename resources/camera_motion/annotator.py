@@ -46,27 +46,21 @@ class CameraMotionAnnotator(Annotator):
     Args:
         workers: where files are opened and analysed.
         threshold: how far an edge of the picture must move to count, as a fraction of the shorter side.
-        frames: how many evenly spaced frames of a short clip are analysed; long ones get 4 a second.
     """
 
     batch_size = 16
 
-    def __init__(self, workers: IsolatedWorkers, threshold: float = 0.25, frames: int = FRAMES) -> None:
-        if not 0 < threshold < 1:
-            raise ValueError(f"threshold must be a fraction of the shorter side in (0, 1), not {threshold}")
-        if frames < 2:
-            raise ValueError(f"motion needs at least two frames, not {frames}")
+    def __init__(self, workers: IsolatedWorkers, threshold: float = 0.25) -> None:
         self._workers = workers
-        self.threshold = threshold
-        self.frames = frames
+        self._threshold = threshold
 
     @property
     def recipe(self) -> Recipe:
         """Threshold, sampling and the version of the analysis."""
         settings = {
             "backend": "tracks",
-            "threshold": self.threshold,
-            "frames": self.frames,
+            "threshold": self._threshold,
+            "frames": FRAMES,
             "frames_per_second": FRAMES_PER_SECOND,
             "max_frames": MAX_FRAMES,
             "short_side": SHORT_SIDE,
@@ -78,18 +72,17 @@ class CameraMotionAnnotator(Annotator):
         """Decode and analyse the clip in a child; the calling thread only waits."""
         if clip.kind is Kind.IMAGE:
             return Analysed(unclassified(Reason.SINGLE_FRAME))
-        rule = frame_rule(clip.duration_s, self.frames)
-        return self._workers.call(analyse_file, clip, rule, self.threshold)
+        return self._workers.call(analyse_file, clip, frame_rule(clip.duration_s), self._threshold)
 
     def annotate(self, batch: Sequence[Analysed]) -> Sequence[Answer | ClipError]:
         """The answers that :meth:`prepare` has found."""
         return [analysed.answer() for analysed in batch]
 
 
-def frame_rule(duration_s: float | None, frames: int = FRAMES) -> FrameRule:
-    """First to last frame, ``frames`` of them, or four a second (2,048 at most) where that is more."""
+def frame_rule(duration_s: float | None) -> FrameRule:
+    """First to last frame, 64 of them, or four a second (2,048 at most) where that is more."""
     wanted = math.ceil((duration_s or 0) * FRAMES_PER_SECOND) + 1
-    return FrameRule(RuleKind.LINSPACE, min(max(frames, wanted), MAX_FRAMES))
+    return FrameRule(RuleKind.LINSPACE, min(max(FRAMES, wanted), MAX_FRAMES))
 
 
 def analyse_file(clip: Clip, rule: FrameRule, threshold: float) -> Analysed:

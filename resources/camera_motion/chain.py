@@ -17,11 +17,11 @@ FRAMES_PER_STEP = 8
 SHORT_STEP = 4
 MIN_UNDERSTOOD = 0.5
 MIN_UNDERSTOOD_LONG = 0.75
-MIN_SUPPORT = 0.35
+SUPPORT_OF_A_STEP = 0.35
 MAX_RIVALRY = 0.5
 MIN_CELLS = 4
-ALIKE = 0.35
-UNLIKE = 0.2
+SAME_VIEW = 0.35
+OTHER_VIEW = 0.2
 IDENTITY = np.eye(3)
 
 
@@ -102,7 +102,7 @@ def _link(reel: Reel, numbers: Sequence[int], velocity: Transform, trail: Trail)
     if likely is not None:
         trail.steps.append(Step(first, last, [likely]))
     else:
-        trail.breaks.append((first, last, Break.CUT if alike < UNLIKE else Break.INCONSISTENT))
+        trail.breaks.append((first, last, Break.CUT if alike < OTHER_VIEW else Break.INCONSISTENT))
     return np.zeros_like(IDENTITY)
 
 
@@ -117,7 +117,7 @@ def is_convincing(verdict: Verdict, *, long: bool) -> bool:
     understood = MIN_UNDERSTOOD_LONG if long else MIN_UNDERSTOOD
     return (
         verdict.understood >= understood
-        and verdict.support >= MIN_SUPPORT
+        and verdict.support >= SUPPORT_OF_A_STEP
         and verdict.cells >= MIN_CELLS
         and verdict.rivalry < MAX_RIVALRY
     )
@@ -133,7 +133,7 @@ def last_resort(a: Frame, b: Frame) -> tuple[Verdict | None, float]:
     candidates = distinct(guesses, a.gray.shape)
     likenesses = [likeness(a, b, candidate) for candidate in candidates]
     best = int(np.argmax(likenesses))
-    if likenesses[best] < ALIKE:
+    if likenesses[best] < SAME_VIEW:
         return None, likenesses[best]
     (verdict,) = vote(a, b, [candidates[best]])
     return replace(verdict, support=max(verdict.support, likenesses[best] / 2)), likenesses[best]

@@ -8,10 +8,10 @@ from resources.camera_motion.hypotheses import bring_back, distinct, likeness, p
 from resources.camera_motion.tracking import Reel, Transform, follow
 
 MIN_SHARED = 0.6
-ALIKE = 0.1
-FAINT = 4.0
+SAME_PLACE = 0.1
+CLEAR_TEXTURE = 4.0
 MIN_CLEAR = 0.5
-MIN_SUPPORT = 0.2
+SUPPORT_OF_ONE_SHOT = 0.2
 
 
 def find_dissolve(reel: Reel, numbers: Sequence[int], transforms: Sequence[Transform]) -> int | None:
@@ -27,12 +27,15 @@ def find_dissolve(reel: Reel, numbers: Sequence[int], transforms: Sequence[Trans
     """
     first, last, total = reel[numbers[0]], reel[numbers[-1]], transforms[-1]
     _, shared = bring_back(last.gray, total)
-    if shared.mean() < MIN_SHARED or min(np.mean(f.texture > FAINT) for f in (first, last)) < MIN_CLEAR:
+    if (
+        shared.mean() < MIN_SHARED
+        or min(np.mean(f.texture > CLEAR_TEXTURE) for f in (first, last)) < MIN_CLEAR
+    ):
         return None
     ways = distinct([total, *propose(*follow(first, last, total))], first.gray.shape)
-    if max(likeness(first, last, way) for way in ways) > ALIKE:
+    if max(likeness(first, last, way) for way in ways) > SAME_PLACE:
         return None
-    if max(verdict.support for verdict in vote(first, last, ways)) > MIN_SUPPORT:
+    if max(verdict.support for verdict in vote(first, last, ways)) > SUPPORT_OF_ONE_SHOT:
         return None
     for number, transform in zip(numbers, transforms, strict=True):
         onward = total @ np.linalg.inv(transform)

@@ -25,8 +25,8 @@ IN_VIEW = 0.6
 MAX_GAIN = 12.0
 MIN_OVERLAP = 0.15
 DECISIVE = 1.3
-FAINT = 2.0
-FAINT_SHARE = 0.25
+FULL_CONTRAST = 2.0
+FULL_SHARE = 0.25
 WIN = 1.12
 BORDER_WEIGHT = 2.0
 
@@ -135,7 +135,7 @@ def vote(a: Frame, b: Frame, candidates: list[Transform]) -> list[Verdict]:
 
 def strength(contrast: NDArray[Any]) -> NDArray[Any]:
     """How much a cell counts, 0 to 1: all alike, except those which are faint next to the strongest."""
-    return np.minimum(contrast / max(min(FAINT, FAINT_SHARE * float(contrast.max())), 1e-6), 1) ** 2
+    return np.minimum(contrast / max(min(FULL_CONTRAST, FULL_SHARE * float(contrast.max())), 1e-6), 1) ** 2
 
 
 def likeness(a: Frame, b: Frame, candidate: Transform) -> float:

@@ -17,11 +17,8 @@ class CameraMotion(AnnotatorSettings):
     kind: Literal["camera_motion"] = "camera_motion"
     name: str = "camera_motion"
     threshold: float = Field(
-        default=0.25, gt=0, description="Share of the shorter side by which edges must move."
+        default=0.25, gt=0, lt=1, description="Share of the shorter side by which edges must move."
     )
-    backend: str = Field(default="tracks", description="tracks or cotracker.")
-    checkpoint: str | None = Field(default=None, description="CoTracker's weights, a .pth file.")
-    device: str = Field(default="auto", description="Where CoTracker runs: auto, cpu, cuda or cuda:N.")
 
     @property
     def key(self) -> str:
@@ -36,6 +33,6 @@ class CameraMotion(AnnotatorSettings):
 
     @contextmanager
     def open(self, scene: Scene) -> Iterator[Mapping[str, Annotator]]:  # noqa: D102
-        from resources.camera_motion.backends import camera_motion_annotator
+        from resources.camera_motion.annotator import CameraMotionAnnotator
 
-        yield {self.name: camera_motion_annotator(scene.workers, **self.own())}
+        yield {self.name: CameraMotionAnnotator(scene.workers, self.threshold)}

@@ -1,12 +1,15 @@
-"""The rows of a CSV or Parquet list, as texts: nothing is guessed, and what does not fit is refused."""
+"""The rows of a list, as texts: nothing is guessed, and what does not fit is refused."""
 
-import csv
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = ("path", "id", "text")
+SPARE = 8
+"""Values of a CSV row beyond its columns that are looked at: spreadsheets end rows with empty ones."""
 
 
 class ListError(Exception):
@@ -29,84 +32,78 @@ def read_rows(path: Path) -> tuple[list[Row], bool]:
     """
     if not path.is_file():
         raise ListError("there is no such list")
-    return _read_csv(path) if path.suffix.lower() == ".csv" else _read_parquet(path)
+    extension = path.suffix.lower()
+    try:
+        table = READERS[extension](path)
+        columns = [
+            [_text(name, value) for value in table[name].tolist()] if name in table else [None] * len(table)
+            for name in COLUMNS
+        ]
+    except UnicodeDecodeError as error:
+        raise ListError(f"cannot be read as {extension[1:]}: it is not UTF-8 ({error.reason})") from error
+    except (
+        ValueError,
+        OSError,
+        NotImplementedError,
+    ) as error:  # what pandas and Arrow raise on damaged files
+        raise ListError(f"cannot be read as {extension[1:]}: {str(error).strip()}") from error
+    return [Row(*values) for values in zip(*columns, strict=True)], "id" in table
 
 
-def _read_csv(path: Path) -> tuple[list[Row], bool]:
+def _csv(path: Path) -> "pd.DataFrame":
     """UTF-8, with or without a byte order mark.
 
-    A line with more values than there are columns is an error: who forgives it shifts the values of that line,
-    or of the whole list, into other columns.
+    A row with more values than there are columns is refused: who forgives it shifts the values of that row, or of
+    the whole list, into other columns.
     """
-    rows: list[Row] = []
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.reader(file, strict=True)
-            header = [name.strip() for name in next(lines, [])]
-            places = _places(header)
-            for values in lines:
-                if any(values[len(header) :]):
-                    raise ListError(
-                        f"row {len(rows) + 1} has {len(values)} values for {len(header)} columns "
-                        "(a value with a comma in it needs quotes)"
-                    )
-                if values:
-                    rows.append(Row(*(_at(values, place) or None for place in places)))
-    except UnicodeDecodeError as error:
-        raise ListError(f"cannot be read as csv: it is not UTF-8 ({error.reason})") from error
-    except (csv.Error, OSError) as error:
-        raise ListError(f"cannot be read as csv: {error}") from error
-    return rows, places[COLUMNS.index("id")] is not None
+    import pandas as pd
+
+    texts: dict[str, Any] = {"header": None, "dtype": str, "keep_default_na": False, "encoding": "utf-8-sig"}
+    header = [name.strip() for name in pd.read_csv(path, nrows=1, **texts).iloc[0]]
+    _check_columns(header)
+    width = len(header)
+    table = pd.read_csv(path, names=range(width + SPARE), **texts)[1:]
+    filled = (table.iloc[:, width:].fillna("") != "").to_numpy()
+    for number in filled.any(axis=1).nonzero()[0][:1]:
+        raise ListError(
+            f"row {number + 1} has {width + filled[number].nonzero()[0][-1] + 1} values for {width} columns "
+            "(a value with a comma in it needs quotes)"
+        )
+    return table.iloc[:, :width].set_axis(header, axis="columns")
 
 
-def _places(header: Sequence[str]) -> list[int | None]:
-    """Where each of :data:`COLUMNS` is."""
-    if not header:
-        raise ListError("cannot be read as csv: it is empty")
-    doubled = [name for name in COLUMNS if header.count(name) > 1]
-    if doubled:
-        raise ListError(f"has more than one column '{doubled[0]}'")
-    _require_path(header)
-    return [header.index(name) if name in header else None for name in COLUMNS]
-
-
-def _at(values: Sequence[str], place: int | None) -> str:
-    return values[place] if place is not None and place < len(values) else ""
-
-
-def _read_parquet(path: Path) -> tuple[list[Row], bool]:
-    import pyarrow as pa
+def _parquet(path: Path) -> "pd.DataFrame":
+    import pandas as pd
     import pyarrow.parquet as pq
 
-    try:
-        file = pq.ParquetFile(path)
-        names = file.schema_arrow.names
-        _require_path(names)
-        table = file.read(columns=[name for name in COLUMNS if name in names])
-    except (pa.ArrowException, OSError) as error:
-        raise ListError(f"cannot be read as parquet: {error}") from error
-    columns = [
-        [_text(name, value) for value in table[name].to_pylist()]
-        if name in names
-        else [None] * table.num_rows
-        for name in COLUMNS
-    ]
-    return [Row(*values) for values in zip(*columns, strict=True)], "id" in names
+    names = pq.read_schema(path).names
+    _check_columns(names)
+    wanted = [name for name in COLUMNS if name in names]
+    return pd.read_parquet(path, columns=wanted, dtype_backend="pyarrow").reset_index()
+
+
+READERS: Mapping[str, Callable[[Path], "pd.DataFrame"]] = {".csv": _csv, ".parquet": _parquet}
+
+
+def _check_columns(names: Sequence[str]) -> None:
+    if doubled := [name for name in COLUMNS if names.count(name) > 1]:
+        raise ListError(f"has more than one column '{doubled[0]}'")
+    if "path" not in names:
+        raise ListError(f"has no column 'path' (its columns: {', '.join(names)})")
 
 
 def _text(name: str, value: Any) -> str | None:
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return None
+    import pandas as pd
+
+    if isinstance(value, str):
+        return value or None
     if isinstance(value, (list, dict)):
         raise ListError(f"the column '{name}' holds {type(value).__name__}s, not texts")
+    if pd.isna(value):
+        return None
     if isinstance(value, bytes):
         try:
             return value.decode() or None
         except UnicodeDecodeError:
             raise ListError(f"the column '{name}' holds bytes that are not UTF-8") from None
     return str(value) or None
-
-
-def _require_path(columns: Sequence[str]) -> None:
-    if "path" not in columns:
-        raise ListError(f"has no column 'path' (its columns: {', '.join(columns)})")

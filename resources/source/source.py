@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from resources.annotation.clip import Kind
-from resources.source.lists import ListError, read_rows
+from resources.source.lists import READERS, ListError, read_rows
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".gif"})
 IMAGE_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
-LIST_EXTENSIONS = frozenset({".csv", ".parquet"})
 
 _log = logging.getLogger(__name__)
 
@@ -48,10 +47,10 @@ def read_source(uri: str | Path) -> list[Entry]:
     path = Path(uri).expanduser().absolute()
     if path.is_dir():
         entries = [Entry(file, kind_of(file)) for file in sorted(_media_files(path))]
-    elif path.suffix.lower() in LIST_EXTENSIONS:
+    elif path.suffix.lower() in READERS:
         entries = _read_list(path)
     else:
-        raise SourceError(f"source {path}: neither a folder nor a .csv or .parquet list")
+        raise SourceError(f"source {path}: neither a folder nor a {' or '.join(READERS)} list")
     if not entries:
         raise SourceError(f"source {path}: no videos or images in it")
     return entries
@@ -94,9 +93,7 @@ def _read_list(path: Path) -> list[Entry]:
         entries.append(Entry(where, kind_of(where), row.id, row.text))
     doubled = [clip_id for clip_id, count in Counter(e.id for e in entries if e.id).items() if count > 1]
     if doubled:
-        raise SourceError(
-            f"source {path}: {len(doubled)} ids stand more than once ({', '.join(doubled[:5])})"
-        )
+        raise SourceError(f"source {path}: {len(doubled)} duplicate ids ({', '.join(doubled[:5])})")
     return entries
 
 

@@ -1,32 +1,34 @@
-"""Decoding the frames that a rule picks. Runs inside an isolated worker; ``frames.py`` is the way in.
+"""Decoding the frames that a rule picks. Runs inside an isolated worker; ``reader.py`` is the way in.
 
 Two ways, both exact. *Seek*: where the packet table proves that any frame can be reached from the key frame
 before it, only what the wanted frames need is decoded. *Sequential*: everything else is decoded once in
 order, past errors, counting what comes out. Any doubt in the first way leads to the second.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import av.logging
 import numpy as np
 from av.error import FFmpegError
 
 from resources.annotation.clip import Kind
 from resources.annotation.outcome import ClipError, ErrorKind
-from resources.video.complaints import ffmpeg_complaints
-from resources.video.decord_backend import decode_with_decord, why_not_decord
+from resources.video.decord_backend import decode_with_decord
 from resources.video.frames import Backend, Frames
 from resources.video.images import read_image
 from resources.video.packets import PacketTable, may_seek, read_packets
-from resources.video.pictures import Picture, PictureShape, PixelFormat, SizeLimit
+from resources.video.pictures import Picture, PictureShape, PixelFormat, SizeLimit, Taken
 from resources.video.sampling import FrameRule
 from resources.video.seeking import Doubt, decode_by_seeking
 from resources.video.sequential import decode_in_order
 from resources.video.streams import Budget, open_media, picture_stream
-from resources.video.taken import Taken
 
 FULL_SIZE = SizeLimit()
 BUDGET = Budget()
+MOST_COMPLAINTS = 3
 
 
 def sample_frames(
@@ -35,7 +37,7 @@ def sample_frames(
     kind: Kind = Kind.VIDEO,
     pixel_format: PixelFormat = PixelFormat.RGB,
     limit: SizeLimit = FULL_SIZE,
-    backend: Backend = Backend.AUTO,
+    backend: Backend = "auto",
     budget: Budget = BUDGET,
 ) -> Frames:
     """Decode the frames of ``path`` that ``rule`` picks, in this process.
@@ -46,7 +48,7 @@ def sample_frames(
     if kind is Kind.IMAGE:
         return read_image(path, rule, pixel_format, limit, budget)
     shape = PictureShape(pixel_format, limit, budget)
-    with ffmpeg_complaints() as complaints:
+    with _complaints() as complaints:
         table, found = _by_table(path, rule, shape, backend)
         if isinstance(found, str):
             found = _in_order(path, rule, shape, table, why=found)
@@ -66,14 +68,11 @@ def _by_table(
         if why is not None:
             return table, why
         indices = rule.indices(len(table.shown))
-        if backend is Backend.DECORD:
-            why = why_not_decord(container, stream, table)
+        if backend == "decord":
             try:
-                if why is None:
-                    taken = decode_with_decord(
-                        path, stream, table, indices, Picture(shape, stream, len(indices))
-                    )
-                    return table, _frames(indices, taken, len(table.shown), "decord", "sequential", None, [])
+                picture = Picture(shape, stream, len(indices))
+                taken = decode_with_decord(path, container, stream, table, indices, picture)
+                return table, _frames(indices, taken, len(table.shown), "decord", "sequential", None, [])
             except Doubt as doubt:
                 why = str(doubt)
         try:
@@ -131,3 +130,27 @@ def _frames(
         times_s=[taken[index].time_s for index in indices],
         details=details,
     )
+
+
+@contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """A list that holds FFmpeg's distinct error messages, the first few, once the block has ended.
+
+    FFmpeg decodes a damaged file on as well as it can; what it says meanwhile is all that tells of it.
+    """
+    level, skips_repeated = av.logging.get_level(), av.logging.get_skip_repeated()
+    av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)
+    complaints: list[str] = []
+    try:
+        with av.logging.Capture(local=False) as messages:
+            yield complaints
+    finally:
+        av.logging.set_level(level)
+        av.logging.set_skip_repeated(skips_repeated)
+    errors = (
+        f"{source}: {' '.join(text.split())}"
+        for severity, source, text in messages
+        if severity <= av.logging.ERROR
+    )
+    complaints.extend(list(dict.fromkeys(errors))[:MOST_COMPLAINTS])

@@ -15,7 +15,6 @@ from resources.video.h264_header import read_h264_format
 from resources.video.images import EXIF_ORIENTATION, EXIF_ROTATIONS, bit_depth, open_image
 from resources.video.packets import read_index, read_packets
 from resources.video.pictures import square_pixel_size
-from resources.video.probe import Probe
 from resources.video.streams import (
     Budget,
     codec_name,
@@ -31,6 +30,45 @@ ODD_INTERVAL = 0.1
 VARIABLE_SHARE = 0.01
 # A rate in the header is believed, for its exact fraction, when the frames' times agree this well.
 SAME_RATE = 0.003
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The headers of one file.
+
+    Attributes:
+        num_frames: frames that the packets of the file hold and its edit list shows; 1 for an image.
+        height, width: pixels as displayed (square samples, rotation applied).
+        fps: average frames a second; ``None`` for an image or a single frame of unknown duration.
+        is_vfr: whether the time between frames varies.
+        duration_s: seconds from the first frame shown to the end of the last.
+        codec: FFmpeg's name of the coding format (``h264``, ``av1``), or Pillow's (``jpeg``, ``png``).
+        rotation: degrees by which the stored picture is turned counter-clockwise for display.
+        bit_depth: bits of one luma or colour sample; ``None`` where the headers do not say.
+        file_size: bytes.
+    """
+
+    num_frames: int
+    height: int
+    width: int
+    fps: float | None
+    is_vfr: bool
+    duration_s: float | None
+    codec: str
+    rotation: int
+    bit_depth: int | None
+    has_audio: bool
+    file_size: int
+
+    @property
+    def aspect_ratio(self) -> float:
+        """Height / width, as the training columns have it."""
+        return self.height / self.width
+
+    @property
+    def resolution(self) -> int:
+        """Pixels of a frame."""
+        return self.height * self.width
 
 
 def video_headers(path: Path) -> Probe:

@@ -64,6 +64,21 @@ def square_pixel_size(width: int, height: int, sample_aspect: Fraction | None) -
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """Pixels as displayed, uint8 (H, W, 3) or (H, W), and seconds from the first frame of the clip."""
+
+    pixels: Pixels
+    time_s: float | None
+
+
+def seconds_between(first_pts: int | None, pts: int | None, time_base: Fraction | None) -> float | None:
+    """``None`` where the file has no presentation times."""
+    if first_pts is None or pts is None or time_base is None:
+        return None
+    return float((pts - first_pts) * time_base)
+
+
+@dataclass(frozen=True, slots=True)
 class PictureShape:
     """What pictures are wanted as: their format and size, and what they may cost."""
 

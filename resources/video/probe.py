@@ -2,57 +2,21 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resources.annotation.clip import Kind
 from resources.annotation.outcome import ClipError, ErrorKind
 from resources.video.workers import IsolatedWorkers
 
+if TYPE_CHECKING:
+    from resources.video.headers import Probe
+
 CLIPS_PER_CALL = 16
 _RETRIED_ALONE = (ErrorKind.DECODE_TIMEOUT, ErrorKind.DECODE_CRASH, ErrorKind.INTERNAL)
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """The headers of one file.
-
-    Attributes:
-        num_frames: frames that the packets of the file hold and its edit list shows; 1 for an image.
-        height, width: pixels as displayed (square samples, rotation applied).
-        fps: average frames a second; ``None`` for an image or a single frame of unknown duration.
-        is_vfr: whether the time between frames varies.
-        duration_s: seconds from the first frame shown to the end of the last.
-        codec: FFmpeg's name of the coding format (``h264``, ``av1``), or Pillow's (``jpeg``, ``png``).
-        rotation: degrees by which the stored picture is turned counter-clockwise for display.
-        bit_depth: bits of one luma or colour sample; ``None`` where the headers do not say.
-        file_size: bytes.
-    """
-
-    num_frames: int
-    height: int
-    width: int
-    fps: float | None
-    is_vfr: bool
-    duration_s: float | None
-    codec: str
-    rotation: int
-    bit_depth: int | None
-    has_audio: bool
-    file_size: int
-
-    @property
-    def aspect_ratio(self) -> float:
-        """Height / width, as the training columns have it."""
-        return self.height / self.width
-
-    @property
-    def resolution(self) -> int:
-        """Pixels of a frame."""
-        return self.height * self.width
-
-
-def probe(path: Path, kind: Kind = Kind.VIDEO) -> Probe:
+def probe(path: Path, kind: Kind = Kind.VIDEO) -> "Probe":
     """Read the headers of one file, in this process.
 
     Raises:
@@ -63,7 +27,7 @@ def probe(path: Path, kind: Kind = Kind.VIDEO) -> Probe:
     return image_headers(path) if kind is Kind.IMAGE else video_headers(path)
 
 
-def probe_many(items: Sequence[tuple[Path, Kind]], workers: IsolatedWorkers) -> list[Probe | ClipError]:
+def probe_many(items: Sequence[tuple[Path, Kind]], workers: IsolatedWorkers) -> "list[Probe | ClipError]":
     """Read the headers of many files in isolated workers; one answer for each, in their order.
 
     Files travel in batches; one that hangs or crashes its worker fails alone, its batch is read again.
@@ -74,7 +38,9 @@ def probe_many(items: Sequence[tuple[Path, Kind]], workers: IsolatedWorkers) -> 
         return [answer for batch in answers for answer in batch]
 
 
-def _probe_isolated(batch: Sequence[tuple[Path, Kind]], workers: IsolatedWorkers) -> list[Probe | ClipError]:
+def _probe_isolated(
+    batch: Sequence[tuple[Path, Kind]], workers: IsolatedWorkers
+) -> "list[Probe | ClipError]":
     try:
         return workers.call(probe_batch, batch)
     except ClipError as error:
@@ -85,7 +51,7 @@ def _probe_isolated(batch: Sequence[tuple[Path, Kind]], workers: IsolatedWorkers
     return [answer for item in batch for answer in _probe_isolated([item], workers)]
 
 
-def probe_batch(batch: Sequence[tuple[Path, Kind]]) -> list[Probe | ClipError]:
+def probe_batch(batch: Sequence[tuple[Path, Kind]]) -> "list[Probe | ClipError]":
     """What :func:`probe` returns or raises for each file, in this process."""
     answers: list[Probe | ClipError] = []
     for path, kind in batch:

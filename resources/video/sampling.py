@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-
 SEED_POINTS: dict[int, tuple[float, ...]] = {1: (0.5,), 2: (0.25, 0.75), 3: (0.1, 0.5, 0.9)}
 
 
@@ -60,6 +58,8 @@ class FrameRule:
             case RuleKind.POINTS:
                 return [min(int(point * num_frames), num_frames - 1) for point in SEED_POINTS[self.count]]
             case RuleKind.LINSPACE:
+                import numpy as np
+
                 spread = np.linspace(0, num_frames - 1, min(self.count, num_frames))
                 return [int(index) for index in np.round(spread)]
 
@@ -71,4 +71,4 @@ class FrameRule:
 def _segment_indices(num_frames: int, count: int) -> list[int]:
     segment = (num_frames - 1) / count
     start = int(segment / 2)
-    return [min(start + int(np.round(segment * i)), num_frames - 1) for i in range(count)]
+    return [min(start + round(segment * i), num_frames - 1) for i in range(count)]

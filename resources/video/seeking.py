@@ -8,9 +8,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from resources.video.packets import PacketInfo, PacketTable
-from resources.video.pictures import Picture
+from resources.video.pictures import Picture, Taken, seconds_between
 from resources.video.streams import codec_name, read_on
-from resources.video.taken import Taken, seconds_between
 
 
 class Doubt(Exception):

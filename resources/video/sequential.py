@@ -9,9 +9,8 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from resources.video.pictures import Picture, PictureShape
+from resources.video.pictures import Picture, PictureShape, Taken, seconds_between
 from resources.video.streams import Budget, open_media, picture_stream, read_on
-from resources.video.taken import Taken, seconds_between
 
 
 @dataclass

@@ -9,8 +9,10 @@ killed mid-answer cannot disturb another one's, and an idle one that dies is rep
 import os
 import pickle
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from math import ceil
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -176,3 +178,32 @@ class IsolatedWorkers:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def available_cores(root: Path = Path("/")) -> int:
+    """Cores of this process's affinity, or fewer where a control group's CPU quota allows fewer; at least 1.
+
+    A container that is limited to 4 CPUs of a 64-core host sees all 64 in its affinity; the quota (cgroup v2
+    ``cpu.max``, v1 ``cpu.cfs_quota_us``) of any group around it is what it is held to. ``root`` is where /proc and
+    /sys are.
+    """
+    affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([affinity, *map(ceil, _quotas(root))]))
+
+
+def _quotas(root: Path) -> Iterator[float]:
+    """Quotas in cores of the control groups from this process's own up to the root of what it can see."""
+    membership = root / "proc/self/cgroup"
+    for line in membership.read_text().splitlines() if membership.exists() else ():
+        _, controllers, group = line.split(":", 2)
+        base = root / "sys/fs/cgroup" / controllers
+        own = base / group.strip("/")
+        for level in (own, *own.parents[: len(own.parts) - len(base.parts)]):
+            if (v2 := level / "cpu.max").exists():
+                quota, period = v2.read_text().split()
+            elif (v1 := level / "cpu.cfs_quota_us").exists():
+                quota, period = v1.read_text().strip(), (level / "cpu.cfs_period_us").read_text()
+            else:
+                continue
+            if quota not in ("max", "-1"):
+                yield int(quota) / int(period)

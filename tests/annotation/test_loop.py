@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,10 +18,10 @@ from resources.annotation.outcome import AnnotatorError, Answer, ClipError, Erro
 from resources.annotation.prefetch import prepare_ahead
 from resources.annotation.recipe import Recipe
 from resources.annotation.store import ShardBusyError
-from resources.annotation.testing import EchoAnnotator
 from resources.lake.lake import Lake
 from resources.storage.files import read_table
 from tests.annotation.conftest import SHARD, make_clips
+from tests.annotation.echo import EchoAnnotator
 
 
 class CountingEcho(EchoAnnotator):
@@ -223,11 +224,11 @@ def test_a_second_process_on_the_same_shard_is_told_so(run, lake):
 
     def block(ids):
         entered.set()
-        leave.wait(10)
+        leave.wait(120)
 
     worker = threading.Thread(target=run, args=(EchoAnnotator(batch_size=3, misbehave=block), clips))
     worker.start()
-    entered.wait(10)
+    assert entered.wait(120)
     try:
         with pytest.raises(ShardBusyError, match="being annotated by another process"):
             run(CountingEcho(), clips)
@@ -235,7 +236,7 @@ def test_a_second_process_on_the_same_shard_is_told_so(run, lake):
         leave.set()
         worker.join()
     waited = CountingEcho()
-    assert run(waited, clips, lock_timeout_s=10).tally.ok == 3
+    assert run(waited, clips, lock_timeout_s=120).tally.ok == 3
     assert not waited.seen
 
 
@@ -354,7 +355,7 @@ def test_a_slow_clip_holds_up_nobody():
 
     def prepare(clip: Clip) -> Clip:
         if clip.id == "clip-0":
-            release.wait(10)
+            release.wait(120)
         return clip
 
     ready = prepare_ahead(prepare, make_clips(8), workers=2, lookahead=4)
@@ -363,3 +364,40 @@ def test_a_slow_clip_holds_up_nobody():
     release.set()
     assert next(ready).clip.id == "clip-0"
     assert not list(ready)
+
+
+class Unstorable(EchoAnnotator):
+    """Gives one clip of each batch what it is told to, as an annotator by somebody else may."""
+
+    def __init__(self, fields: dict):
+        super().__init__(batch_size=4)
+        self._fields, self.batches = fields, 0
+
+    def annotate(self, batch):
+        self.batches += 1
+        answers = super().annotate(batch)
+        return [replace(answers[0], cost_usd=0.5, **self._fields), *answers[1:]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"details": {"score": np.float32(0.5)}}, r"details['score'] must be plain JSON"),
+        ({"details": {"scores": [1, np.int64(2)]}}, r"details['scores'][1] must be plain JSON"),
+        ({"details": {1: "a"}}, "has the key 1, which is no text"),
+        ({"details": {"score": float("nan")}}, "details['score'] is nan, which JSON does not have"),
+        ({"details": np.zeros(2)}, "details must be plain JSON"),
+        ({"value": 5}, "value must be a text, not int"),
+        ({"tokens_in": np.int64(3)}, "tokens_in must be a whole number, not int64"),
+        ({"seconds": float("inf")}, "seconds must be a finite number, not inf"),
+    ],
+)
+def test_an_answer_that_cannot_be_stored_costs_its_clip_and_not_the_batch(run, fields, said):
+    annotator = Unstorable(fields)
+    report = run(annotator, make_clips(4))
+    first, *others = by_id(report).values()
+    assert (first["status"], first["error_kind"], first["value"]) == ("failed", "internal", None)
+    assert said in first["error"]
+    assert first["cost_usd"] == 0.5, "what was paid is not forgotten"
+    assert [row["status"] for row in others] == ["ok"] * 3
+    assert annotator.batches == 1, "nothing is asked twice"

@@ -2,8 +2,10 @@ import os
 import pty
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from io import StringIO
 from pathlib import Path
 
@@ -20,13 +22,47 @@ SAID = [
 ]
 
 
+class Terminal:
+    """A pseudo-terminal whose screen is read all the time, so that no writer ever waits for room."""
+
+    def __init__(self) -> None:
+        self._screen, self.device = pty.openpty()
+        self._shown = b""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def until(self, text: str) -> str:
+        """All that the screen has shown, once ``text`` is in it."""
+        wait_until(lambda: text.encode() in self._shown, f"{text!r} on the screen")
+        return self._shown.decode(errors="replace")
+
+    def press(self, key: bytes) -> None:
+        os.write(self._screen, key)
+
+    def close(self) -> None:
+        """The last to close the device ends the reading."""
+        os.close(self.device)
+        self._reader.join(60)
+        os.close(self._screen)
+
+    def _read(self) -> None:
+        with suppress(OSError):  # EIO: nobody has the device open any more
+            while piece := os.read(self._screen, 4096):
+                self._shown += piece
+
+
 @pytest.fixture
-def terminal() -> Iterator[tuple[int, int]]:
-    """Both ends of a pseudo-terminal: the screen that can be read, the device that is written to."""
-    screen, device = pty.openpty()
-    yield screen, device
-    os.close(screen)
-    os.close(device)
+def terminal() -> Iterator[Terminal]:
+    terminal = Terminal()
+    yield terminal
+    terminal.close()
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + 240
+    while not condition():
+        assert time.monotonic() < deadline, f"waited for {what}"
+        time.sleep(0.02)
 
 
 def draw(console: Console) -> None:
@@ -37,11 +73,10 @@ def draw(console: Console) -> None:
             bars.show(log)
 
 
-def test_bars_on_a_terminal(terminal: tuple[int, int]) -> None:
-    screen, device = terminal
-    with open(device, "w", closefd=False) as file:
+def test_bars_on_a_terminal(terminal: Terminal) -> None:
+    with open(terminal.device, "w", closefd=False) as file:
         draw(Console(file=file, force_terminal=True, width=120))
-    drawn = os.read(screen, 100_000).decode()
+    drawn = terminal.until("\x1b[?25h")
     assert "100/500" in drawn
     assert "3 failed" in drawn
     assert "4.00/s, 2 min left" in drawn
@@ -56,21 +91,27 @@ def test_a_log_file_gets_lines_and_no_bars(options: dict) -> None:
     assert file.getvalue().splitlines() == SAID
 
 
-def test_ctrl_c_ends_the_run_and_all_its_processes(tmp_path: Path, terminal: tuple[int, int]) -> None:
-    screen, device = terminal
+def test_ctrl_c_ends_the_run_and_all_its_processes(tmp_path: Path, terminal: Terminal) -> None:
     environment = {
         **os.environ, "VIDCAP_HOME": str(tmp_path), "VIDCAP_DEFINITIONS": "tests.cli.endless", "COLUMNS": "200"
     }  # fmt: skip
     command = [sys.executable, "-W", "ignore", "-m", "vidcap_assets.cli", "run", "demo"]
-    with subprocess.Popen(
-        ["setsid", "--ctty", "--wait", *command], stdin=device, stdout=device, stderr=device, env=environment
-    ) as process:
+    process = subprocess.Popen(
+        ["setsid", "--ctty", "--wait", *command],
+        stdin=terminal.device,
+        stdout=terminal.device,
+        stderr=terminal.device,
+        env=environment,
+    )
+    try:
         log = _log_with(tmp_path, "waiting for the end")
-        os.write(screen, b"\x03")
-        code = process.wait(60)
-    said = os.read(screen, 100_000).decode()
+        terminal.press(b"\x03")
+        code = process.wait(240)
+    finally:
+        process.kill()
+        process.wait()
+    said = terminal.until("the same command goes on from there")
     assert code == 130
-    assert "the same command goes on from there" in said
     assert "Traceback" not in said
     assert "DagsterExecutionInterruptedError" in log.read_text(), (
         "the run ended by itself, and was waited for"
@@ -78,9 +119,11 @@ def test_ctrl_c_ends_the_run_and_all_its_processes(tmp_path: Path, terminal: tup
 
 
 def _log_with(home: Path, said: str) -> Path:
-    for _ in range(600):
-        for log in home.glob("logs/*.log"):
-            if said in log.read_text():
-                return log
-        time.sleep(0.1)
-    raise AssertionError("the run did not begin")
+    found: list[Path] = []
+
+    def look() -> bool:
+        found[:] = [log for log in home.glob("logs/*.log") if said in log.read_text()]
+        return bool(found)
+
+    wait_until(look, "the run to begin")
+    return found[0]

@@ -41,7 +41,7 @@ class Browser:
         """The value that a script body returns."""
         return self._post("execute/sync", {"script": script, "args": list(arguments)})
 
-    def wait(self, condition: str, seconds: float = 30) -> None:
+    def wait(self, condition: str, seconds: float = 120) -> None:
         """Until a JavaScript expression holds."""
         deadline = time.monotonic() + seconds
         while not self.run(f"return Boolean({condition})"):
@@ -131,7 +131,7 @@ def browser() -> Iterator[Browser]:
 
 
 def _wait_for(client: httpx.Client) -> None:
-    for _ in range(200):
+    for _ in range(1200):
         try:
             if client.get("/status").json()["value"]["ready"]:
                 return

@@ -6,9 +6,9 @@ import torch
 from PIL import Image
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from resources.demo import layout
 from resources.demo.scene import random_scene
-from resources.demo.training_data import (
+from tools.train_embedded import layout
+from tools.train_embedded.training_data import (
     CaptionBatches,
     FrameBatches,
     TagBatches,

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from resources.storage.files import TEMP_PREFIX
 from tests.e2e.conftest import Workplace, kill_group, wait_until
 
-CLIPS, BATCH, KILLS = 60, 4, 10
+CLIPS, BATCH, KILLS = 100, 4, 10
 
 
 def test_killed_steps_recaption_only_the_batch_in_flight(workplace: Workplace, write_video):
@@ -47,7 +47,7 @@ def test_a_killed_step_is_retried_within_its_run(workplace: Workplace, write_vid
     for seed in range(12):
         write_video(workplace.source / f"{seed:03}.mp4", seed)
     workplace.index_and_probe()
-    process = workplace.start("captions_and_merge", "shard-00000", ECHO_BATCH_SECONDS="0.5")
+    process = workplace.start("captions_and_merge", "shard-00000", ECHO_HANGS_AT="2")
     try:
         wait_until(lambda: len(workplace.batches()) == 2, "the second batch")
         os.kill(workplace.batches()[-1][0], signal.SIGKILL)

@@ -42,7 +42,7 @@ def test_a_second_run_of_the_same_shard_waits_and_does_nothing_twice(workplace: 
     workplace.environment["ECHO_BATCH_SECONDS"] = "1"
     first = workplace.start("captions_only", "shard-00000")
     try:
-        wait_until(lambda: len(workplace.batches()) == 1, "the first batch")
+        wait_until(lambda: len(workplace.batches()) >= 1, "the first batch")
         second = workplace.start("captions_only", "shard-00000")
         try:
             outputs = [run.communicate(timeout=240)[0] for run in (first, second)]

@@ -67,7 +67,7 @@ def test_a_list_keeps_its_order_ids_and_texts_as_they_are(tmp_path, suffix):
     ("content", "message"),
     [
         (b"file,text\na.mp4,x\n", "has no column 'path' .its columns: file, text."),
-        (b"path,id\na.mp4,1\nb.mp4,1\n", r"1 ids stand more than once \(1\)"),
+        (b"path,id\na.mp4,1\nb.mp4,1\n", r"1 duplicate ids \(1\)"),
         (b"path,id\na.mp4,1\nb.mp4,\n", r"row 2 \(.*\) has no id"),
         (b'path\na.mp4\n""\n', "row 2 has no path"),
         (b'path\n"a.mp4\n', "cannot be read as csv"),
@@ -75,6 +75,7 @@ def test_a_list_keeps_its_order_ids_and_texts_as_they_are(tmp_path, suffix):
         (b"", "cannot be read as csv"),
         (b"path\n", "no videos or images"),
         (b"path,text\na.mp4,a dog, a cat\n", "row 1 has 3 values for 2 columns .* needs quotes"),
+        (b"path,text\nb.mp4,x\na.mp4,1,2,3,4,5,6,7,8,9,10\n", "cannot be read as csv.* line 3"),
         (b"path,path\na.mp4,b.mp4\n", "more than one column 'path'"),
         (b"path,text\na.mp4,caf\xe9\n", "not UTF-8"),
         (b"path\na.mp4\n~nobodyhere/b.mp4\n", "row 2 has a path that cannot be one: '~nobodyhere"),
@@ -95,6 +96,7 @@ def test_a_list_that_cannot_be_used_says_why_in_one_sentence(tmp_path, content, 
         b"\xef\xbb\xbfpath,text\na.mp4,a dog\n",
         b"path, text\r\na.mp4,a dog\r\n",
         b"path,text\na.mp4,a dog,\n",
+        b"path,text\na.mp4,a dog,,,\n",
         b'"path","text","more"\n\na.mp4,a dog\n',
     ],
 )
@@ -117,6 +119,20 @@ def test_a_parquet_list_may_hold_its_paths_in_any_way_that_is_text(tmp_path, fra
     frame.to_parquet(tmp_path / "list.parquet")
     [entry] = read_source(tmp_path / "list.parquet")
     assert (entry.path, entry.text) == (tmp_path / "a.mp4", text)
+
+
+def test_numbers_stay_whole_where_some_are_missing(tmp_path):
+    frame = pd.DataFrame(
+        {"path": ["a.mp4", "b.mp4"], "text": pd.array([7, None], dtype="Int64"), "more": [[1], [2]]}
+    )
+    frame.to_parquet(tmp_path / "list.parquet")
+    assert [entry.text for entry in read_source(tmp_path / "list.parquet")] == ["7", None]
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    pd.DataFrame({"path": [b"caf\xe9.mp4"]}).to_parquet(tmp_path / "list.parquet")
+    with pytest.raises(SourceError, match="column 'path' holds bytes that are not UTF-8"):
+        read_source(tmp_path / "list.parquet")
 
 
 def test_a_parquet_list_of_lists_is_refused(tmp_path):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.video.cores import available_cores
+from resources.video import available_cores
 
 AFFINITY = len(os.sched_getaffinity(0))
 
@@ -24,7 +24,14 @@ AFFINITY = len(os.sched_getaffinity(0))
             },
             1,
         ),
-        ({"proc/self/cgroup": "4:cpu:/\n", "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n"}, AFFINITY),
+        (
+            {
+                "proc/self/cgroup": "4:cpu:/\n",
+                "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n",
+                "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
+            },
+            AFFINITY,
+        ),
     ],
 )
 def test_a_container_is_held_to_its_quota(tmp_path: Path, files: dict[str, str], expected: int) -> None:

@@ -13,7 +13,8 @@ from PIL import Image
 from resources.annotation.clip import Kind
 from resources.annotation.outcome import ClipError, ErrorKind
 from resources.video import FrameReader, FrameRule, Frames, IsolatedWorkers, RuleKind
-from resources.video.probe import Probe, probe_many
+from resources.video.headers import Probe
+from resources.video.probe import probe_many
 from tests.video.conftest import Maker
 from tests.video.kinds import KINDS
 from tests.video.media import Recipe, picture, read_number

@@ -4,7 +4,6 @@ import io
 import os
 import socket
 import struct
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -116,39 +115,42 @@ def impatient():
 
 
 @pytest.mark.parametrize(("kind", "name", "make", "expected"), CASES, ids=lambda value: str(value)[:20])
-def test_a_bad_file_is_its_own_error(kind, name, make, expected, impatient: IsolatedWorkers, tmp_path: Path):
+def test_a_bad_file_is_its_own_error(
+    kind, name, make, expected, workers: IsolatedWorkers, impatient: IsolatedWorkers, tmp_path: Path
+):
+    pool = impatient if expected is ErrorKind.DECODE_TIMEOUT else workers
     path = tmp_path / ("clip.mp4" if kind is Kind.VIDEO else "clip.png")
     make(path)
     with pytest.raises(ClipError) as reading:
-        FrameReader(impatient).read(path, kind, RULE)
+        FrameReader(pool).read(path, kind, RULE)
     assert reading.value.kind is expected
     assert "\n" not in reading.value.message
-    [probed] = probe_many([(path, kind)], impatient)
+    [probed] = probe_many([(path, kind)], pool)
     assert isinstance(probed, ClipError)
     assert probed.kind is expected
 
 
-def test_bad_files_leave_their_neighbours_alone(impatient: IsolatedWorkers, clip: Maker, tmp_path: Path):
+def test_bad_files_leave_their_neighbours_alone(workers: IsolatedWorkers, clip: Maker, tmp_path: Path):
     paths = []
     for place, (make, _) in enumerate(VIDEOS.values()):
         bad = tmp_path / f"{place}.mp4"
         make(bad)
         paths += [bad, clip("h264.mp4")]
-    probes = probe_many([(path, Kind.VIDEO) for path in paths], impatient)
+    probes = probe_many([(path, Kind.VIDEO) for path in paths], workers)
     assert all(isinstance(found, ClipError) for found in probes[0::2])
     assert {found.num_frames for found in probes[1::2] if not isinstance(found, ClipError)} == {40}
-    frames = FrameReader(impatient).read(clip("h264.mp4"), Kind.VIDEO, RULE)
+    frames = FrameReader(workers).read(clip("h264.mp4"), Kind.VIDEO, RULE)
     assert read_numbers(frames.images) == frames.indices
 
 
-def test_no_permission_is_a_missing_file(impatient: IsolatedWorkers, clip: Maker, tmp_path: Path):
+def test_no_permission_is_a_missing_file(workers: IsolatedWorkers, clip: Maker, tmp_path: Path):
     if os.geteuid() == 0:
         pytest.skip("root may read everything")
     path = tmp_path / "locked.mp4"
     path.write_bytes(clip("h264.mp4").read_bytes())
     path.chmod(0)
     with pytest.raises(ClipError, match="permission") as error:
-        FrameReader(impatient).read(path, Kind.VIDEO, RULE)
+        FrameReader(workers).read(path, Kind.VIDEO, RULE)
     assert error.value.kind is MISSING
 
 
@@ -168,10 +170,8 @@ def test_a_picture_over_the_budget_is_refused_before_it_is_decoded(reader: Frame
         stream.width, stream.height, stream.pix_fmt = 8000, 8184, "yuv420p"
         container.mux(stream.encode(av.VideoFrame(8000, 8184, "yuv420p")))
         container.mux(stream.encode(None))
-    started = time.monotonic()
     with pytest.raises(ClipError, match="budget"):
         reader.read(path, Kind.VIDEO, RULE)
-    assert time.monotonic() - started < 30
 
 
 @pytest.mark.parametrize("name", ["h264.mp4", "h264.avi"])

@@ -93,7 +93,7 @@ def pool():
 
 
 def wait_until_gone(pid: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < deadline, f"process {pid} is still there"
         time.sleep(0.02)
@@ -119,7 +119,7 @@ def test_a_hang_ends_at_the_deadline_and_the_pool_lives_on(pool: IsolatedWorkers
     with pytest.raises(ClipError, match=r"longer than 0\.5 s") as error:
         pool.call(sleep_holding_the_lock, 60, timeout_s=0.5)
     assert error.value.kind is ErrorKind.DECODE_TIMEOUT
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 50, "it was waited for"
     wait_until_gone(hung)
     assert pool.call(add, 1, 2) == 3
 
@@ -235,7 +235,8 @@ print("imported as", __name__, flush=True)
 pool = IsolatedWorkers(2, preload=())
 busy = threading.Thread(target=pool.call, args=(sleep_holding_the_lock, 60))
 busy.start()
-time.sleep(1)
+while not pool.pids:
+    time.sleep(0.02)
 pool.call(process_id)
 print("pids", *pool.pids, flush=True)
 time.sleep(60)

@@ -22,6 +22,7 @@ from resources.lake.lake import Lake
 from resources.storage.files import read_table
 from vidcap_assets.assets.annotate_config import ACCOUNTING, FAILED_SHARE, AnnotateConfig
 from vidcap_assets.assets.checks import QualityCheck, judge
+from vidcap_assets.assets.policies import failed
 from vidcap_assets.assets.preview import contact_sheet
 from vidcap_assets.assets.step_shards import StepShards, rows_version
 from vidcap_assets.collection.settings import CollectionSettings
@@ -38,12 +39,12 @@ Events = Iterator[dg.MaterializeResult | dg.AssetCheckEvaluation | dg.Output]
 
 
 @contextmanager
-def failing_clearly(asset: str) -> Iterator[None]:
+def failing_clearly(context: dg.AssetExecutionContext, asset: str) -> Iterator[None]:
     """Let what no clip is to blame for fail the step in one sentence, and retry it only where that may help."""
     try:
         yield
     except AnnotatorError as error:
-        raise dg.Failure(f"{asset}: {error}", allow_retries=error.retryable) from error
+        raise failed(context, f"{asset}: {error}", may_come_right=error.retryable) from error
 
 
 @dataclass

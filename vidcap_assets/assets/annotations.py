@@ -28,7 +28,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
                 key(one.asset),
                 deps=[key(name) for name in ("raw_meta", *upstream[one.asset])],
                 description=one.meaning,
-                group_name=one.role,
+                group_name=one.role.value,
                 kinds=set(entry.icons),
                 skippable=True,
                 metadata={
@@ -70,7 +70,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
         if reads_text and resource("text").order:
             order = [caption_asset(name) for name in resource("text").order]
         failures: list[dg.Failure] = []
-        with failing_clearly(entry.step), decode.frames() as (frames, workers):
+        with failing_clearly(context, entry.step), decode.frames() as (frames, workers):
             with now.open(Scene(frames, workers, lake, context.run_id, context.log.info)) as annotators:
                 for one in declared:
                     if key(one.asset) in context.selected_asset_keys:

@@ -8,14 +8,17 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+# How Dagster is told the shards of a run: these tags are part of its contract.
+PARTITION = "dagster/partition"
+RANGE_START, RANGE_END = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 QUIET = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 
 
 def shard_tags(shards: Sequence[str]) -> dict[str, str]:
     """The run tags that select one shard, or a contiguous range from the first to the last of several."""
     if len(shards) == 1:
-        return {"dagster/partition": shards[0]}
-    return {"dagster/asset_partition_range_start": shards[0], "dagster/asset_partition_range_end": shards[-1]}
+        return {PARTITION: shards[0]}
+    return {RANGE_START: shards[0], RANGE_END: shards[-1]}
 
 
 def contiguous(order: Sequence[str], wanted: Collection[str], at_most: int) -> list[list[str]]:

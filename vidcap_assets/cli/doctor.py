@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from resources.video.cores import available_cores
+from resources.video import available_cores
 from vidcap_assets.cli.output import Json, console, print_json
 from vidcap_assets.collection import environment
 
@@ -107,12 +107,15 @@ def check_devices() -> list[Finding]:
 
 def check_models() -> list[Finding]:
     """The folders and hub ids that the environment names, else the embedded checkpoints."""
-    from resources.captioners.llava import EMBEDDED as LLAVA
-    from resources.captioners.pllava import EMBEDDED as PLLAVA
-    from resources.tagger.tagger import EMBEDDED as TAGGER
+    from resources.captioners.kinds import Pllava, Transformers
+    from resources.tagger.kind import Tags
 
     findings = []
-    for name, embedded in (("PLLAVA", PLLAVA / "tiny-pllava"), ("LLAVA", LLAVA), ("TAGGER", TAGGER)):
+    for name, embedded in (
+        ("PLLAVA", Pllava.demo_adapter),
+        ("LLAVA", Transformers.demo_model),
+        ("TAGGER", Tags.demo_model),
+    ):
         variable = f"VIDCAP_{name}_MODEL"
         model = environment.setting(variable)
         what = f"model {name.lower()}"

@@ -92,12 +92,11 @@ def reap(
 ) -> None:
     """End runs whose processes are gone (a killed machine), so that they hold no GPU slot for ever."""
 
-    from dagster._cli.utils import get_possibly_temporary_instance_for_cli
-
     from vidcap_assets.automation.reaper import reap as reap_runs
+    from vidcap_assets.dagster_private import instance_of_this_folder
 
     os.environ.update(dagster_environment())
-    with get_possibly_temporary_instance_for_cli("vidcap reap") as instance:
+    with instance_of_this_folder("vidcap reap") as instance:
         reaped = reap_runs(instance, timedelta(minutes=older_than), lost_host or [])
     if as_json:
         print_json([run.to_json() for run in reaped])

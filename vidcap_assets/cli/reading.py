@@ -13,8 +13,7 @@ def query(sql: str, as_json: bool, parameters: Mapping[str, Any] | None = None) 
     """The rows of a query as dicts. Ends the command where there is nothing to read or no way to."""
     import duckdb
 
-    from resources.dataset.reading import WarehouseEmptyError, read_snapshot
-    from resources.warehouse import Warehouse, WarehouseBusyError
+    from resources.warehouse import Warehouse, WarehouseBusyError, WarehouseEmptyError
 
     warehouse = Warehouse(
         environment.warehouse(),
@@ -22,7 +21,7 @@ def query(sql: str, as_json: bool, parameters: Mapping[str, Any] | None = None) 
         log=say,
     )
     try:
-        with read_snapshot(warehouse) as connection:
+        with warehouse.snapshot() as connection:
             result = connection.execute(sql, dict(parameters) if parameters else None)
             names = [column[0] for column in result.description]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

@@ -108,7 +108,7 @@ class Decode(Block):
     @property
     def worker_count(self) -> int:
         """The number of decoding processes, resolved."""
-        from resources.video.cores import available_cores
+        from resources.video import available_cores
 
         return self.workers or available_cores()
 

@@ -53,14 +53,14 @@ class CollectionFile:
         attributes = self._attributes()
         entries = attributes.get("annotators")
         kinds: list[str] = []
-        for place, one in enumerate(entries if isinstance(entries, list) else []):
+        for number, one in enumerate(entries if isinstance(entries, list) else []):
             kind = one.get("kind") if isinstance(one, dict) else None
             if not isinstance(kind, str):
-                raise self.fault(["annotators", place], "an annotator needs a kind: {kind: camera_motion}")
+                raise self.fault(["annotators", number], "an annotator needs a kind: {kind: camera_motion}")
             try:
                 load_kind(kind)
             except CollectionError as error:
-                raise self.fault(["annotators", place, "kind"], str(error)) from error
+                raise self.fault(["annotators", number, "kind"], str(error)) from error
             kinds.append(kind)
         try:
             settings = model(kinds).model_validate(attributes)

@@ -105,6 +105,11 @@ class MisbehavingServer:
         self._thread.join()
         self._socket.close()
 
+    def wait_until_idle(self) -> None:
+        """Wait until every request that came in has been answered and charged, or has been given up."""
+        while self._in_flight:
+            time.sleep(0.005)
+
     def attempts(self, number: int) -> int:
         return self._attempts[number]
 
@@ -203,10 +208,14 @@ class HangsUp:
     """A server that reads a request, says ``answer``, which is no HTTP, and closes the connection."""
 
     def __init__(self, answer: bytes) -> None:
-        class Handler(socketserver.BaseRequestHandler):
+        class Handler(socketserver.StreamRequestHandler):
             def handle(self) -> None:
-                self.request.recv(65536)
-                self.request.sendall(answer)
+                length = 0
+                while line := self.rfile.readline().strip():
+                    name, _, value = line.partition(b":")
+                    length = int(value) if name.lower() == b"content-length" else length
+                self.rfile.read(length)
+                self.wfile.write(answer)
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import threading
 import time
 
 import pytest
@@ -9,7 +10,7 @@ from misbehaving_server import Act, error
 from numbered_clips import NumberedFrames, clips
 
 from resources.annotation.outcome import AnnotatorError
-from resources.captioners.openai import BatchPending
+from resources.captioners.openai.batch_api import BatchPending
 
 
 @pytest.fixture
@@ -59,12 +60,15 @@ def test_new_clips_go_into_a_job_of_their_own(server, batched, run):
 
 
 def test_a_run_may_wait_for_its_job(server, batched, run):
-    import threading
+    def end_when_submitted():
+        while not server.batches:
+            time.sleep(0.01)
+        server.end_batches()
 
-    timer = threading.Timer(0.4, server.end_batches)
-    timer.start()
-    report = run(batched(batch_wait_s=20), clips(4))
-    timer.join()
+    ending = threading.Thread(target=end_when_submitted, daemon=True)
+    ending.start()
+    report = run(batched(batch_wait_s=120), clips(4))
+    ending.join()
     assert report.tally.ok == 4
 
 

@@ -43,7 +43,7 @@ def test_a_killed_run_buys_again_only_what_was_in_flight(server, tmp_path):
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        time.sleep(0.2)
+        server.wait_until_idle()
         bought = set(server.charged)
         safe = {int(clip_id[1:]) for clip_id in durable_ids(tmp_path)}
         assert safe <= bought

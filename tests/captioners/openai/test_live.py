@@ -1,6 +1,5 @@
 """The captioner through the real loop against a real server that misbehaves."""
 
-import itertools
 import time
 
 import pytest
@@ -70,7 +69,7 @@ PASSING_FAULTS = {
 def test_passing_faults_of_every_kind_lose_double_and_swap_nothing(server, captioner, run):
     server.script = {n: [act] for n, act in enumerate(PASSING_FAULTS.values())}
     server.latency_s = lambda number: 0.01 * (number % 4)
-    report = run(captioner(timeout_s=0.5), clips(40))
+    report = run(captioner(timeout_s=3), clips(40))
     assert_each_answered_with_its_own(report, 40)
     assert set(server.charged.values()) == {1}
     assert {n: server.attempts(n) for n in range(40)} == {
@@ -97,7 +96,8 @@ def test_passing_faults_of_every_kind_lose_double_and_swap_nothing(server, capti
 )
 def test_a_lasting_fault_fails_its_clip_alone_and_says_why(server, captioner, run, act, kind, said, attempts):
     server.script = {1: [act] * 9}
-    got = rows(run(captioner(timeout_s=0.15, max_attempts=4), clips(3)))
+    patience_s = 1.0 if act.stall_s else 60.0
+    got = rows(run(captioner(timeout_s=patience_s, max_attempts=4), clips(3)))
     assert (got["c1"]["status"], got["c1"]["error_kind"], server.attempts(1)) == ("failed", kind, attempts)
     assert said in got["c1"]["error"]
     assert got["c0"]["value"] == "clip 0"
@@ -168,29 +168,21 @@ def test_a_connection_closed_without_an_answer_is_told_as_dropped(captioner, run
     assert "(3 attempts)" in row["error"]
 
 
-def test_an_overloaded_server_gets_fewer_requests_and_then_more_again(server, captioner, run):
-    server.latency_s = lambda number: 0.02
-    server.script = {n: [error(429)] for n in range(16)}
-    report = run(captioner(max_concurrency=16), clips(200))
-    assert_each_answered_with_its_own(report, 200)
-    times = [at for at, _ in server.received]
-    assert len(times) == 216
+def test_a_storm_of_refusals_loses_nothing_and_never_passes_the_limit(server, captioner, run):
+    server.script = {n: [error(429), error(429), error(503)] for n in range(64)}
+    report = run(captioner(max_concurrency=16), clips(120))
+    assert_each_answered_with_its_own(report, 120)
+    assert set(server.charged.values()) == {1}
+    assert len(server.received) == 120 + 3 * 64
+    assert server.most_in_flight <= 16
 
 
-def test_retry_after_holds_back_every_request(server, captioner, run):
-    server.script = {0: [error(429, retry_after="0.6")]}
-    server.latency_s = lambda number: 0.02
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_clip_is_not_asked_for_again_before_retry_after(server, captioner, run, status):
+    server.script = {0: [error(status, retry_after="0.6")]}
     run(captioner(max_concurrency=2), clips(12))
-    times = sorted(at for at, _ in server.received)
-    assert max(later - earlier for earlier, later in itertools.pairwise(times)) > 0.5
-
-
-def test_rate_limit_headers_hold_back_before_anything_is_refused(server, captioner, run):
-    empty = {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "600ms"}
-    server.default = Act(headers=empty)
-    run(captioner(max_concurrency=1), clips(2))
-    times = sorted(at for at, _ in server.received)
-    assert times[1] - times[0] > 0.5
+    first, second = [at for at, number in server.received if number == 0]
+    assert second - first >= 0.6
 
 
 def test_unreadable_clips_fail_without_a_request(server, captioner, run):
@@ -214,8 +206,9 @@ def test_answers_arrive_while_a_chunk_is_being_made_durable(server, captioner):
     shard = clips(16)
     chunks = annotator.stream(Prepared(clip, annotator.prepare(clip)) for clip in shard)
     first = list(next(chunks))
-    time.sleep(0.5)
-    before = len(server.received)
+    deadline = time.monotonic() + 60
+    while len(server.received) < 9:  # eight in flight and the one that waits for a free place
+        assert time.monotonic() < deadline, "nothing was sent while the first chunk was in hand"
+        time.sleep(0.01)
     rest = [answer for chunk in chunks for answer in chunk]
-    assert before >= 8
     assert len(first) + len(rest) == 16

@@ -1,0 +1,42 @@
+"""Can an outcome be stored? Told field by field, before it is written, so that one clip cannot cost its batch."""
+
+import math
+from types import NoneType
+from typing import Any
+
+from resources.annotation.outcome import Outcome
+
+
+def faults(outcome: Outcome) -> dict[str, str]:
+    """The fields that an annotator filled with what cannot be stored, each with a sentence; empty for none."""
+    found = {}
+    for name in ("value", "finish_reason"):
+        if not isinstance(text := getattr(outcome, name), str | None):
+            found[name] = f"{name} must be a text, not {type(text).__name__}"
+    for name in ("tokens_in", "tokens_out"):
+        if type(count := getattr(outcome, name)) not in (int, NoneType):
+            found[name] = f"{name} must be a whole number, not {type(count).__name__}"
+    for name in ("seconds", "cost_usd"):
+        number = getattr(outcome, name)
+        if type(number) not in (int, float, NoneType) or not math.isfinite(number or 0):
+            found[name] = f"{name} must be a finite number, not {number!r}"
+    if fault := _json_fault(outcome.details, "details"):
+        found["details"] = fault
+    return found
+
+
+def _json_fault(value: Any, where: str) -> str | None:
+    if isinstance(value, dict):
+        for key in value:
+            if type(key) is not str:
+                return f"{where} has the key {key!r}, which is no text"
+        inner = [(f"{where}[{key!r}]", item) for key, item in value.items()]
+        return next((fault for place, item in inner if (fault := _json_fault(item, place))), None)
+    if isinstance(value, list | tuple):
+        inner = [(f"{where}[{place}]", item) for place, item in enumerate(value)]
+        return next((fault for place, item in inner if (fault := _json_fault(item, place))), None)
+    if type(value) is float and not math.isfinite(value):
+        return f"{where} is {value}, which JSON does not have"
+    if isinstance(value, str) or type(value) in (bool, int, float, NoneType):
+        return None
+    return f"{where} must be plain JSON (text, numbers, lists, dicts), not {type(value).__name__}"

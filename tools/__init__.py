@@ -1,0 +1,1 @@
+"""Programs for who works on vidcap; none of it is installed."""

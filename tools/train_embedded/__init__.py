@@ -1,0 +1,1 @@
+"""Training of the embedded checkpoints, from nothing: no part of the installed package."""
