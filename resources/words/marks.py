@@ -42,7 +42,8 @@ _BARE_CHANNELS = re.compile(
     re.DOTALL,
 )
 _LABELLED = re.compile(
-    r"\W{0,4}(?:thinking(?: process)?|thoughts?|reasoning|chain of thought|here(?: is|['’]s) my thought process)\W{0,3}:"
+    r"\W{0,4}(?:thinking(?: process)?|thoughts?|reasoning|chain of thought"
+    r"|here(?: is|['’]s) my thought process)\W{0,3}:"
     r"(?P<thought>.*?)\n\W{0,4}(?:(?:final |my )?(?:answer|caption|response|description|output)"
     r"|here(?: is|['’]s) my (?:answer|response))\W{0,3}:(?P<text>.*)\Z",
     re.IGNORECASE | re.DOTALL,

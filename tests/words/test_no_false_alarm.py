@@ -7,12 +7,12 @@ import pytest
 
 from resources.words.judgement import Verdict, judge
 
-TRICKY = (Path(__file__).parent / "tricky_captions.txt").read_text("utf-8").splitlines()
+TRICKY = (Path(__file__).parent / "answers" / "captions.txt").read_text("utf-8").splitlines()
 
 # Who, does what, where, and how the camera or the caption goes on.
 GRAMMARS: dict[str, tuple[list[str], list[str], list[str], list[str]]] = {
     "en": (
-        ["A man", "Two women", "A small brown dog", "No one but a child", "The assistant", "I see a girl who", "Nobody"],
+        ["A man", "Two women", "A small brown dog", "No one but a child", "I see a girl who", "Nobody"],
         ["says sorry", "cannot open the door", "walks slowly", "refuses to eat", "reads a sign", "is unable to stand"],
         [" in a park", " beside the sea", " at night", " in an empty room"],
         [".", "; the camera pans left.", ". No text is visible.", ", but the image stays blurred."],
