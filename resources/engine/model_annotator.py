@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from resources.annotation.annotator import Annotator
-from resources.annotation.outcome import Answer, ClipError, ErrorKind
+from resources.annotation.outcome import Answer, AnsweredError, ClipError, ErrorKind
 from resources.engine.checkpoint import Checkpoint
+from resources.engine.generation import Finish
 from resources.engine.placement import Placement
+from resources.words.judgement import Judgement, judge
 
 if TYPE_CHECKING:
     from resources.engine.engine import Engine
@@ -90,16 +92,17 @@ class ModelAnnotator(Annotator):
     def decode(self, ids: Sequence[int]) -> str:
         """New tokens to text."""
 
-    def interpret(self, text: str, details: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        """The answer's value and details, from the model's text. Default: the text in one line.
+    def judge(self, written: str, cut_off: bool) -> Judgement:
+        """What the words are worth; see :mod:`resources.words.judgement`."""
+        return judge(written, cut_off=cut_off)
+
+    def interpret(self, text: str) -> str:
+        """The answer's value, from words that are one. Default: the text in one line.
 
         Raises:
-            ClipError: the text is no answer.
+            ClipError: it is no answer to this question.
         """
-        value = text.replace("\n", " ").strip()
-        if not value:
-            raise ClipError(ErrorKind.EMPTY_OUTPUT, "the model ended without a word")
-        return value, details
+        return text.replace("\n", " ").strip()
 
     def annotate(self, batch: Sequence["Row"]) -> list[Answer | ClipError]:  # noqa: D102
         generations = self.engine.generate(self.model_spec(), batch)
@@ -107,18 +110,21 @@ class ModelAnnotator(Annotator):
 
     def answer(self, row: "Row", generation: "Generation") -> Answer | ClipError:
         """What a generation says of its row."""
-        try:
-            value, details = self.interpret(self.decode(generation.ids), row.details)
-        except ClipError as error:
-            return error
-        return Answer(
-            value,
-            finish_reason=generation.finish.value,
-            tokens_in=generation.tokens_in,
-            tokens_out=generation.tokens_out,
-            seconds=generation.seconds,
-            details=details,
+        judged = self.judge(self.decode(generation.ids), generation.finish is Finish.LENGTH)
+        facts = (
+            generation.finish.value,
+            generation.tokens_in,
+            generation.tokens_out,
+            generation.seconds,
+            None,
+            {**row.details, **judged.details},
         )
+        if not judged.verdict.is_answer:
+            return AnsweredError(ErrorKind(judged.verdict), judged.reason, *facts)
+        try:
+            return Answer(self.interpret(judged.text), *facts)
+        except ClipError as error:
+            return AnsweredError(error.kind, error.message, *facts)
 
     def close(self) -> None:  # noqa: D102
         self.engine.close()

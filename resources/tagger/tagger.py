@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,9 @@ from resources.annotation.clip import Clip
 from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
 from resources.annotation.recipe import Recipe
 from resources.engine.model_annotator import LazyEngine, ModelAnnotator, Once, context_problem, model_identity
-from resources.tagger.parsing import UnreadableTags, normalise_tags, parse_tags
+from resources.tagger.parsing import UnreadableTags, judge_tags, normalise_tags, parse_tags
 from resources.tagger.prompts import TAG_KEYS, TAG_PROMPTS
+from resources.words.judgement import Judgement
 
 if TYPE_CHECKING:
     from resources.engine.chat import ChatFormat
@@ -146,12 +148,16 @@ class TagAnnotator(ModelAnnotator):
     def decode(self, ids: Sequence[int]) -> str:  # noqa: D102
         return self._tagger.chat.decode(ids)
 
-    def interpret(self, text: str, details: dict[str, Any]) -> tuple[str, dict[str, Any]]:  # noqa: D102
+    def judge(self, written: str, cut_off: bool) -> Judgement:
+        """As for captions, but *none* is an answer here."""
+        return replace(judge_tags(written, cut_off=cut_off), details={"raw": written})
+
+    def interpret(self, text: str) -> str:  # noqa: D102
         try:
             tags = normalise_tags(parse_tags(text))
         except UnreadableTags as error:
             raise ClipError(ErrorKind.EMPTY_OUTPUT, f"no {self._key} could be read: {error}") from error
-        return json.dumps(tags, ensure_ascii=False), {**details, "raw": text}
+        return json.dumps(tags, ensure_ascii=False)
 
     def close(self) -> None:
         """Nothing: whoever made the tagger closes it."""

@@ -1,5 +1,6 @@
 """The one judgement of an answer: every captioner, tagger and text model asks here what its words are worth."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -34,13 +35,13 @@ class Judgement:
     details: dict[str, Any]
 
 
-def judge(written: str, *, cut_off: bool = False, may_say_nothing: bool = False) -> Judgement:
+def judge(written: str, *, cut_off: bool = False, is_none: Callable[[str], bool] | None = None) -> Judgement:
     """Judge what a model wrote.
 
     Args:
         written: its words as they came, with special tokens or without.
         cut_off: the limit on new tokens ended it.
-        may_say_nothing: ``none`` and the like are answers here, as to a question for a list.
+        is_none: says that there is none, which is an answer to a question for a list.
     """
     parts = unmarked(written)
     details: dict[str, Any] = {}
@@ -49,10 +50,9 @@ def judge(written: str, *, cut_off: bool = False, may_say_nothing: bool = False)
     if parts.marks:
         details["marks"] = list(parts.marks)
     text = parts.text
-    is_blank = (
-        not any(char.isalnum() or char in "[]" for char in text) if may_say_nothing else says_nothing(text)
-    )
-    if is_blank:
+    if text and is_none is not None and is_none(text):
+        return Judgement(Verdict.OK, text, "", details)
+    if says_nothing(text):
         return Judgement(Verdict.EMPTY, text, _why_empty(text, parts.thought, cut_off), details)
     if refuses(text):
         return Judgement(Verdict.REFUSED, text, f"the model refused: {shortened(text)}", details)
