@@ -66,7 +66,9 @@ def _why_empty(text: str, thought: str, cut_off: bool) -> str:
     if thought:
         limit = "the limit on tokens came before" if cut_off else "it ended without"
         return f"the model only thought; {limit} its answer"
-    return "the limit on tokens came before the first word" if cut_off else "the model answered with nothing"
+    if cut_off:
+        return "the limit on tokens was spent on thinking, before the first word of an answer"
+    return "the model answered with nothing"
 
 
 def shortened(text: str, most: int = _QUOTED) -> str:
