@@ -1,7 +1,5 @@
 """The Dagster component that builds everything of a collection from its file."""
 
-import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
@@ -16,13 +14,11 @@ from vidcap_assets.assets.merged import merged_asset
 from vidcap_assets.assets.videos import video_assets
 from vidcap_assets.automation.automatic import automation_of
 from vidcap_assets.automation.run_process import follow_the_run
-from vidcap_assets.collection.file import CollectionFile, files_in_force
+from vidcap_assets.collection.file import CollectionFile, files_in_force, pinned
 from vidcap_assets.collection.overrides import overridable
 from vidcap_assets.collection.schema import attributes_of_every_kind
 from vidcap_assets.collection.settings import CollectionError, CollectionSettings
 
-# The steps of a run are children of its process: they go by the file as the run read it, whatever is edited meanwhile.
-PINNED = "VIDCAP_PINNED"
 # What Dagster's loader calls the file of a component.
 _FILES = ("defs.yaml", "component.yaml")
 
@@ -143,15 +139,6 @@ class Collection(dg.Component):
             description=description,
             partitions_def=it.shards if "captioned_videos" in assets else None,
         )
-
-
-def pinned(path: Path) -> CollectionFile:
-    """The file as the first process of this run read it."""
-    known: dict[str, str] = json.loads(os.environ.get(PINNED, "{}"))
-    if str(path) not in known:
-        known[str(path)] = CollectionFile.at(path).text
-        os.environ[PINNED] = json.dumps(known)
-    return CollectionFile(path, known[str(path)])
 
 
 def _assets(annotators: Iterable[AnnotatorSettings]) -> list[str]:
