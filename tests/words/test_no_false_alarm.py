@@ -27,13 +27,13 @@ GRAMMARS: dict[str, tuple[list[str], list[str], list[str], list[str]]] = {
         ["Un homme", "Deux femmes", "Un petit chien brun", "Personne", "L'assistante", "Aucun enfant"],
         ["s'excuse", "ne peut pas ouvrir la porte", "marche lentement", "refuse de manger", "lit une pancarte"],
         [" dans un parc", " au bord de la mer", " la nuit", " dans une pièce vide", " devant une maison"],
-        [".", " ; la caméra tourne à gauche.", ". Aucun texte n'est visible.", ", mais l'image reste floue.", " et rit."],
+        [".", " ; la caméra tourne à gauche.", ". Aucun texte n'est visible.", ", mais l'image est floue.", " et rit."],
     ),
     "es": (
         ["Un hombre", "Dos mujeres", "Un perro pequeño", "Nadie", "La asistente", "Ningún niño"],
         ["pide perdón", "no puede abrir la puerta", "camina despacio", "no quiere comer", "lee un cartel"],
         [" en un parque", " junto al mar", " de noche", " en una sala vacía", " ante una casa"],
-        [".", "; la cámara gira a la izquierda.", ". No se ve ningún texto.", ", pero la imagen es borrosa.", " y ríe."],
+        [".", "; la cámara gira a la izquierda.", ". No se ve ningún texto.", ", pero la imagen es mala.", " y ríe."],
     ),
     "zh": (
         ["一个男人", "两个女人", "一只小狗", "没有人", "助手", "空荡荡的房间里，一个孩子"],

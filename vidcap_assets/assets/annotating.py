@@ -23,6 +23,7 @@ from resources.annotation.store import ShardBusyError
 from resources.lake.inputs import Inputs
 from resources.lake.lake import Lake
 from resources.storage.files import read_table
+from resources.words.markdown import plain
 from vidcap_assets.assets.annotate_config import ACCOUNTING, FAILED_SHARE, AnnotateConfig
 from vidcap_assets.assets.checks import QualityCheck, judge
 from vidcap_assets.assets.policies import failed
@@ -213,6 +214,7 @@ def _metadata(report: ShardReport, recipe: Recipe, uri: str) -> dict[str, dg.Met
         "skipped": dg.MetadataValue.int(tally.skipped),
         "failure_kinds": dg.MetadataValue.json(dict(kinds)),
         "annotated_now": dg.MetadataValue.int(report.annotated),
+        "batches_isolated": dg.MetadataValue.int(report.isolated),
         "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
         "tokens_in": dg.MetadataValue.int(pc.sum(outcomes["tokens_in"]).as_py() or 0),
         "tokens_out": dg.MetadataValue.int(pc.sum(outcomes["tokens_out"]).as_py() or 0),
@@ -233,10 +235,7 @@ def _metadata(report: ShardReport, recipe: Recipe, uri: str) -> dict[str, dg.Met
 def _preview(outcomes: pa.Table) -> str:
     rows = outcomes.slice(0, _PREVIEW_ROWS).to_pylist()
     lines = [
-        f"| {row['id']} | {row['status']} | {_cell(row['value'] or row['error'] or '')} |" for row in rows
+        f"| {plain(row['id'])} | {row['status']} | {plain(row['value'] or row['error'] or '')} |"
+        for row in rows
     ]
     return "\n".join(["| id | status | value |", "|---|---|---|", *lines])
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

@@ -8,7 +8,8 @@ _REFUSED = re.compile(
     r"unsupported|not support|unknown|unrecogni[sz]ed|unexpected|extra[ _](?:inputs?|fields?|forbidden|parameters?)"
     r"|not permitted"
     r"|not allowed|additional propert|invalid (?:field|parameter|argument|param)|deprecated"
-    r"|only the default|is not (?:a )?valid|cannot be (?:set|used|specified)|no such (?:field|parameter)|use ['\"`]?max_",
+    r"|only the default|is not (?:a )?valid|cannot be (?:set|used|specified)|no such (?:field|parameter)"
+    r"|use ['\"`]?max_",
     re.IGNORECASE,
 )
 _LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
