@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -13,7 +13,15 @@ from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
 from resources.annotation.recipe import Recipe
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import check_frames, prompts_of, resolve_prompt
-from resources.engine.model_annotator import LazyEngine, ModelAnnotator, Once, context_problem, model_identity
+from resources.engine.checkpoint import Checkpoint
+from resources.engine.model_annotator import (
+    MODEL_LABELS,
+    LazyEngine,
+    ModelAnnotator,
+    Once,
+    context_problem,
+    model_identity,
+)
 from resources.video.sampling import FrameRule
 
 if TYPE_CHECKING:
@@ -87,7 +95,12 @@ class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
                 "max_new_tokens": self.engine.max_new_tokens,
                 "code_version": CODE_VERSION,
             },
+            MODEL_LABELS,
+            self._formerly(),
         )
+
+    def _formerly(self) -> dict[str, Any]:
+        return {**self._checkpoint.formerly(self._cache)}
 
     def prepare(self, clip: Clip) -> "Row":
         """Decode, resize and tokenise one clip."""
@@ -122,7 +135,12 @@ class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
         from resources.engine.chat import ChatFormat
 
         folder = self._checkpoint.folder()
+        self._checkpoint.require_config()
         return ChatFormat.read(_load_processor(folder), folder)
+
+    @property
+    def checkpoints(self) -> Sequence[Checkpoint]:  # noqa: D102
+        return (self._checkpoint,)
 
     def model_spec(self) -> "ImageTextSpec":  # noqa: D102
         from resources.engine.model_spec import ImageTextSpec
@@ -149,16 +167,25 @@ def fit_short_side(frame: np.ndarray, side: int) -> Image.Image:
 
 
 def _load_processor(folder: Path) -> "ProcessorMixin":
-    from transformers import AutoProcessor, ProcessorMixin
+    from transformers import AutoConfig, AutoProcessor, ProcessorMixin
 
     try:
         # The original program scales with PIL; the torchvision backend differs by a level here and there.
-        processor = AutoProcessor.from_pretrained(folder, backend="pil")
-    except (ImportError, OSError, ValueError, TypeError, AttributeError) as error:
+        processor = AutoProcessor.from_pretrained(folder, backend="pil", trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except Exception as error:
         raise AnnotatorError(
             f"cannot load the processor of '{folder}': {error}; models that also take videos (Qwen-VL, InternVL, "
-            "SmolVLM) need the package torchvision for it"
+            "SmolVLM) need the package torchvision for it",
+            retryable=False,
         ) from error
     if not isinstance(processor, ProcessorMixin):
-        raise AnnotatorError(f"'{folder}' is no model for image and text: it has no processor for both")
+        raise AnnotatorError(
+            f"'{folder}' is no model for image and text: it has no processor for both", retryable=False
+        )
+    if getattr(processor, "patch_size", 0) is None:
+        # LLaVA folders without processor_config.json: config.json has the values that it would have.
+        processor.patch_size = config.vision_config.patch_size
+        processor.vision_feature_select_strategy = config.vision_feature_select_strategy
+        processor.num_additional_image_tokens = int(config.vision_config.model_type == "clip_vision_model")
     return processor

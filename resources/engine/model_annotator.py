@@ -2,12 +2,14 @@
 
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from resources.annotation.annotator import Annotator
-from resources.annotation.outcome import Answer, AnsweredError, ClipError, ErrorKind
+from resources.annotation.clip import Clip
+from resources.annotation.outcome import AnnotatorError, Answer, AnsweredError, ClipError, ErrorKind
 from resources.engine.checkpoint import Checkpoint
 from resources.engine.generation import Finish
 from resources.engine.placement import Placement
@@ -39,6 +41,9 @@ class Once(Generic[T]):
             if self._made is None:
                 self._made = (self._make(),)
             return self._made[0]
+
+
+_LONGEST_QUOTE = 300
 
 
 class LazyEngine:
@@ -83,6 +88,24 @@ class ModelAnnotator(Annotator):
     def __init__(self, engine: LazyEngine, batch_size: int) -> None:
         self.engine = engine
         self.batch_size = batch_size
+
+    def check(self, clips: Sequence[Clip]) -> None:
+        """Refuse a model that cannot be used, before anything is decoded for it.
+
+        Raises:
+            AnnotatorError: in one sentence.
+        """
+        super().check(clips)
+        if clips:
+            with blaming_the_model(self.checkpoints[0].source):
+                for checkpoint in self.checkpoints:
+                    checkpoint.check()
+                self.model_spec()
+
+    @property
+    @abstractmethod
+    def checkpoints(self) -> Sequence[Checkpoint]:
+        """Where the model's files are, and those of its adapter."""
 
     @abstractmethod
     def model_spec(self) -> "ModelSpec":
@@ -130,6 +153,22 @@ class ModelAnnotator(Annotator):
         self.engine.close()
 
 
+@contextmanager
+def blaming_the_model(source: str) -> Iterator[None]:
+    """Whatever goes wrong inside is the model's fault and no clip's: foreign code reads its files in many ways."""
+    from resources.annotation.ladder import is_out_of_memory
+
+    try:
+        yield
+    except AnnotatorError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_QUOTE]
+        raise AnnotatorError(f"the model '{source}' cannot be used: {said}", retryable=False) from error
+
+
 def context_problem(length: int, max_new_tokens: int, context: int | None) -> str | None:
     """Why a prompt leaves no room for the answer in the model's context (``None``: unlimited), if so."""
     if not context or length + max_new_tokens <= context:
@@ -148,3 +187,7 @@ def model_identity(checkpoint: Checkpoint, placement: Placement, cache: Path | N
         "attention": placement.attention,
         "decoding": "greedy",
     }
+
+
+# A folder may be renamed, and a hub repository is identified by its commit.
+MODEL_LABELS = frozenset({"model"})

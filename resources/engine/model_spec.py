@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.annotation.ladder import is_out_of_memory
 from resources.annotation.outcome import AnnotatorError
 from resources.engine.placement import Placement
 
@@ -96,7 +97,9 @@ def load_checked(
     try:
         with quiet_loading():
             model, report = auto_class.from_pretrained(folder, **arguments)
-    except (ValueError, ImportError, OSError) as error:
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise AnnotatorError(
             f"cannot load '{folder}' by {auto_class.__name__}: {error}", retryable=False
         ) from error

@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,7 +107,8 @@ class AnnotationStep:
                 may_come_right=False,
             )
             return
-        recipe = Recipe(self.asset, {**annotator.recipe.settings, **read})
+        own = annotator.recipe
+        recipe = self.lake.settled(replace(own, annotator=self.asset, settings={**own.settings, **read}))
         self.lake.remember(recipe)
         try:
             report = annotate_shard(annotator, clips, self.lake.store(recipe, shard), self._loop_options())

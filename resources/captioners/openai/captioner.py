@@ -118,6 +118,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
                 "short_side": self._settings.short_side,
                 "code_version": CODE_VERSION,
             },
+            frozenset({"host"}),
         )
 
     def check(self, clips: Sequence[Clip]) -> None:
