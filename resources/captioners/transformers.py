@@ -23,6 +23,7 @@ from resources.engine.model_annotator import (
     model_identity,
 )
 from resources.video.sampling import FrameRule
+from resources.words.judgement import shortened
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
@@ -175,8 +176,8 @@ def _load_processor(folder: Path) -> "ProcessorMixin":
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:
         raise AnnotatorError(
-            f"cannot load the processor of '{folder}': {error}; models that also take videos (Qwen-VL, InternVL, "
-            "SmolVLM) need the package torchvision for it",
+            f"cannot load the processor of '{folder}': {shortened(str(error))}; models that also take videos "
+            "(Qwen-VL, InternVL, SmolVLM) need the package torchvision for it",
             retryable=False,
         ) from error
     if not isinstance(processor, ProcessorMixin):

@@ -13,7 +13,7 @@ from resources.annotation.outcome import AnnotatorError, Answer, AnsweredError, 
 from resources.engine.checkpoint import Checkpoint
 from resources.engine.generation import Finish
 from resources.engine.placement import Placement
-from resources.words.judgement import Judgement, judge
+from resources.words.judgement import Judgement, judge, shortened
 
 if TYPE_CHECKING:
     from resources.engine.engine import Engine
@@ -165,7 +165,7 @@ def blaming_the_model(source: str) -> Iterator[None]:
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        said = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_QUOTE]
+        said = shortened(f"{type(error).__name__}: {error}", _LONGEST_QUOTE)
         raise AnnotatorError(f"the model '{source}' cannot be used: {said}", retryable=False) from error
 
 
