@@ -136,11 +136,17 @@ def strip_invisible(text: str) -> str:
 
 def _is_invisible(char: str) -> bool:
     # Flags of regions end in tag characters, which are not printable either.
+    is_tag = "\U000e0020" <= char <= "\U000e007f"
     return (
         char.isspace()
         or char in _BLANK_LETTERS
-        or (not char.isprintable() and not "\U000e0020" <= char <= "\U000e007f")
+        or (not char.isprintable() and not is_tag and not is_noise(char))
     )
+
+
+def is_noise(char: str) -> bool:
+    """Is it a raw control character? A way to say nothing it is not: the check of incomplete captions tells of it."""
+    return "\x01" <= char < " " and not char.isspace()
 
 
 def _channels(text: str) -> tuple[str, list[str]]:

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from resources.words.marks import is_noise
+
 _AROUND = " \t\r\n.,;:!?…·•-–—_*#~=+|/\\<>()[]{}\"'`´‘’“”„«»‹›「」『』【】〔〕（）［］《》。，、！？：；"
 _QUOTED = re.compile(r"[\"'“‘«「](?P<inner>[^\"“”«»「」]*)[\"'”’»」]")
 _LONGEST_NOTHING = 80
@@ -21,7 +23,7 @@ _READ = 400
 
 def says_nothing(text: str) -> bool:
     """Is there no word in it, or only a way to say that there is nothing (``N/A``, ``[no caption]``, ``なし``)?"""
-    if not any(char.isalnum() for char in text):
+    if not any(char.isalnum() or is_noise(char) for char in text):
         return True
     words = re.sub(r"[\s_]+", " ", text.strip(_AROUND)).replace("-", " ").strip()
     if len(words) > _LONGEST_NOTHING:

@@ -186,7 +186,7 @@ def test_every_reply_is_one_outcome_and_no_exception(endpoint):
         assert faults(outcome) == {}
         assert lines_to_table(outcomes_to_lines([outcome])).num_rows == 1
         if is_ok:
-            assert any(char.isalnum() for char in value)
+            assert any(char.isalnum() or char < " " for char in value)
             assert "<|im_end|>" not in value
     assert {"ok", "refused", "empty_output", "malformed reply", "content refused"} <= {
         str(kind) for kind in kinds
