@@ -13,12 +13,11 @@ from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
 from resources.annotation.recipe import Recipe
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import check_frames, prompts_of, resolve_prompt
+from resources.captioners.vision_inputs import load_processor, picture_inputs, takes_videos, video_inputs
 from resources.engine.model_annotator import LazyEngine, ModelAnnotator, Once, context_problem, model_identity
 from resources.video.sampling import FrameRule
 
 if TYPE_CHECKING:
-    from transformers import ProcessorMixin
-
     from resources.captioners.kinds import Transformers
     from resources.engine.chat import ChatFormat
     from resources.engine.model_spec import ImageTextSpec
@@ -62,6 +61,7 @@ class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
         self._prompt = settings.prompt if settings.prompt is not None else "auto"
         self._cache = cache
         self._chat = Once(self._read_chat)
+        self._takes_videos = Once(lambda: takes_videos(self._chat()))
         if settings.num_frames is not None:
             check_frames(self._prompt, settings.num_frames)
 
@@ -95,23 +95,17 @@ class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
 
         prompt = resolve_prompt(self._prompt, clip)
         chat = self._chat()
-        marker = getattr(chat.owner, "image_token", None)
-        if marker and marker in prompt.text:
-            raise self.prompt_fault(clip, f"must not hold {marker}, which stands for a picture")
+        for marker in (getattr(chat.owner, name, None) for name in ("image_token", "video_token")):
+            if marker and marker in prompt.text:
+                raise self.prompt_fault(clip, f"must not hold {marker}, which stands for what is shown")
         frames = self._frames.read(clip.path, clip.kind, self._rule(clip.kind))
         images = [fit_short_side(frame, self.settings.short_side) for frame in frames.images]
-        content = [*({"type": "image"} for _ in images), {"type": "text", "text": prompt.text}]
-        text = chat.render([{"role": "user", "content": content}])
-        inputs = chat.owner(
-            text=[text],
-            images=[images],
-            return_tensors="pt",
-            add_special_tokens=not chat.begins_itself(text),
-        )
-        row = Row(
-            {key: value for key, value in inputs.items() if key != "attention_mask"},
-            {**frames.details, "frame_indices": [int(i) for i in frames.indices], "prompt": prompt.name},
-        )
+        if len(images) > 1 and self._takes_videos():
+            inputs = video_inputs(chat, images, frames.times_s, clip, prompt.text)
+        else:
+            inputs = picture_inputs(chat, images, prompt.text)
+        details = {**frames.details, "frame_indices": [int(i) for i in frames.indices], "prompt": prompt.name}
+        row = Row(inputs, details)
         shown = f"{len(images)} frame(s) of {images[0].width}x{images[0].height}"
         if problem := context_problem(row.length, self.engine.max_new_tokens, chat.context):
             # The sizes of its frames and its text are the clip's own: others may fit.
@@ -122,7 +116,7 @@ class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
         from resources.engine.chat import ChatFormat
 
         folder = self._checkpoint.folder()
-        return ChatFormat.read(_load_processor(folder), folder)
+        return ChatFormat.read(load_processor(folder), folder)
 
     def model_spec(self) -> "ImageTextSpec":  # noqa: D102
         from resources.engine.model_spec import ImageTextSpec
@@ -146,19 +140,3 @@ def fit_short_side(frame: np.ndarray, side: int) -> Image.Image:
     longer = int(side * max(width, height) / min(width, height))
     size = (side, longer) if width <= height else (longer, side)
     return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
-
-
-def _load_processor(folder: Path) -> "ProcessorMixin":
-    from transformers import AutoProcessor, ProcessorMixin
-
-    try:
-        # The original program scales with PIL; the torchvision backend differs by a level here and there.
-        processor = AutoProcessor.from_pretrained(folder, backend="pil")
-    except (ImportError, OSError, ValueError, TypeError, AttributeError) as error:
-        raise AnnotatorError(
-            f"cannot load the processor of '{folder}': {error}; models that also take videos (Qwen-VL, InternVL, "
-            "SmolVLM) need the package torchvision for it"
-        ) from error
-    if not isinstance(processor, ProcessorMixin):
-        raise AnnotatorError(f"'{folder}' is no model for image and text: it has no processor for both")
-    return processor
