@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from resources.engine.chat import ChatFormat
     from resources.engine.rows import Inputs
-    from resources.video import Frames
 
 _TICKS = 1000  # a second: what the processors call frames and rate are here times in milliseconds
 _USUAL_FPS = 24.0  # what the processors assume of a file that does not say
@@ -66,7 +65,11 @@ def picture_inputs(chat: "ChatFormat", images: Sequence[Image.Image], prompt: st
 
 
 def video_inputs(
-    chat: "ChatFormat", images: Sequence[Image.Image], times_s: Sequence[float | None], clip: Clip, prompt: str
+    chat: "ChatFormat",
+    images: Sequence[Image.Image],
+    times_s: Sequence[float | None],
+    clip: Clip,
+    prompt: str,
 ) -> "Inputs":
     """The frames as one video, each with its time in the clip, and the prompt. No frame is left out or added."""
     video = np.stack([np.asarray(image) for image in images])
@@ -75,7 +78,9 @@ def video_inputs(
 
 
 def _question(shown: Sequence[str], prompt: str) -> list[dict[str, Any]]:
-    return [{"role": "user", "content": [*({"type": kind} for kind in shown), {"type": "text", "text": prompt}]}]
+    return [
+        {"role": "user", "content": [*({"type": kind} for kind in shown), {"type": "text", "text": prompt}]}
+    ]
 
 
 def _inputs(chat: "ChatFormat", shown: Sequence[str], prompt: str, **pixels: Any) -> "Inputs":
@@ -89,17 +94,19 @@ def _inputs(chat: "ChatFormat", shown: Sequence[str], prompt: str, **pixels: Any
 
 
 def _times(video: np.ndarray, times_s: Sequence[float | None], clip: Clip) -> "VideoMetadata":
+    """Where some of the times are unknown, the frames are as far apart as the clip's frames are."""
     from transformers.video_utils import VideoMetadata
 
     known = [time for time in times_s if time is not None]
     if len(known) < len(video):
         known = [number / (clip.fps or _USUAL_FPS) for number in range(len(video))]
-    duration = max(clip.duration_s or 0.0, known[-1] + 1 / (clip.fps or _USUAL_FPS))
+    apart = (known[-1] - known[0]) / (len(known) - 1)
     return VideoMetadata(
-        total_num_frames=round(duration * _TICKS),
+        # Read as frames shown times their distance: Qwen2.5-VL takes the distance from it.
+        total_num_frames=round(len(known) * apart * _TICKS),
         fps=_TICKS,
         width=video.shape[2],
         height=video.shape[1],
-        duration=duration,
+        duration=clip.duration_s or known[-1],
         frames_indices=[round(time * _TICKS) for time in known],
     )

@@ -125,7 +125,11 @@ def context_length(folder: Path) -> int | None:
     """How many tokens the language model of a checkpoint was built for; ``None`` if it does not say."""
     from transformers import AutoConfig
 
-    return getattr(AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config(), "max_position_embeddings", None)
+    return getattr(
+        AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config(),
+        "max_position_embeddings",
+        None,
+    )
 
 
 def check_weights(folder: Path, report: Mapping[str, Any], ignorable: Iterable[str] = ()) -> None:
