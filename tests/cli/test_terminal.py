@@ -1,5 +1,6 @@
 import os
 import pty
+import signal
 import subprocess
 import sys
 import threading
@@ -103,6 +104,8 @@ def test_ctrl_c_ends_the_run_and_all_its_processes(tmp_path: Path, terminal: Ter
         stdout=terminal.device,
         stderr=terminal.device,
         env=environment,
+        # A shell that started these tests in the background had the signal ignored, for all below it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         log = _log_with(tmp_path, "waiting for the end")

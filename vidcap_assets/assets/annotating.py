@@ -5,7 +5,8 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -59,6 +60,7 @@ class AnnotationStep:
         quality: what is checked of the answers.
         frames: shows some of what was annotated just now; ``None`` where nothing is to be seen.
         inputs: what is read beside the pixels.
+        only_below: the folder of the only clips that the annotator knows, ``None`` where it knows any.
     """
 
     context: dg.AssetExecutionContext
@@ -69,7 +71,8 @@ class AnnotationStep:
     prepare_workers: int
     quality: Sequence[QualityCheck] = ()
     frames: "FrameReader | None" = None
-    inputs: Inputs = Inputs()
+    inputs: Inputs = field(default_factory=Inputs)
+    only_below: Path | None = None
 
     @property
     def _key(self) -> dg.AssetKey:
@@ -95,6 +98,14 @@ class AnnotationStep:
         self, shard: str, annotator: Annotator, shards: StepShards
     ) -> Iterator[dg.AssetCheckEvaluation]:
         clips, read = self.inputs.of(self.lake, shard)
+        if self.only_below and not all(clip.path.is_relative_to(self.only_below) for clip in clips):
+            shards.leave(
+                shard,
+                "its clips are not the demo's, and no model is named for them; name one, or demo for the "
+                "demonstration model",
+                may_come_right=False,
+            )
+            return
         recipe = Recipe(self.asset, {**annotator.recipe.settings, **read})
         self.lake.remember(recipe)
         try:

@@ -157,7 +157,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
             gallery = build_gallery(
                 *opened(context, "reports"),
                 frames,
-                GalleryOptions(max_clips=config.max_clips, workers=decode.worker_count),
+                GalleryOptions(config.max_clips, decode.worker_count, demo_models=collection.demo_models),
                 context.log.info,
             )
         return dg.MaterializeResult(
@@ -195,6 +195,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
             config.rows_per_file,
             config.samples_per_tar,
             config.media,
+            collection.demo_models,
         )
         with _failing_clearly(context):
             made = export_training_set(*opened(context, "exports"), options, context.log.info)

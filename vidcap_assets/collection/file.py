@@ -236,7 +236,7 @@ def _settings_at(owner: type[Block], place: Sequence[str | int]) -> list[str]:
     names = [step for step in place[:-1] if isinstance(step, str) and step != "annotators"]
     for name in names:
         field = owner.model_fields.get(name)
-        inner = [one for one in _blocks(field.annotation)] if field else []
+        inner = list(_blocks(field.annotation)) if field else []
         if not inner:
             return []
         owner = inner[0]

@@ -15,7 +15,7 @@ def attributes_of_every_kind() -> type[CollectionSettings]:
     base = model(kinds())
 
     def model_json_schema(cls: type[CollectionSettings], *args: Any, **options: Any) -> dict[str, Any]:
-        schema = super(written, cls).model_json_schema(*args, **options)
+        schema = base.model_json_schema(*args, **options)
         for block in (schema, *schema.get("$defs", {}).values()):
             for name, value in block.get("properties", {}).items():
                 block["properties"][name] = _also_a_template(value)
@@ -23,8 +23,7 @@ def attributes_of_every_kind() -> type[CollectionSettings]:
             schema["properties"][name]["anyOf"].append({"type": "string"})
         return schema
 
-    written = type("Collection", (base,), {"model_json_schema": classmethod(model_json_schema)})
-    return written
+    return type("Collection", (base,), {"model_json_schema": classmethod(model_json_schema)})
 
 
 def _also_a_template(value: Mapping[str, Any]) -> dict[str, Any]:
