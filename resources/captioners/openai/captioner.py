@@ -31,6 +31,7 @@ from resources.captioners.openai.sender import Patience, Sender, budget_error
 from resources.captioners.openai.spending import Spending
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import check_frames, prompts_of, resolve_prompt
+from resources.engine.server import Server
 from resources.video.sampling import FrameRule
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
     Args:
         settings: the entry of the collection file.
         frames: where frames come from.
+        server: what starts the model's server, if the step is to start one.
         spend_file: the run's own record of what it spent, so that a retried process goes on with the
             same budget; ``None`` counts within this object only.
         batch_folder: where batch jobs are remembered between runs; needed for ``batch_api``.
@@ -67,6 +69,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         settings: OpenAI,
         frames: "FrameReader",
         *,
+        server: Server | None = None,
         spend_file: Path | None = None,
         batch_folder: UPath | Path | None = None,
         log: Callable[[str], None] = _log.info,
@@ -77,7 +80,12 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         self.batch_size = settings.max_concurrency
         self._settings = settings
         self._frames = frames
-        self._address = Address(settings.base_url or OPENAI_URL, SecretStr(key.value() or ""), key.name)
+        self._server = server
+        self._address = Address(
+            server.base_url if server else settings.base_url or OPENAI_URL,
+            SecretStr("" if server else key.value() or ""),
+            key.name,
+        )
         self._prompt = settings.prompt
         self._rule = FrameRule.for_captioning(settings.num_frames)
         check_frames(settings.prompt, settings.num_frames)
@@ -180,6 +188,8 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         """End the threads that read frames, and let go of the record of what was spent."""
         self._decoders.shutdown(wait=True, cancel_futures=True)
         self._spending.close()
+        if self._server is not None:
+            self._server.close()
 
     def _request(self, clip: Clip) -> CaptionRequest:
         prompt = resolve_prompt(self._prompt, clip)
@@ -187,7 +197,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
             clip.path, clip.kind, self._rule_for(clip.kind), short_side=self._settings.short_side
         )
         shown = {"frame_indices": [int(index) for index in frames.indices], **frames.details}
-        return build_request(clip.id, prompt.text, frames.images, shown, self._settings)
+        return build_request(clip, prompt.text, frames, shown, self._settings)
 
     def _rule_for(self, kind: Kind) -> FrameRule:
         return self._rule if kind is Kind.VIDEO else _ONE_FRAME
@@ -206,7 +216,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         async with open_client(self._address, self._settings.timeout_s) as client:
             yield (
                 client,
-                Endpoint(client, self._address, self._settings.model, self._settings.timeout_s),
+                Endpoint(client, self._address, self._settings.model, self._settings.timeout_s, self._server),
             )
 
     @asynccontextmanager

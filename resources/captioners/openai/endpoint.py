@@ -19,6 +19,8 @@ from resources.captioners.openai.reply import MalformedReply, Reply, read_reply
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+    from resources.engine.server import Server
+
 
 class Endpoint:
     """Sends one request at a time to ``chat/completions`` and turns whatever happens into a value.
@@ -26,17 +28,33 @@ class Endpoint:
     Args:
         client: from `open_client`.
         timeout_s: seconds for a whole attempt, from sending to the last byte.
+        server: what starts the server, if it is to be started; it is asked by its own name for the model.
     """
 
-    def __init__(self, client: "AsyncOpenAI", address: Address, model: str, timeout_s: float) -> None:
+    def __init__(
+        self,
+        client: "AsyncOpenAI",
+        address: Address,
+        model: str,
+        timeout_s: float,
+        server: "Server | None" = None,
+    ) -> None:
         self._client = client
         self._address = address
         self._model = model
         self._timeout_s = timeout_s
+        self._server = server
+        self._served_name: str | None = None
         self._response_type = response_type()
 
     async def ask(self, body: Mapping[str, Any], trace_id: str) -> Reply | Failure:
-        """One attempt. ``trace_id`` is sent along, so that a lost request can be found at the server."""
+        """One attempt. ``trace_id`` is sent along, so that a lost request can be found at the server.
+
+        Raises:
+            AnnotatorError: the server that was to be started does not run.
+        """
+        if self._server is not None:
+            body = {**body, "model": await self._ready(self._server)}
         try:
             async with asyncio.timeout(self._timeout_s):
                 response: Any = await self._client.post(
@@ -50,6 +68,13 @@ class Endpoint:
                 raise
             return failure
         return self._read(response)
+
+    async def _ready(self, server: "Server") -> str:
+        """The served model's name, once its server is ready; started where it is not there, or no longer."""
+        if not server.is_up or self._served_name is None:
+            await asyncio.to_thread(server.start)
+            self._served_name = await asyncio.to_thread(server.model_name)
+        return self._served_name
 
     def failure_of(self, error: Exception) -> Failure | None:
         """What an exception of the client means; ``None`` for one that is not about the server."""
