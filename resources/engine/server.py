@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -125,7 +124,7 @@ class Server:
 
     def _wait_until_ready(self) -> None:
         started = time.monotonic()
-        while served_models(self.base_url, timeout_s=5.0) is None:
+        while not _is_ready(self.base_url):
             if not self.is_up:
                 raise self._fault("ended before it was ready")
             if time.monotonic() - started > self._ready_s:
@@ -162,6 +161,17 @@ def served_models(base_url: str, api_key: str = "", timeout_s: float = 5.0) -> l
             return [str(model["id"]) for model in json.load(response)["data"]]
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _is_ready(base_url: str) -> bool:
+    """``transformers serve`` lists the hub's cache under ``/v1/models``, and fails where there is none."""
+    if served_models(base_url) is not None:
+        return True
+    try:
+        with urllib.request.urlopen(f"{base_url.removesuffix('/v1')}/health", timeout=5.0):
+            return True
+    except OSError:
+        return False
 
 
 def _free_port() -> int:
