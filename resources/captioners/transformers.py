@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -14,7 +14,15 @@ from resources.annotation.recipe import Recipe
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import check_frames, prompts_of, resolve_prompt
 from resources.captioners.vision_inputs import load_processor, picture_inputs, takes_videos, video_inputs
-from resources.engine.model_annotator import LazyEngine, ModelAnnotator, Once, context_problem, model_identity
+from resources.engine.checkpoint import Checkpoint
+from resources.engine.model_annotator import (
+    MODEL_LABELS,
+    LazyEngine,
+    ModelAnnotator,
+    Once,
+    context_problem,
+    model_identity,
+)
 from resources.video.sampling import FrameRule
 
 if TYPE_CHECKING:
@@ -87,7 +95,12 @@ class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
                 "max_new_tokens": self.engine.max_new_tokens,
                 "code_version": CODE_VERSION,
             },
+            MODEL_LABELS,
+            self._formerly(),
         )
+
+    def _formerly(self) -> dict[str, Any]:
+        return {**self._checkpoint.formerly(self._cache)}
 
     def prepare(self, clip: Clip) -> "Row":
         """Decode, resize and tokenise one clip."""
@@ -116,7 +129,12 @@ class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
         from resources.engine.chat import ChatFormat
 
         folder = self._checkpoint.folder()
+        self._checkpoint.require_config()
         return ChatFormat.read(load_processor(folder), folder)
+
+    @property
+    def checkpoints(self) -> Sequence[Checkpoint]:  # noqa: D102
+        return (self._checkpoint,)
 
     def model_spec(self) -> "ImageTextSpec":  # noqa: D102
         from resources.engine.model_spec import ImageTextSpec

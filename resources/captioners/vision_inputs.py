@@ -9,6 +9,7 @@ from PIL import Image
 
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import AnnotatorError
+from resources.words.judgement import shortened
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
@@ -29,7 +30,7 @@ def load_processor(folder: Path) -> "ProcessorMixin":
     Raises:
         AnnotatorError: there is none, or it needs a package that is not installed or code of its own.
     """
-    from transformers import AutoImageProcessor, AutoProcessor, ProcessorMixin
+    from transformers import AutoConfig, AutoImageProcessor, AutoProcessor, ProcessorMixin
 
     try:
         processor = AutoProcessor.from_pretrained(folder, trust_remote_code=False)
@@ -37,17 +38,26 @@ def load_processor(folder: Path) -> "ProcessorMixin":
             processor.image_processor = AutoImageProcessor.from_pretrained(
                 folder, backend="pil", trust_remote_code=False
             )
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except ImportError as error:
         raise AnnotatorError(
-            f"the processor of '{folder}' takes videos and needs more packages: pip install 'vidcap[vlm]' ({error})",
+            f"the processor of '{folder}' takes videos and needs more packages: pip install 'vidcap[vlm]' "
+            f"({shortened(str(error))})",
             retryable=False,
         ) from error
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise AnnotatorError(f"cannot load the processor of '{folder}': {error}", retryable=False) from error
+    except Exception as error:
+        raise AnnotatorError(
+            f"cannot load the processor of '{folder}': {shortened(str(error))}", retryable=False
+        ) from error
     if not isinstance(processor, ProcessorMixin):
         raise AnnotatorError(
             f"'{folder}' is no model for image and text: it has no processor for both", retryable=False
         )
+    if getattr(processor, "patch_size", 0) is None:
+        # LLaVA folders without processor_config.json: config.json has the values that it would have.
+        processor.patch_size = config.vision_config.patch_size
+        processor.vision_feature_select_strategy = config.vision_feature_select_strategy
+        processor.num_additional_image_tokens = int(config.vision_config.model_type == "clip_vision_model")
     return processor
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.annotation.ladder import is_out_of_memory
 from resources.annotation.outcome import AnnotatorError
 from resources.engine.placement import Placement
+from resources.words.judgement import shortened
 
 if TYPE_CHECKING:
     import torch
@@ -97,9 +99,11 @@ def load_checked(
     try:
         with quiet_loading():
             model, report = auto_class.from_pretrained(folder, **arguments)
-    except (ValueError, ImportError, OSError) as error:
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise AnnotatorError(
-            f"cannot load '{folder}' by {auto_class.__name__}: {error}", retryable=False
+            f"cannot load '{folder}' by {auto_class.__name__}: {shortened(str(error), 300)}", retryable=False
         ) from error
     check_weights(folder, report, ignorable)
     return model.eval()

@@ -80,7 +80,9 @@ class Server:
             if self._starts > _RESTARTS:
                 raise self._fault(f"died {self._starts} times")
             if self._starts:
-                self._note(f"the server of '{self.model}' died and is started again; its log: {self._log_file}")
+                self._note(
+                    f"the server of '{self.model}' died and is started again; its log: {self._log_file}"
+                )
             self._starts += 1
             self._launch()
             self._wait_until_ready()
@@ -146,7 +148,8 @@ class Server:
         lines = self._log_file.read_bytes()[-_MOST_OF_LOG:].decode(errors="replace").splitlines()
         said = "\n".join(lines[-_LAST_LINES:])
         return AnnotatorError(
-            f"the server of '{self.model}' {what}; mend the command in serve. The end of its log {self._log_file}:\n{said}",
+            f"the server of '{self.model}' {what}; mend the command in serve. The end of its log "
+            f"{self._log_file}:\n{said}",
             retryable=False,
         )
 

@@ -4,6 +4,7 @@ A script of its own that imports nothing of the package, so that it is there in 
 it: ``python -I -S server_guard.py STARTER COMMAND…``, where ``STARTER`` is the process that is watched.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -21,7 +22,9 @@ _HEEDED = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 def main(starter: int, command: list[str]) -> int:
     """The server's exit status, once nothing of it is left."""
     libc = ctypes.CDLL(None)
-    libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)  # what the server starts and leaves behind becomes a child of this process
+    libc.prctl(
+        _PR_SET_CHILD_SUBREAPER, 1
+    )  # what the server starts and leaves behind becomes a child of this process
     signal.pthread_sigmask(signal.SIG_BLOCK, _HEEDED)
 
     def begin() -> None:
@@ -77,19 +80,15 @@ def descendants() -> list[int]:
 
 def send(pid: int, number: signal.Signals) -> None:
     """A signal to a process that may have ended."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        pass
 
 
 def reap() -> None:
     """Take note of every child that has ended."""
-    try:
+    with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
-    except ChildProcessError:
-        pass
 
 
 if __name__ == "__main__":

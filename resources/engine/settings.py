@@ -101,17 +101,25 @@ class ServedModel(AnnotatorSettings):
         description="A command that serves the model, started by the step and ended with it, such as "
         "'vllm serve {model} --port {port}'. {model}, {port} and {devices} are filled in.",
     )
-    serve_devices: int = Field(default=1, gt=0, description="GPUs that are leased for serve, where there are any.")
+    serve_devices: int = Field(
+        default=1, gt=0, description="GPUs that are leased for serve, where there are any."
+    )
     serve_ready_s: float = Field(
-        default=1800.0, gt=0, description="Seconds that serve may take until it is ready, a download included."
+        default=1800.0,
+        gt=0,
+        description="Seconds that serve may take until it is ready, a download included.",
     )
 
     @model_validator(mode="after")
     def _serves_one_way(self) -> Self:
         if self.serve is not None and self.base_url is not None:
-            raise ValueError("name base_url, for a server that is there, or serve, for one to start, not both")
+            raise ValueError(
+                "name base_url, for a server that is there, or serve, for one to start, not both"
+            )
         if self.serve is not None and "{port}" not in self.serve:
-            raise ValueError("serve needs {port}, where the port is filled in: vllm serve {model} --port {port}")
+            raise ValueError(
+                "serve needs {port}, where the port is filled in: vllm serve {model} --port {port}"
+            )
         return self
 
     def server(self, model: str, scene: Scene) -> "Server | None":

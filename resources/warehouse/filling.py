@@ -1,6 +1,7 @@
 """Filling the tables from files of the lake; connection and transaction are the caller's."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files as package_files
@@ -140,12 +141,13 @@ def insert_recipes(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     for recipe in lake.recipes():
         if recipe.fingerprint not in there:
             connection.execute(
-                "INSERT INTO recipes VALUES (?, ?, ?, ?)",
+                "INSERT INTO recipes (fingerprint, annotator, recipe, first_seen, versions) VALUES (?, ?, ?, ?, ?)",
                 [
                     recipe.fingerprint,
                     recipe.annotator,
                     recipe.recipe,
                     recipe.first_seen.replace(tzinfo=None),
+                    json.dumps(recipe.versions),
                 ],
             )
 

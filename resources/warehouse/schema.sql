@@ -23,3 +23,6 @@ CREATE TABLE IF NOT EXISTS annotators (
 CREATE TABLE IF NOT EXISTS recipes (
     fingerprint VARCHAR, annotator VARCHAR, recipe JSON, first_seen TIMESTAMP
 );
+
+-- Tables of 0.1.0 have no versions.
+ALTER TABLE recipes ADD COLUMN IF NOT EXISTS versions JSON;

@@ -79,7 +79,9 @@ def kill_and_wait(tmp_path: Path, notes: Path) -> None:
 
 def test_a_server_that_does_not_come_up_is_quoted(tmp_path: Path, notes: Path) -> None:
     server = make(tmp_path, notes, "broken")
-    with pytest.raises(AnnotatorError, match=r"(?s)ended before it was ready.*not enough memory for the weights"):
+    with pytest.raises(
+        AnnotatorError, match=r"(?s)ended before it was ready.*not enough memory for the weights"
+    ):
         server.start()
     server.close()
 

@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from resources.dataset.formats import ExportFormat
+from resources.words.markdown import plain
 from vidcap_assets.assets.columns import training_set_lineage
 from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed
 from vidcap_assets.collection.settings import CollectionSettings
@@ -247,5 +248,4 @@ def _table(columns: list[str], rows: list[dict]) -> str:
 
 
 def _cell(value: object) -> str:
-    text = f"{value:.3f}" if isinstance(value, float) else str(value)
-    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    return f"{value:.3f}" if isinstance(value, float) else plain(value)

@@ -1,8 +1,8 @@
 """The entry ``{kind: openai}`` of a collection file."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from resources.annotation.annotator import Annotator
 from resources.annotation.declaration import Scene
@@ -35,6 +35,18 @@ class OpenAI(ServedModel, Captioner):
     num_frames: int = Field(
         default=3, gt=0, description="Frames a clip, sent in time order; an image is one frame."
     )
+    revision: str | None = Field(
+        default=None,
+        description="Which weights the server has, where the name does not tell; another one redoes the captions.",
+    )
+    sampling: dict[str, Any] = Field(
+        default={"temperature": 0},
+        description="Fields of the request that choose the words: temperature, top_p, seed, …; nothing else is sent. "
+        "Reasoning models get no temperature unless it is named here.",
+    )
+    extra_body: dict[str, Any] = Field(
+        default={}, description="Further fields of the request, for servers that know them."
+    )
     prompt: str = Field(
         default="auto",
         description="A preset's name or the literal text to use; auto: one for videos and one for images.",
@@ -44,7 +56,11 @@ class OpenAI(ServedModel, Captioner):
     max_cost_usd: float | None = Field(
         default=None,
         ge=0,
-        description="Dollars that a run may spend; the rest is left to do. Needs a price for the model.",
+        description="Dollars that this captioner may spend in this collection, over all runs until it is raised; the "
+        "rest is left to do. Needs a price for the model. What costs money does not run without it.",
+    )
+    max_cost_usd_per_run: float | None = Field(
+        default=None, ge=0, description="Dollars of it that one run may spend."
     )
     prices: dict[str, dict[str, float]] = Field(
         default={},
@@ -87,6 +103,26 @@ class OpenAI(ServedModel, Captioner):
             Price(**price)
         return prices
 
+    @field_validator("sampling", "extra_body")
+    @classmethod
+    def _is_its_own(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        if taken := fields.keys() & {
+            "model",
+            "messages",
+            "max_tokens",
+            "max_completion_tokens",
+            "stream",
+            "n",
+        }:
+            raise ValueError(f"{', '.join(sorted(taken))} cannot be set here")
+        return fields
+
+    @model_validator(mode="after")
+    def _costs_money_at_openai(self) -> Self:
+        if "paid" not in self.model_fields_set:
+            object.__setattr__(self, "paid", self.base_url is None and self.serve is None)
+        return self
+
     def missing(self) -> str | None:
         """The model of a server that is to be started; a key that is absent is told when it is needed."""
         if self.serve is None or self.model != type(self).model_fields["model"].default:
@@ -94,7 +130,7 @@ class OpenAI(ServedModel, Captioner):
         return f"{self.name}: serve starts a server for a model, and none is named; set model"
 
     def captioner(self, scene: Scene) -> Annotator:
-        """The captioner; what this run has spent is kept below the home, retries included.
+        """The captioner; what it has spent is kept below the home, over all runs.
 
         Raises:
             AnnotatorError: a budget that the processes of the run cannot share.
@@ -102,17 +138,19 @@ class OpenAI(ServedModel, Captioner):
         from resources.captioners.openai.captioner import OpenAICaptioner
 
         journal = scene.lake.local("journal")
-        if journal is None and self.max_cost_usd is not None:
+        has_budget = self.max_cost_usd is not None or self.max_cost_usd_per_run is not None
+        if journal is None and has_budget:
             raise AnnotatorError(
-                "max_cost_usd needs a home on a file system, where the processes of a run share the record "
-                "of what it spent; nothing was sent",
+                "max_cost_usd needs a home on a file system, where all runs share the record of what was spent; "
+                "nothing was sent",
                 retryable=False,
             )
         return OpenAICaptioner(
             self,
             scene.frames,
             server=self.server(self.model, scene),
-            spend_file=journal / "spend" / f"{scene.run_id}.json" if journal else None,
+            spend_file=journal / "spend" / f"{self.step}.sqlite" if journal and has_budget else None,
+            run_id=scene.run_id,
             batch_folder=scene.lake.folder("journal") / "openai_batches",
             log=scene.log,
         )

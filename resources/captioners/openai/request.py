@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from resources.captioners.openai.kind import ImageFormat, OpenAI
     from resources.video import Frames
 
-_REASONING_MODEL = re.compile(r"(o\d|gpt-5)")
+# "openai/gpt-5-mini" at a router, "azure/o4-mini"; how a deployment wants it under any other name is learnt.
+_REASONING_MODEL = re.compile(r"(?:.*/)?(?:o\d|gpt-5)")
 _PNG_LEVEL = 6
-_TEMPERATURE = 0.0
-_SEED = 0
+_DEFAULT_SAMPLING = {"temperature": 0}
 _TICKS = 1000  # a second
 
 
@@ -45,7 +45,7 @@ def build_request(
             {"type": "image_url", "image_url": {"url": _data_uri(image, settings), "detail": settings.detail}}
             for image in frames.images
         ]
-    content.append({"type": "text", "text": text})
+    content.append({"type": "text", "text": text.encode(errors="replace").decode()})
     return CaptionRequest(
         clip.id,
         {"messages": [{"role": "user", "content": content}], **fields},
@@ -79,15 +79,19 @@ def size_of(settings: "OpenAI", text: str, images: int) -> RequestSize:
 def recorded(settings: "OpenAI") -> dict[str, Any]:
     """What a recipe records of the request: everything in it that is the same for all clips."""
     lossy = {"jpeg_quality": settings.jpeg_quality} if settings.image_format == "jpeg" else {}
+    # Recipes of 0.1.0 name a seed, which was sent then; rows of the default settings are not asked for again.
+    sampling: dict[str, Any] = {"temperature": 0.0, "seed": 0}
+    if settings.sampling != _DEFAULT_SAMPLING:
+        sampling = {"temperature": None, "seed": None, **settings.sampling}
     return {
         "model": settings.model,
+        **({"revision": settings.revision} if settings.revision is not None else {}),
         "detail": settings.detail,
         "image_format": settings.image_format,
         **lossy,
         "max_tokens": settings.max_tokens,
-        "temperature": _TEMPERATURE,
-        "seed": _SEED,
-        "extra_body": {},
+        **sampling,
+        "extra_body": settings.extra_body,
         **({"send": settings.send} if settings.send != "images" else {}),
         **({"serve": settings.serve} if settings.serve is not None else {}),
     }
@@ -95,11 +99,12 @@ def recorded(settings: "OpenAI") -> dict[str, Any]:
 
 def _model_fields(settings: "OpenAI") -> dict[str, Any]:
     """Reasoning models count their thoughts as completion tokens and know no temperature."""
+    sampling = settings.sampling
+    limit = "max_tokens"
     if _REASONING_MODEL.match(settings.model):
-        fields: dict[str, Any] = {"max_completion_tokens": settings.max_tokens}
-    else:
-        fields = {"max_tokens": settings.max_tokens, "temperature": _TEMPERATURE}
-    return {"model": settings.model, **fields, "seed": _SEED}
+        limit = "max_completion_tokens"
+        sampling = {} if sampling == _DEFAULT_SAMPLING else sampling
+    return {"model": settings.model, limit: settings.max_tokens, **sampling, **settings.extra_body}
 
 
 def _data_uri(image: np.ndarray, settings: "OpenAI") -> str:
