@@ -69,13 +69,13 @@ class Server:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Make sure that it runs and is ready; where it has died since the last time, start it once more.
+        """Make sure that it runs and answers; where it has died since the last time, start it once more.
 
         Raises:
             AnnotatorError: it does not come up, or died twice; with the last lines that it wrote.
         """
         with self._lock:
-            if self.is_up:
+            if self.is_up and self._comes_up():
                 return
             if self._starts > _RESTARTS:
                 raise self._fault(f"died {self._starts} times")
@@ -85,7 +85,8 @@ class Server:
                 )
             self._starts += 1
             self._launch()
-            self._wait_until_ready()
+            if not self._comes_up():
+                raise self._fault("ended before it was ready")
 
     def close(self) -> None:
         """End it with everything it started, and give back the devices."""
@@ -124,16 +125,17 @@ class Server:
                 pass_fds=self._lease.descriptors if self._lease else (),
             )
 
-    def _wait_until_ready(self) -> None:
+    def _comes_up(self) -> bool:
+        """Wait until it is ready, or has ended."""
         started = time.monotonic()
         while not _is_ready(self.base_url):
             if not self.is_up:
-                raise self._fault("ended before it was ready")
+                return False
             if time.monotonic() - started > self._ready_s:
                 self._process.terminate()  # type: ignore[union-attr]  # it is up
                 raise self._fault(f"was not ready within {self._ready_s:g} s")
             time.sleep(_LOOK_EVERY_S)
-        self._note(f"the server of '{self.model}' is ready after {time.monotonic() - started:.0f} s")
+        return True
 
     def model_name(self) -> str:
         """What the server calls the model.

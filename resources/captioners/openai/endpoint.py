@@ -81,6 +81,8 @@ class Endpoint:
                     continue
                 if (failure := self.failure_of(error)) is None:
                     raise
+                if failure.cause in (Cause.UNREACHABLE, Cause.DROPPED):
+                    self._served_name = None  # the next attempt looks after the server first
                 return failure
             return self._read(response)
 
