@@ -1,5 +1,6 @@
 """Captions from the frames of a video, or from an image, by a checkpoint that transformers loads."""
 
+import logging
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from resources.annotation.clip import Clip, Kind
-from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
+from resources.annotation.outcome import ClipError, ErrorKind
 from resources.annotation.recipe import Recipe
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import check_frames, prompts_of, resolve_prompt
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from resources.video import FrameReader
 
 CODE_VERSION = 1
+_log = logging.getLogger(__name__)
 CONVERTED = {
     "liuhaotian/llava-v1.6-mistral-7b": "llava-hf/llava-v1.6-mistral-7b-hf",
     "liuhaotian/llava-v1.6-vicuna-7b": "llava-hf/llava-v1.6-vicuna-7b-hf",
@@ -58,14 +60,12 @@ class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
 
     def __init__(self, settings: "Transformers", frames: "FrameReader", cache: Path | None = None) -> None:
         super().__init__(LazyEngine(settings.placement, settings.max_new_tokens), settings.batch_size)
-        if (converted := CONVERTED.get(str(settings.model))) is not None:
-            raise AnnotatorError(
-                f"'{settings.model}' is in LLaVA's own format; the same weights for this library: '{converted}'",
-                retryable=False,
-            )
         self.settings = settings
         self._frames = frames
         self._checkpoint = settings.checkpoint()
+        if (converted := CONVERTED.get(self._checkpoint.source)) is not None:
+            _log.info("%s is in LLaVA's own format: the same weights come from %s", settings.model, converted)
+            self._checkpoint = Checkpoint.locate(converted)
         self._prompt = settings.prompt if settings.prompt is not None else "auto"
         self._cache = cache
         self._chat = Once(self._read_chat)

@@ -1,5 +1,7 @@
 """What every entry says that answers by a model on this machine's devices."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -7,6 +9,7 @@ from pydantic import Field, model_validator
 
 from resources.annotation.declaration import AnnotatorSettings, Scene
 from resources.annotation.outcome import AnnotatorError
+from resources.annotation.secret import Secret
 from resources.engine.placement import Placement
 
 if TYPE_CHECKING:
@@ -96,6 +99,11 @@ class ServedModel(AnnotatorSettings):
     base_url: str | None = Field(
         default=None, description="A server that is there, https://host/v1, without credentials."
     )
+    api_key: Secret = Field(
+        default=Secret("OPENAI_API_KEY"),
+        description="The environment variable with the key, as '{{ env.NAME }}', never the key itself. "
+        "Servers of your own may need none.",
+    )
     serve: str | None = Field(
         default=None,
         description="A command that serves the model, started by the step and ended with it, such as "
@@ -121,6 +129,21 @@ class ServedModel(AnnotatorSettings):
                 "serve needs {port}, where the port is filled in: vllm serve {model} --port {port}"
             )
         return self
+
+    @property
+    def is_served(self) -> bool:
+        """Does a server answer, and no model in this process?"""
+        return self.base_url is not None or self.serve is not None
+
+    @contextmanager
+    def serving(self, model: str, scene: Scene) -> Iterator["Server | None"]:
+        """See :meth:`server`; it is ended with the context."""
+        server = self.server(model, scene)
+        try:
+            yield server
+        finally:
+            if server is not None:
+                server.close()
 
     def server(self, model: str, scene: Scene) -> "Server | None":
         """What starts and ends the server of ``serve``; nothing is started yet."""

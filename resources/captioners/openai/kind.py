@@ -7,7 +7,6 @@ from pydantic import Field, field_validator, model_validator
 from resources.annotation.annotator import Annotator
 from resources.annotation.declaration import Scene
 from resources.annotation.outcome import AnnotatorError
-from resources.annotation.secret import Secret
 from resources.captioners.kinds import Captioner
 from resources.captioners.openai.pricing import Detail, Price
 from resources.engine.settings import ServedModel
@@ -26,11 +25,6 @@ class OpenAI(ServedModel, Captioner):
     base_url: str | None = Field(
         default=None,
         description="A server that is there, https://host/v1, without credentials; default: OpenAI.",
-    )
-    api_key: Secret = Field(
-        default=Secret("OPENAI_API_KEY"),
-        description="The environment variable with the key, as '{{ env.NAME }}', never the key itself. "
-        "Servers of your own may need none.",
     )
     num_frames: int = Field(
         default=3, gt=0, description="Frames a clip, sent in time order; an image is one frame."
