@@ -159,7 +159,7 @@ class Checkpoint:
         from transformers import CONFIG_MAPPING
 
         kind = config.get("model_type")
-        if kind not in CONFIG_MAPPING and kind != "pllava":
+        if kind not in CONFIG_MAPPING and "pooling_shape" not in config:
             own = "needs code of its own, which is not run, or" if "auto_map" in config else "needs"
             raise AnnotatorError(
                 f"'{self.source}' is of the kind {kind!r} and {own} a newer transformers library",

@@ -53,6 +53,7 @@ class ModelSpec(ABC):
             "output_loading_info": True,
             "ignore_mismatched_sizes": True,  # reported, and refused by check_weights with all the others
             "local_files_only": True,
+            "trust_remote_code": False,  # unset, a checkpoint with code of its own asks on the terminal
         }
         if len(devices) == 1:
             return arguments | {"device_map": {"": devices[0]}}
@@ -128,7 +129,11 @@ def context_length(folder: Path) -> int | None:
     """How many tokens the language model of a checkpoint was built for; ``None`` if it does not say."""
     from transformers import AutoConfig
 
-    return getattr(AutoConfig.from_pretrained(folder).get_text_config(), "max_position_embeddings", None)
+    return getattr(
+        AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config(),
+        "max_position_embeddings",
+        None,
+    )
 
 
 def check_weights(folder: Path, report: Mapping[str, Any], ignorable: Iterable[str] = ()) -> None:

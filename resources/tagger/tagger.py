@@ -173,11 +173,20 @@ class TagAnnotator(ModelAnnotator):
         return replace(judge_tags(written, cut_off=cut_off), details={"raw": written})
 
     def interpret(self, text: str) -> str:  # noqa: D102
-        try:
-            tags = normalise_tags(parse_tags(text))
-        except UnreadableTags as error:
-            raise ClipError(ErrorKind.EMPTY_OUTPUT, f"no {self._key} could be read: {error}") from error
-        return json.dumps(tags, ensure_ascii=False)
+        return read_tags(self._key, text)
 
     def close(self) -> None:
         """Nothing: whoever made the tagger closes it."""
+
+
+def read_tags(key: str, text: str) -> str:
+    """The JSON list of normalised tags in a model's answer.
+
+    Raises:
+        ClipError: it is no list.
+    """
+    try:
+        tags = normalise_tags(parse_tags(text))
+    except UnreadableTags as error:
+        raise ClipError(ErrorKind.EMPTY_OUTPUT, f"no {key} could be read: {error}") from error
+    return json.dumps(tags, ensure_ascii=False)

@@ -32,6 +32,7 @@ from resources.captioners.openai.sender import Patience, Sender, budget_error
 from resources.captioners.openai.spending import Spending
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import check_frames, prompts_of, resolve_prompt
+from resources.engine.server import Server
 from resources.video.sampling import FrameRule
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
     Args:
         settings: the entry of the collection file.
         frames: where frames come from.
+        server: what starts the model's server, if the step is to start one.
         spend_file: the record of what this captioner has spent in the collection, shared by all processes and
             runs; ``None`` counts within this object only.
         run_id: the run, for what it may spend of it.
@@ -69,6 +71,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         settings: OpenAI,
         frames: "FrameReader",
         *,
+        server: Server | None = None,
         spend_file: Path | None = None,
         run_id: str = "",
         batch_folder: UPath | Path | None = None,
@@ -80,7 +83,12 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         self.batch_size = settings.max_concurrency
         self._settings = settings
         self._frames = frames
-        self._address = Address(settings.base_url or OPENAI_URL, SecretStr(key.value() or ""), key.name)
+        self._server = server
+        self._address = Address(
+            server.base_url if server else settings.base_url or OPENAI_URL,
+            SecretStr("" if server else key.value() or ""),
+            key.name,
+        )
         self._prompt = settings.prompt
         self._rule = FrameRule.for_captioning(settings.num_frames)
         check_frames(settings.prompt, settings.num_frames)
@@ -204,6 +212,8 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         """End the threads that read frames, and let go of the record of what was spent."""
         self._decoders.shutdown(wait=True, cancel_futures=True)
         self._spending.close()
+        if self._server is not None:
+            self._server.close()
 
     def _request(self, clip: Clip) -> CaptionRequest:
         prompt = resolve_prompt(self._prompt, clip)
@@ -211,7 +221,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
             clip.path, clip.kind, self._rule_for(clip.kind), short_side=self._settings.short_side
         )
         shown = {"frame_indices": [int(index) for index in frames.indices], **frames.details}
-        return build_request(clip.id, prompt.text, frames.images, shown, self._settings)
+        return build_request(clip, prompt.text, frames, shown, self._settings)
 
     def _rule_for(self, kind: Kind) -> FrameRule:
         return self._rule if kind is Kind.VIDEO else _ONE_FRAME
@@ -231,7 +241,12 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
             yield (
                 client,
                 Endpoint(
-                    client, self._address, self._settings.model, self._settings.timeout_s, self._dialect
+                    client,
+                    self._address,
+                    self._settings.model,
+                    self._settings.timeout_s,
+                    self._dialect,
+                    self._server,
                 ),
             )
 

@@ -23,6 +23,8 @@ from resources.captioners.openai.streamed import completion_of, is_streamed
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
+    from resources.engine.server import Server
+
 
 class Endpoint:
     """Sends one request at a time to ``chat/completions`` and turns whatever happens into a value.
@@ -31,23 +33,37 @@ class Endpoint:
         client: from `open_client`.
         dialect: what this server takes; learns from what it refuses.
         timeout_s: seconds for a whole attempt, from sending to the last byte.
+        server: what starts the server, if it is to be started; it is asked by its own name for the model.
     """
 
     def __init__(
-        self, client: "AsyncOpenAI", address: Address, model: str, timeout_s: float, dialect: Dialect
+        self,
+        client: "AsyncOpenAI",
+        address: Address,
+        model: str,
+        timeout_s: float,
+        dialect: Dialect,
+        server: "Server | None" = None,
     ) -> None:
         self._client = client
         self._address = address
         self._model = model
         self._timeout_s = timeout_s
         self._dialect = dialect
+        self._server = server
+        self._served_name: str | None = None
         self._response_type = response_type()
 
     async def ask(self, body: Mapping[str, Any], trace_id: str) -> Reply | Failure:
         """One attempt. ``trace_id`` is sent along, so that a lost request can be found at the server.
 
         A field that the server refuses to know is left out or renamed, and the request sent again at once.
+
+        Raises:
+            AnnotatorError: the server that was to be started does not run.
         """
+        if self._server is not None:
+            body = {**body, "model": await self._ready(self._server)}
         # What a header can carry: an id may hold any letter, and a line break.
         headers = {"X-Client-Request-Id": quote(trace_id, safe="")[-512:]}
         while True:
@@ -65,6 +81,8 @@ class Endpoint:
                     continue
                 if (failure := self.failure_of(error)) is None:
                     raise
+                if failure.cause in (Cause.UNREACHABLE, Cause.DROPPED):
+                    self._served_name = None  # the next attempt looks after the server first
                 return failure
             return self._read(response)
 
@@ -74,6 +92,13 @@ class Endpoint:
         if not isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
             return False
         return self._dialect.learn(error.response.text, error_in(error.body).get("param"), sent)
+
+    async def _ready(self, server: "Server") -> str:
+        """The served model's name, once its server is ready; started where it is not there, or no longer."""
+        if not server.is_up or self._served_name is None:
+            await asyncio.to_thread(server.start)
+            self._served_name = await asyncio.to_thread(server.model_name)
+        return self._served_name
 
     def failure_of(self, error: Exception) -> Failure | None:
         """What an exception of the client means; ``None`` for one that is not about the server."""

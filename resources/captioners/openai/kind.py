@@ -7,14 +7,14 @@ from pydantic import Field, field_validator, model_validator
 from resources.annotation.annotator import Annotator
 from resources.annotation.declaration import Scene
 from resources.annotation.outcome import AnnotatorError
-from resources.annotation.secret import Secret
 from resources.captioners.kinds import Captioner
 from resources.captioners.openai.pricing import Detail, Price
+from resources.engine.settings import ServedModel
 
 ImageFormat = Literal["jpeg", "png"]
 
 
-class OpenAI(Captioner):
+class OpenAI(ServedModel, Captioner):
     """Captions by a server that speaks the OpenAI API: OpenAI itself, vLLM, SGLang, transformers serve."""
 
     pool: ClassVar[str | None] = "openai"
@@ -23,12 +23,8 @@ class OpenAI(Captioner):
     kind: Literal["openai"] = "openai"
     model: str = Field(default="gpt-4o", description="The model's name at the server.")
     base_url: str | None = Field(
-        default=None, description="The server, https://host/v1, without credentials; default: OpenAI."
-    )
-    api_key: Secret = Field(
-        default=Secret("OPENAI_API_KEY"),
-        description="The environment variable with the key, as '{{ env.NAME }}', never the key itself. "
-        "Servers of your own may need none.",
+        default=None,
+        description="A server that is there, https://host/v1, without credentials; default: OpenAI.",
     )
     num_frames: int = Field(
         default=3, gt=0, description="Frames a clip, sent in time order; an image is one frame."
@@ -70,6 +66,11 @@ class OpenAI(Captioner):
     )
     short_side: int = Field(
         default=512, gt=0, description="Frames with a longer shorter side are resized to it (pixels)."
+    )
+    send: Literal["images", "video"] = Field(
+        default="images",
+        description="How the frames of a video are shown: images, or as one video with the time of each frame, as "
+        "vLLM takes it (frames are JPEGs then).",
     )
     image_format: ImageFormat = Field(
         default="jpeg", description="How frames are sent: jpeg, or png, which loses nothing and is larger."
@@ -113,12 +114,14 @@ class OpenAI(Captioner):
     @model_validator(mode="after")
     def _costs_money_at_openai(self) -> Self:
         if "paid" not in self.model_fields_set:
-            object.__setattr__(self, "paid", self.base_url is None)
+            object.__setattr__(self, "paid", self.base_url is None and self.serve is None)
         return self
 
     def missing(self) -> str | None:
-        """Nothing: a key that is absent is told when it is needed."""
-        return None
+        """The model of a server that is to be started; a key that is absent is told when it is needed."""
+        if self.serve is None or self.model != type(self).model_fields["model"].default:
+            return None
+        return f"{self.name}: serve starts a server for a model, and none is named; set model"
 
     def captioner(self, scene: Scene) -> Annotator:
         """The captioner; what it has spent is kept below the home, over all runs.
@@ -139,6 +142,7 @@ class OpenAI(Captioner):
         return OpenAICaptioner(
             self,
             scene.frames,
+            server=self.server(self.model, scene),
             spend_file=journal / "spend" / f"{self.step}.sqlite" if journal and has_budget else None,
             run_id=scene.run_id,
             batch_folder=scene.lake.folder("journal") / "openai_batches",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from typing import Any, Protocol, TypeGuard
 
 from resources.annotation.outcome import Answer, AnsweredError, ErrorKind
 from resources.captioners.openai.failures import error_in, is_about_content, is_filtered
@@ -97,14 +97,25 @@ def _without_choices(payload: Mapping[str, Any], usage: Usage | None) -> Reply:
     raise MalformedReply("no choices in the reply", usage)
 
 
+class Judging(Protocol):
+    """What words are worth; see :func:`resources.words.judgement.judge`."""
+
+    def __call__(self, written: str, *, cut_off: bool) -> judgement.Judgement:
+        """The judgement."""
+
+
 def judge(
-    reply: Reply, seconds: float | None, cost_usd: float | None, shown: Mapping[str, Any]
+    reply: Reply,
+    seconds: float | None,
+    cost_usd: float | None,
+    shown: Mapping[str, Any],
+    judging: Judging = judgement.judge,
 ) -> Answer | AnsweredError:
     """A caption, or the reason why this reply is none. ``shown`` is added to the details.
 
     A caption cut off by ``max_tokens`` is kept, with the finish reason ``length``.
     """
-    judged = judgement.judge(reply.text, cut_off=reply.finish_reason.lower() in _CUT_OFF)
+    judged = judging(reply.text, cut_off=reply.finish_reason.lower() in _CUT_OFF)
     details = {**reply.details, **shown, **judged.details}
     if reply.thought:
         details["thought"] = "\n".join(filter(None, (reply.thought, details.get("thought"))))

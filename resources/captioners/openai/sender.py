@@ -9,9 +9,10 @@ from resources.captioners.openai.dialect import Dialect
 from resources.captioners.openai.endpoint import Endpoint
 from resources.captioners.openai.failures import Cause, Failure, backoff_s
 from resources.captioners.openai.pricing import Price, Usage
-from resources.captioners.openai.reply import Reply, judge
+from resources.captioners.openai.reply import Judging, Reply, judge
 from resources.captioners.openai.request import CaptionRequest
 from resources.captioners.openai.spending import Spending
+from resources.words import judgement
 
 _BROKEN_AFTER = 8
 
@@ -57,6 +58,7 @@ class Sender:
         price: Price | None,
         patience: Patience,
         dialect: Dialect,
+        judging: Judging = judgement.judge,
     ) -> None:
         self.why_stopped: AnnotatorError | None = None
         self.budget_spent = False
@@ -67,6 +69,7 @@ class Sender:
         self._price = price
         self._patience = patience
         self._dialect = dialect
+        self._judging = judging
         self._has_answered = False
         self._failed_in_a_row = 0
         self._bound_factor = 1.0
@@ -98,7 +101,7 @@ class Sender:
                 shown = {**request.details, "attempts": failed + 1}
                 if self._dialect.without:
                     shown["sent_without"] = self._dialect.without
-                return judge(result, seconds, cost, shown)
+                return judge(result, seconds, cost, shown, self._judging)
             failed += 1
             if result.is_forbidden and await self._answers_others():
                 result = replace(result, cause=Cause.FORBIDDEN)
