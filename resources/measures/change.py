@@ -17,18 +17,24 @@ FLOW_PAIRS = 16
 """Pairs of neighbouring frames at most that motion is measured on."""
 COARSE_SIDE = 36
 """Short side, in pixels, of the coarse pictures that are compared for stillness and cuts."""
-STILL = 2
-"""Gray levels by which a cell changes at most in a picture that stands still: what compression leaves."""
+STILL = 3
+"""Gray levels by which a coarse pixel changes at most while nothing moves: what compression leaves."""
 SHIFT = 0.2
 """Share of its sides by which the picture may have moved between two frames of one shot."""
 ALIKE = 0.75
 """Correlation below which it is looked closer whether two frames are of two shots."""
-FOLLOWED = 0.25
-"""Share of the picture below which two frames have nothing in common that could have moved."""
+FOLLOWED = 0.25, 0.5
+"""Share of the picture below which two frames have nothing in common that could have moved; and where their
+correlation stands out from what is usual around."""
+STANDS_OUT = 0.5
+"""How much lower than usual a correlation is that stands out."""
+AROUND = 3
+"""Steps on either side that say what is usual."""
 RETURNS = 1.0, 0.1
 """Pixels, and share of the way, by which a point that is followed there and back may miss its start."""
-FAINT = 3.0
-"""Gray levels of detail that a coarse picture needs to be told from another: black and white have none."""
+FAINT, PLAIN = 3.0, 12.0
+"""Gray levels of detail, as a standard deviation: a blank picture has less than the first, one that shows something
+beyond doubt more than the second."""
 
 
 def shrunk(gray: Grays, side: int) -> Grays:
@@ -72,7 +78,7 @@ def motion(frames: Grays, clock: Sequence[float], cut: Sequence[int] = ()) -> fl
 
 
 def cuts(frames: Grays) -> list[int]:
-    """Numbers of the frames that begin a new shot.
+    """Numbers of the frames that begin a new shot, or come out of or go into black.
 
     Neighbouring frames are compared by the correlation of coarse pictures at the shift that suits them best. Where
     that is low, optical flow decides, by what of the picture is followed from one to the other and back to where it
@@ -80,18 +86,22 @@ def cuts(frames: Grays) -> list[int]:
     ``frames``: (T, H, W).
     """
     coarse = [shrunk(one, COARSE_SIDE) for one in frames]
-    unlike = [
-        number
-        for number, (a, b) in enumerate(pairwise(coarse), 1)
-        if _correlation(a, b) < ALIKE and _correlation(b, a) < ALIKE
-    ]
+    detail = np.array([spread(one) for one in coarse])
+    alike = np.array([max(_correlation(a, b), _correlation(b, a)) for a, b in pairwise(coarse)])
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    return [
-        number
-        for number in unlike
-        if _followed(flow, shrunk(frames[number - 1], FLOW_SIDE), shrunk(frames[number], FLOW_SIDE))
-        < FOLLOWED
-    ]
+    found = []
+    for step in np.flatnonzero(alike < ALIKE):
+        less, more = sorted(detail[step : step + 2])
+        if less < FAINT:
+            is_cut = more > PLAIN
+        else:
+            around = np.r_[alike[max(0, step - AROUND) : step], alike[step + 1 : step + 1 + AROUND]]
+            stands_out = bool(len(around) > 0 and np.median(around) - alike[step] > STANDS_OUT)
+            before, now = shrunk(frames[step], FLOW_SIDE), shrunk(frames[step + 1], FLOW_SIDE)
+            is_cut = _followed(flow, before, now) < FOLLOWED[stands_out]
+        if is_cut:
+            found.append(int(step) + 1)
+    return found
 
 
 def _followed(flow: cv2.DISOpticalFlow, a: Grays, b: Grays) -> float:
@@ -111,7 +121,7 @@ def _correlation(a: Grays, b: Grays) -> float:
     """The largest correlation of the middle of ``a`` with a part of ``b``, -1 to 1; of two blank pictures, 1."""
     down, right = (int(SHIFT * length) for length in a.shape)
     middle = a[down : a.shape[0] - down, right : a.shape[1] - right]
-    faint = spread(middle) < FAINT, spread(b) < FAINT
-    if any(faint):
-        return float(all(faint))
+    blank = spread(middle) < FAINT, spread(b) < FAINT
+    if any(blank):
+        return float(all(blank))
     return float(cv2.matchTemplate(b, middle, cv2.TM_CCOEFF_NORMED).max())

@@ -19,15 +19,16 @@ from resources.measures.picture import (
 
 SAMPLED = 120
 """Lines and columns of a closeup, at least, of which the colours are counted."""
-NARROWEST = 8
-"""Pictures with a shorter side of less pixels than this show too little for optical flow."""
+NARROWEST = 32
+"""Pixels that the shorter side must have for motion and cuts: on less, OpenCV's flow ends the process."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """The numbers of a clip, in the units of :data:`resources.measures.kind.COLUMNS`.
 
-    ``motion``, ``still_share``, ``cuts`` and ``cut_times`` (seconds) are ``None`` for a single picture.
+    ``motion``, ``still_share``, ``cuts`` and ``cut_times`` (seconds) are ``None`` for a single picture; all but
+    ``still_share`` also where the picture has less than 32 pixels a side.
     ``reading`` says how the frames were had.
     """
 
@@ -84,13 +85,14 @@ def measure(overview: Overview) -> Measured:
     every = max(1, min(inner.shape[1:3]) // SAMPLED)
     changes: dict[str, Any] = dict.fromkeys(("motion", "still_share", "cuts", "cut_times"))
     if len(seen) > 1:
-        found = cuts(seen) if min(seen.shape[1:]) >= NARROWEST else []
-        changes = {
-            "motion": motion(seen, overview.clock, found) if min(seen.shape[1:]) >= NARROWEST else None,
-            "still_share": still_share(seen),
-            "cuts": len(found),
-            "cut_times": [round(overview.clock[number], 3) for number in found],
-        }
+        changes["still_share"] = still_share(seen)
+        if min(seen.shape[1:]) >= NARROWEST:
+            found = cuts(seen)
+            changes |= {
+                "motion": motion(seen, overview.clock, found),
+                "cuts": len(found),
+                "cut_times": [round(overview.clock[number], 3) for number in found],
+            }
     return Measured(
         **changes,
         sharpness=float(np.median([sharpness(one) for one in light])),
