@@ -20,7 +20,7 @@ COLUMNS = (
     ("contrast", "DOUBLE", "standard deviation of the luma, 0 to 0.5"),
     ("colourfulness", "DOUBLE", "Hasler and Süsstrunk's M3: 0 gray, 33 moderate, 109 extreme"),
     ("black_bars", "DOUBLE", "share of the area that is black bars, 0 to 1"),
-    ("phash", "VARCHAR", "perceptual hashes of 16 moments (an image: 1), 16 hex digits each"),
+    ("phash", "VARCHAR", "perceptual hash of the middle frame, 16 hex digits"),
 )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from resources.annotation.clip import Clip
 from resources.measures.change import cuts, motion, still_share
 from resources.measures.overview import CLOSEUPS, Overview, look_over
-from resources.measures.phash import clip_hash
+from resources.measures.phash import phash, signature
 from resources.measures.picture import (
     brightness,
     colourfulness,
@@ -19,6 +19,7 @@ from resources.measures.picture import (
 
 SAMPLED = 120
 """Lines and columns of a closeup, at least, of which the colours are counted."""
+_NO_NUMBERS = ("phash", "signature", "cut_times", "reading")
 NARROWEST = 32
 """Pixels that the shorter side must have for motion and cuts: on less, OpenCV's flow ends the process."""
 
@@ -41,18 +42,19 @@ class Measured:
     colourfulness: float
     black_bars: float
     phash: str
+    signature: str
     cut_times: list[float] | None = None
     reading: dict[str, Any] = field(default_factory=dict)
 
     @property
     def numbers(self) -> dict[str, float | None]:
         """The columns that are numbers, rounded to what they are good for."""
-        numbers = {k: v for k, v in asdict(self).items() if k not in ("phash", "cut_times", "reading")}
+        numbers = {k: v for k, v in asdict(self).items() if k not in _NO_NUMBERS}
         return {k: round(v, 4) if isinstance(v, float) else v for k, v in numbers.items()}
 
     def to_json(self) -> dict[str, Any]:
         """All fields as plain JSON."""
-        return {**self.reading, **self.numbers, "phash": self.phash, "cut_times": self.cut_times}
+        return {**self.reading, **self.numbers, **{name: getattr(self, name) for name in _NO_NUMBERS[:-1]}}
 
 
 def measure_file(clip: Clip) -> Measured:
@@ -100,6 +102,7 @@ def measure(overview: Overview) -> Measured:
         contrast=float(np.median([contrast(one) for one in light])),
         colourfulness=float(np.median([colourfulness(one[::every, ::every]) for one in inner])),
         black_bars=1 - seen.size / frames.images.size,
-        phash=clip_hash(seen),
+        phash=phash(seen[len(seen) // 2]),
+        signature=signature(seen),
         reading={"frames_measured": len(seen), **frames.details},
     )

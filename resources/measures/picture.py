@@ -13,6 +13,10 @@ MOST_OF_A_SIDE = 0.45
 """A bar is at most this share of its side; a picture that is dark all over has no bars."""
 
 
+MOSTLY_LIT, RIM = 0.5, 3
+"""Share of a line beside a bar that shows something, in one of so many lines: the first may be half black."""
+
+
 def spread(gray: NDArray) -> float:
     """Standard deviation of a picture, in its own units."""
     return float(cv2.meanStdDev(gray)[1][0, 0])
@@ -49,17 +53,20 @@ def colourfulness(rgb: Colour) -> float:
 def within_bars(frames: Gray) -> tuple[slice, slice]:
     """Rows and columns of the picture, without lines from a border on that are black in every frame.
 
+    A bar ends at a line that is lit over most of its length: what is shown on black has no bars around it.
     ``frames``: (T, H, W).
     """
-    brightest = frames.max(axis=0)
-    return _lit(brightest.max(axis=1)), _lit(brightest.max(axis=0))
+    lit = frames.max(axis=0) > BLACK
+    return _within(lit.mean(axis=1)), _within(lit.mean(axis=0))
 
 
-def _lit(brightest: Gray) -> slice:
-    lit = np.flatnonzero(brightest > BLACK)
-    whole = slice(0, len(brightest))
-    if len(lit) == 0:
-        return whole
-    first, end = int(lit[0]), int(lit[-1]) + 1
-    most = MOST_OF_A_SIDE * len(brightest)
-    return whole if first > most or len(brightest) - end > most else slice(first, end)
+def _within(lit: NDArray[np.float64]) -> slice:
+    length, shown = len(lit), np.flatnonzero(lit)
+    if len(shown) == 0:
+        return slice(0, length)
+    begin, end = int(shown[0]), int(shown[-1]) + 1
+    if begin > MOST_OF_A_SIDE * length or lit[begin : begin + RIM].max() < MOSTLY_LIT:
+        begin = 0
+    if length - end > MOST_OF_A_SIDE * length or lit[end - RIM : end].max() < MOSTLY_LIT:
+        end = length
+    return slice(begin, end)
