@@ -21,7 +21,7 @@ class Echo(AnnotatorSettings):
     """Captions each clip with its id.
 
     Below ``folder``: every batch is noted in ``calls.txt`` (process and ids) before time is taken over it; clips that
-    are named in ``poison`` fail.
+    are named in ``poison`` fail. The batch that is the ``hangs_at``-th of the test's hangs until it is killed.
     """
 
     misbehave: ClassVar[Callable[[Sequence[str]], None] | None] = None
@@ -32,6 +32,7 @@ class Echo(AnnotatorSettings):
     prompt: str = Field(default_factory=lambda: os.environ.get("ECHO_PROMPT", ""))
     batch_size: int = 4
     batch_seconds: float = Field(default_factory=lambda: float(os.environ.get("ECHO_BATCH_SECONDS", "0")))
+    hangs_at: int = Field(default_factory=lambda: int(os.environ.get("ECHO_HANGS_AT", "0")))
 
     @property
     def step(self) -> str:
@@ -57,6 +58,8 @@ class ToldEcho(EchoAnnotator):
         folder = Path(self._settings.folder)
         with open(folder / "calls.txt", "a") as calls:
             calls.write(f"{os.getpid()} {' '.join(clip.id for clip in batch)}\n")
+        if len((folder / "calls.txt").read_text().splitlines()) == self._settings.hangs_at:
+            time.sleep(600)
         time.sleep(3 if (folder / "slow").exists() else self._settings.batch_seconds)
         told = folder / "poison"
         poison = told.read_text().split() if told.exists() else []

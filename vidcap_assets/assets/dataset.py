@@ -66,7 +66,7 @@ class TrainingSetConfig(dg.Config):
     max_text_len: int | None = Field(default=None, description="Most words of the text.")
     kinds: list[str] = Field(default=[], description="video and/or image; empty for both.")
     captioners: list[str] = Field(
-        default=[], description="Where the text may come from (captions_pllava, …, source); empty for all."
+        default=[], description="Where the text may come from (captions_<name>, source); empty for all."
     )
     required: list[str] = Field(default=[], description="Annotators whose status must be ok.")
     camera_motion: list[str] = Field(

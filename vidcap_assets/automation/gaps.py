@@ -40,7 +40,7 @@ def shards_under_way(instance: dg.DagsterInstance, order: Sequence[str]) -> set[
 def unfinished_shards(
     instance: dg.DagsterInstance, collection: CollectionSettings, assets: Sequence[str]
 ) -> dict[str, str]:
-    """The shards for which one of ``assets`` is missing or failed, with the reason (``captions_llava failed``).
+    """The shards for which one of ``assets`` is missing or failed, with the reason (``camera_motion failed``).
 
     Shards that a run or a backfill has, or will have, are not among them.
     """
