@@ -5,7 +5,7 @@ come from an index, not from all pairs: hashes that agree in three of their eigh
 et al., CVPR 2012). A million clips take minutes and 2 GiB.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,7 +114,7 @@ def _are_alike(clips: Clips, pairs: Pairs) -> NDArray[np.bool_]:
 def _found(these: Words, others: Words) -> NDArray[np.bool_]:
     """Row by row: are enough of these moments found among the others? Both (pairs, moments, 4)."""
     count = these.shape[1]
-    shown, there = these.any(axis=2), others.any(axis=2)
+    shown, there = (np.asarray(words.any(axis=2)) for words in (these, others))
     best = np.full(shown.shape, 256, np.uint16)
     for aside in range(-min(ASIDE, count - 1), min(ASIDE, count - 1) + 1):
         mine = slice(max(0, -aside), count - max(0, aside))
@@ -125,16 +125,3 @@ def _found(these: Words, others: Words) -> NDArray[np.bool_]:
     total = np.count_nonzero(shown, axis=1)
     found = np.count_nonzero((best <= NEAR) & shown, axis=1)
     return np.asarray((total >= min(LEAST_SHOWN, count)) & (found >= FOUND * total))
-
-
-def by_preference(rows: Sequence[dict]) -> list[dict]:
-    """Clips in the order in which they are kept: largest, then longest, then sharpest, then by id."""
-    return sorted(
-        rows,
-        key=lambda row: (
-            -(row["resolution"] or 0),
-            -(row["duration_s"] or 0),
-            -(row["sharpness"] or 0),
-            row["id"],
-        ),
-    )

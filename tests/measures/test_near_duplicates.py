@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from resources.measures.near_duplicates import Clips, by_preference, near_duplicates, similar_pairs
+from resources.measures.near_duplicates import Clips, near_duplicates, similar_pairs
 from resources.measures.phash import signature, words_of
 from tests.camera_motion.moving_crop import shot
 
@@ -87,14 +87,3 @@ def test_thousands_of_random_signatures_have_nothing_in_common_and_flipped_bits_
     copies[..., 0] ^= np.uint64(1) << RNG.integers(0, 64, (500, 16), dtype=np.uint64)
     kept = near_duplicates(Clips(np.concatenate([words, copies]), np.full(20_500, 4.0)))
     assert kept.tolist() == [*range(20_000), *range(500)]
-
-
-def test_the_largest_is_kept_then_the_longest_then_the_sharpest():
-    rows = [
-        {"id": "e", "resolution": 100, "duration_s": 4.0, "sharpness": 10.0},
-        {"id": "d", "resolution": 100, "duration_s": 4.0, "sharpness": 20.0},
-        {"id": "c", "resolution": 100, "duration_s": 5.0, "sharpness": None},
-        {"id": "b", "resolution": 400, "duration_s": None, "sharpness": 1.0},
-        {"id": "a", "resolution": 100, "duration_s": 4.0, "sharpness": 10.0},
-    ]
-    assert [row["id"] for row in by_preference(rows)] == ["b", "c", "d", "a", "e"]
