@@ -15,7 +15,7 @@ FRAMES_PER_SECOND = 4
 MAX_FRAMES = 2048
 SHORT_SIDE = 192
 """Short side, in pixels, of the gray frames; larger ones are shrunk to it."""
-CLOSEUPS = 8
+CLOSEUPS = 4
 
 
 @dataclass(frozen=True)
