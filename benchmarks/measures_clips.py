@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from resources.demo.scene import random_scene
 
-Frames = list[NDArray[np.uint8]]
+Frame = NDArray[np.uint8]
+Frames = list[Frame]
 REAL = {  # file: the numbers of the frames at which its shots begin
     "bikes.mp4": (0, 30, 76, 137, 187),
     "bigbuckbunny.mp4": (0,),
