@@ -60,7 +60,7 @@ def read_source(uri: str | Path, columns: Mapping[str, str] | None = None) -> li
         entries = _folder_list(path, columns or {})
         if entries is None:
             entries = [
-                Entry(file, kind_of(file), text=_sidecar(file, sidecar))
+                Entry(file, kind_of(file), text=text_beside(file, sidecar))
                 for file, sidecar in sorted(_media_files(path))
             ]
     elif path.suffix.lower() in READERS:
@@ -85,8 +85,12 @@ def _folder_list(folder: Path, columns: Mapping[str, str]) -> list[Entry] | None
     return None
 
 
-def _sidecar(file: Path, suffix: str) -> str | None:
-    """The text in the file beside a clip."""
+def text_beside(file: Path, suffix: str) -> str | None:
+    """The text in the file of this suffix beside a clip; ``None`` without a suffix, or where it holds none.
+
+    Raises:
+        SourceError: there is no such file, or it cannot be read.
+    """
     if not suffix:
         return None
     beside = file.with_suffix(suffix)

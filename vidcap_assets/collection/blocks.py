@@ -26,7 +26,7 @@ class Source(Block):
 
     uri: str = Field(
         default=DEMO_SOURCE,
-        description="A folder, or a list (.csv, .tsv, .json, .jsonl, .parquet) with a column path (optional: id, text); "
+        description="A folder, or a list (.csv, .tsv, .json, .jsonl, .parquet) with a column path (and id, text); "
         "demo renders a small collection of its own.",
     )
     columns: dict[str, str] = Field(
