@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -80,7 +81,8 @@ def listed_rows(rows: Sequence[Mapping[str, object]]) -> Iterator[duckdb.DuckDBP
 
 def choose(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
     """Keep the rows of ``taken`` that are wanted, with ``place__`` as their order."""
-    conditions, values = [], []
+    conditions: list[str] = []
+    values: list[Any] = []
     for sign, bounds in ((">=", choice.least), ("<=", choice.most)):
         for name, bound in bounds.items():
             column = _column(connection, name)
