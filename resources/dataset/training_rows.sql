@@ -2,7 +2,7 @@
 -- `row_hash` is what the content hash is made of.
 WITH chosen AS (
     SELECT {columns}, id, text_source
-    FROM captioned_videos
+    FROM listed_videos
     WHERE probe_error IS NULL
       AND text <> ''
       AND (CAST($fmin AS BIGINT) IS NULL OR num_frames >= $fmin)
