@@ -19,7 +19,7 @@ from upath import UPath
 from resources.annotation.declaration import Role
 from resources.dataset.annotators import Listed, annotators, columns_of
 from resources.dataset.card import TextOrigin, data_card
-from resources.dataset.filters import ClipFilters
+from resources.dataset.filters import ClipFilters, FilterError
 from resources.dataset.formats import ExportFormat
 from resources.dataset.publication import file_digests, publication
 from resources.dataset.sql import named_queries, script
@@ -171,7 +171,7 @@ def _write_rows(
                     TarShards(folder / "webdataset", options.samples_per_tar, media=options.media)
                 )
             )
-        for batch in _rows(connection, options.filters, schema, listed):
+        for batch in training_rows(connection, options.filters, schema.names, listed):
             rows_to_write = samples(batch, schema)
             for sink in sinks:
                 sink.write(rows_to_write)
@@ -183,13 +183,23 @@ def _write_rows(
     return rows, digest.hexdigest(), counts, preview
 
 
-def _rows(
-    connection: duckdb.DuckDBPyConnection, filters: ClipFilters, schema: pa.Schema, listed: list[Listed]
+def training_rows(
+    connection: duckdb.DuckDBPyConnection, filters: ClipFilters, names: Sequence[str], listed: list[Listed]
 ) -> Iterator[pa.RecordBatch]:
-    columns = ", ".join(f'"{name}"' for name in schema.names)
+    """The chosen rows in the order of their ids: the named columns, ``id``, ``text_source``, ``row_hash``.
+
+    Raises:
+        FilterError: ``where`` is no condition over the columns there are.
+    """
+    columns = ", ".join(f'"{name}"' for name in names)
     labels = "".join(f"string_split(\"{name}\", '+'), " for name in columns_of(listed, Role.LABEL))
     sql = script("training_rows.sql").replace("{columns}", columns).replace("{labels}", labels)
-    query = connection.execute(sql, filters.sql_parameters)
+    try:
+        query = connection.execute(sql.replace("{where}", filters.where or "true"), filters.sql_parameters)
+    except (duckdb.ParserException, duckdb.BinderException, duckdb.ConversionException) as error:
+        if not filters.where:
+            raise
+        raise FilterError(f"where: {str(error).splitlines()[0]}") from error
     for batch in query.to_arrow_reader(_BATCH_ROWS):
         if filters.languages:
             languages = pa.array([language_of(text) for text in batch["text"].to_pylist()], pa.string())

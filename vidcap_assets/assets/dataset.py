@@ -76,6 +76,7 @@ class TrainingSetConfig(dg.Config):
         default=[], description="Languages of the text (en, de, zh, …); empty for all."
     )
     drop_duplicates: bool = Field(default=False, description="Keep one clip of those with the same content.")
+    where: str = Field(default="", description="A condition in SQL over the columns of captioned_videos.")
     formats: list[str] = Field(
         default=[str(name) for name in ExportFormat],
         description="Besides Parquet with its data card: csv (training columns), steps (Open-Sora's CSV of "
