@@ -21,7 +21,9 @@ from resources.dataset.annotators import Listed, annotators, columns_of
 from resources.dataset.card import TextOrigin, data_card
 from resources.dataset.filters import ClipFilters, FilterError
 from resources.dataset.formats import ExportFormat
+from resources.dataset.near_duplicates import find_near_duplicates
 from resources.dataset.publication import file_digests, publication
+from resources.dataset.source_columns import with_source_columns
 from resources.dataset.sql import named_queries, script
 from resources.dataset.tables import CsvFile, ParquetShards, samples, training_schema
 from resources.dataset.webdataset import TarShards
@@ -90,7 +92,8 @@ def export_training_set(
     Raises:
         WarehouseEmptyError: nothing has been merged yet.
         WarehouseBusyError: another process kept the database open.
-        FilterError: a captioner or annotator that the collection does not have is named.
+        FilterError: a captioner or annotator that the collection does not have is named, or near-duplicates are to be
+            left out and no clip has been measured.
         NothingToExportError: no row is left; what was published before stays.
         PublicationError: ``exports/training_set`` is something else.
         FileNotFoundError: ``media`` is wanted and a file is gone.
@@ -101,7 +104,8 @@ def export_training_set(
             listed = annotators(connection)
             captioners = [one.name for one in listed if one.role is Role.CAPTION]
             options.filters.require_known(captioners, [one.name for one in listed])
-            schema = training_schema(connection, columns_of(listed, Role.SCORE, Role.STRUCTURED))
+            brought = with_source_columns(connection)
+            schema = training_schema(connection, [*columns_of(listed, Role.SCORE, Role.STRUCTURED), *brought])
             clips = _count(connection)
             recipes = _current_recipes(connection)
             rows, content_hash, counts, preview = _write_rows(
@@ -194,8 +198,17 @@ def training_rows(
     columns = ", ".join(f'"{name}"' for name in names)
     labels = "".join(f"string_split(\"{name}\", '+'), " for name in columns_of(listed, Role.LABEL))
     sql = script("training_rows.sql").replace("{columns}", columns).replace("{labels}", labels)
+    sql = sql.replace("{where}", filters.where or "true")
+    left_out = pa.table({"id": pa.array([], pa.string())})
+    connection.register("left_out", left_out)
     try:
-        query = connection.execute(sql.replace("{where}", filters.where or "true"), filters.sql_parameters)
+        if filters.drop_near_duplicates:
+            among = f"CREATE TEMP TABLE passing AS SELECT id FROM ({sql.strip().removesuffix(';')})"
+            connection.execute(among, filters.sql_parameters)
+            alike = find_near_duplicates(connection, "passing")
+            left_out = alike.filter(pc.is_valid(alike["near_duplicate_of"])).select(["id"])
+            connection.register("left_out", left_out)
+        query = connection.execute(sql, filters.sql_parameters)
     except (duckdb.ParserException, duckdb.BinderException, duckdb.ConversionException) as error:
         if not filters.where:
             raise

@@ -24,12 +24,13 @@ from resources.dataset.filters import ClipFilters
 from resources.dataset.lists import ListFile
 from resources.dataset.presets import Listing, Preset
 from resources.dataset.publication import publication
+from resources.dataset.source_columns import with_source_columns
 from resources.dataset.webdataset import TarShards, sample_key
 from resources.storage.files import is_local
 from resources.warehouse import Warehouse
 
 _SAMPLES_PER_TAR = 1_000
-_OWN = ("text_source", "row_hash")
+_NOT_READ = ("id", "text_source", "extra")
 Row = dict[str, Any]
 
 
@@ -156,7 +157,8 @@ def _chosen(warehouse: Warehouse, options: PresetOptions) -> tuple[list[Row], di
         listed = annotators(connection)
         captioners = [one.name for one in listed if one.role is Role.CAPTION]
         options.filters.require_known(captioners, [one.name for one in listed])
-        columns = [name for name in connection.table("captioned_videos").columns if name not in ("id", *_OWN)]
+        with_source_columns(connection)
+        columns = [name for name in connection.table("listed_videos").columns if name not in _NOT_READ]
         captions = columns_of(listed, Role.CAPTION)
         rows = [
             row

@@ -13,6 +13,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from resources.annotation.declaration import AnnotatorSettings
+from resources.engine.settings import ServedModel
 from resources.video import available_cores
 from vidcap_assets.assets.policies import GPU_POOL
 from vidcap_assets.cli.in_force import collection
@@ -22,6 +24,7 @@ from vidcap_assets.collection.settings import CollectionSettings
 _LITTLE_SPACE_GIB = 5.0
 _NO_SPACE_GIB = 0.5
 _GIB = 1024**3
+_MOST_NAMES = 5
 _LOCK_PATIENCE_S = 1.0
 _SIGNS = {"ok": "[green]✓[/green]", "note": "[yellow]![/yellow]", "bad": "[red]✗[/red]"}
 
@@ -117,13 +120,15 @@ def check_annotators(settings: CollectionSettings) -> list[Finding]:
     for entry in settings.working:
         what = f"annotator {entry.name}"
         model = getattr(entry, "model", None)
-        served = getattr(entry, "base_url", None) or getattr(entry, "serve", None)
+        served = getattr(entry, "serve", None)
         if entry.uses_demo_model:
             found = "a demonstration model: it knows the demo clips and nothing else"
             findings.append(Finding(what, Level.NOTE, found, "name a model for clips of your own"))
+        elif base_url := getattr(entry, "base_url", None):
+            findings.append(_at_server(what, str(model), base_url, entry))
         elif model is None or served or entry.pool != GPU_POOL:
             findings.append(
-                Finding(what, Level.OK, f"{model} at {served}" if served else model or entry.kind)
+                Finding(what, Level.OK, f"{model} by {served}" if served else model or entry.kind)
             )
         elif Path(model).expanduser().is_dir():
             findings.append(
@@ -218,7 +223,7 @@ def check_source(settings: CollectionSettings) -> list[Finding]:
             )
         ]
     try:
-        entries = read_source(source)
+        entries = read_source(source, settings.source.columns)
     except SourceError as error:
         return [
             Finding(
@@ -247,6 +252,24 @@ def _gpu(number: int) -> Finding:
     return Finding(
         "device", Level.OK, f"cuda:{number} {name}, {free / _GIB:.0f} of {total / _GIB:.0f} GiB free"
     )
+
+
+def _at_server(what: str, model: str, base_url: str, entry: AnnotatorSettings) -> Finding:
+    """What the server says that it serves."""
+    from resources.engine.server import served_models
+
+    key = entry.api_key.value() if isinstance(entry, ServedModel) else None
+    names = served_models(base_url, key or "")
+    if names is None:
+        return Finding(
+            what, Level.BAD, f"nobody answers at {base_url}/models", "start the server, or correct base_url"
+        )
+    if names and model not in names:
+        serves = ", ".join(names[:_MOST_NAMES])
+        return Finding(
+            what, Level.BAD, f"{base_url} does not serve {model}", f"set model to one of: {serves}"
+        )
+    return Finding(what, Level.OK, f"{model} at {base_url}")
 
 
 def _hub_model(what: str, model: str) -> Finding:
