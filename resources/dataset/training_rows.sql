@@ -23,6 +23,7 @@ WITH chosen AS (
               SELECT id FROM annotations WHERE is_current AND status = 'ok' AND list_contains($required, annotator)
               GROUP BY id HAVING count(DISTINCT annotator) = len($required)))
       AND (NOT CAST($drop_duplicates AS BOOLEAN) OR duplicate_of IS NULL)
+      AND ({where})
 )
 SELECT *, sha256(CAST(to_json(
     struct_pack({columns})

@@ -3,18 +3,23 @@
 import json
 import webbrowser
 from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from resources.dataset.export import ExportFormat
+from resources.dataset.export import ExportFormat, NothingToExportError
+from resources.dataset.preset_export import Captions, Link
+from resources.dataset.publication import PublicationError
 from resources.lake.lake import Lake
 from vidcap_assets.cli.choosing import assets_named, captions_named
 from vidcap_assets.cli.in_force import collection_file
 from vidcap_assets.cli.job_run import JobResult, run_job
-from vidcap_assets.cli.output import Json, console, fail, is_live, print_json
+from vidcap_assets.cli.output import Json, console, fail, is_live, print_json, say
+from vidcap_assets.collection.exports import ExportSet
 from vidcap_assets.collection.settings import CollectionSettings
 
 
@@ -51,9 +56,33 @@ def export(
         typer.Option("--format", help="Besides Parquet; default: all. Can be given more than once."),
     ] = None,
     media: Annotated[bool, typer.Option("--media", help="Put the files themselves into the tars.")] = False,
+    where: Annotated[str, typer.Option(help="A condition in SQL over the columns of captioned_videos.")] = "",
+    preset: Annotated[
+        str | None,
+        typer.Option("--for", help="The files of a training tool instead: sidecar, huggingface, …"),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="With --for: folder below exports; default: the preset's name.")
+    ] = None,
+    head: Annotated[int | None, typer.Option(min=1, help="With --for: so many clips at most.")] = None,
+    shuffle: Annotated[
+        bool, typer.Option("--shuffle", help="With --for: in an order drawn by --seed.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="With --for: seed of --shuffle.")] = 0,
+    link: Annotated[
+        Link, typer.Option(help="With --for: how the files come into the export.")
+    ] = Link.SYMLINK,
+    val: Annotated[
+        float, typer.Option(min=0, max=0.999, help="With --for: share of the clips for validation.")
+    ] = 0.0,
+    captions: Annotated[
+        Captions, typer.Option(help="With --for: the text of a clip alone, or all its captions.")
+    ] = Captions.TEXT,
     as_json: Json = False,
 ) -> None:
-    """Write the training set: Parquet with a data card, CSV, Open-Sora's files, WebDataset tars."""
+    """Write the training set: Parquet with a data card, CSV, Open-Sora's files, WebDataset tars; or, with --for, the
+    files that a training tool reads.
+    """
     settings = collection_file(pin=True).settings
     chosen: dict[str, Any] = {
         "fmin": fmin,
@@ -70,10 +99,18 @@ def export(
         "languages": language,
         "drop_duplicates": drop_duplicates or None,
         "drop_near_duplicates": drop_near_duplicates or None,
-        "formats": [str(name) for name in formats] if formats else None,
-        "media": media or None,
+        "where": where or None,
     }
-    config = {name: value for name, value in chosen.items() if value is not None}
+    if preset is not None:
+        filters = {field: value for field, value in chosen.items() if value is not None}
+        options = ExportSet.model_validate(
+            {"name": name or preset.replace("-", "_"), "preset": preset, "head": head, "shuffle": shuffle,
+             "seed": seed, "link": link, "val": val, "captions": captions}
+        )  # fmt: skip
+        _export_for(settings, options, filters, as_json)
+        return
+    chosen |= {"formats": [str(one) for one in formats] if formats else None, "media": media or None}
+    config = {field: value for field, value in chosen.items() if value is not None}
     result = _publish(settings, {"training_set": config}, as_json)
     folder = Path(str(Lake(settings.home).folder("exports") / "training_set"))
     record = json.loads((folder / "export.json").read_text())
@@ -83,6 +120,47 @@ def export(
     console.print(
         f"[green]✓[/green] {record['rows']} of {record['clips']} clips in [bold]{escape(str(folder))}[/bold]\n"
         f"content hash {record['content_hash'][:16]}; filters: {escape(json.dumps(record['filters']))}",
+        soft_wrap=True,
+    )
+
+
+def _export_for(
+    settings: CollectionSettings, chosen: ExportSet, filters: dict[str, Any], as_json: bool
+) -> None:
+    from resources.dataset.filters import ClipFilters
+    from resources.warehouse import WarehouseBusyError, WarehouseEmptyError
+
+    bar = Progress(
+        TextColumn(chosen.name), BarColumn(), MofNCompleteColumn(), console=console, transient=True,
+        disable=as_json or not is_live(console),
+    )  # fmt: skip
+    try:
+        with bar:
+            task = bar.add_task("", total=None)
+            made = chosen.export(
+                settings.warehouse_block.open(say),
+                Lake(settings.home).folder("exports"),
+                ClipFilters(**filters),
+                settings.demo_models,
+                lambda done, total: bar.update(task, completed=done, total=total),
+            )
+    except (
+        ValueError,
+        NothingToExportError,
+        PublicationError,
+        WarehouseBusyError,
+        WarehouseEmptyError,
+    ) as error:
+        fail(str(error), as_json)
+    if as_json:
+        print_json(asdict(made) | {"folder": str(made.folder)})
+        return
+    clips = " and ".join(f"{count} clips for {split}" for split, count in made.rows.items())
+    left_out = "".join(f"; left out: {count} {reason}" for reason, count in made.left_out.items())
+    news = "" if made.written else " (nothing new: what is there was left as it is)"
+    console.print(
+        f"[green]✓[/green] {clips} in [bold]{escape(str(made.folder))}[/bold]{news}{left_out}\n"
+        f"how to use it: {escape(str(made.folder / 'USE.md'))}",
         soft_wrap=True,
     )
 
