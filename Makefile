@@ -16,6 +16,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV) || \
 		{ echo "this python3 cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	$(BIN) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@# Beside the environment and not in it: a torchvision that was built for another torch breaks every import of
+	@# transformers. The tests of the families for videos add this folder to their own process.
+	$(BIN) -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps --upgrade \
+		--target $(VENV)/vlm torchvision num2words docopt
 	@touch $(INSTALLED)
 
 install: $(INSTALLED) ## Create the environment in .venv

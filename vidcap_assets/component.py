@@ -126,8 +126,13 @@ class Collection(dg.Component):
             ),
             self._job(
                 "publish_dataset",
-                ["category_distribution", "caption_gallery", "training_set"],
-                "The training set, the gallery and the distribution from what has been merged so far.",
+                [
+                    "category_distribution",
+                    "caption_gallery",
+                    "training_set",
+                    *(f"export_{one.name}" for one in it.exports),
+                ],
+                "The training set, the exports, the gallery and the distribution of what has been merged so far.",
             ),
         ]
 

@@ -1,12 +1,15 @@
 """The retry ladder: from a batch that failed down to the one clip that is to blame."""
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind
 
 _REGROW_AFTER = 32
-_BROKEN_AFTER = 8
+BROKEN_AFTER = 8
+
+_log = logging.getLogger(__name__)
 
 Result: TypeAlias = Answer | ClipError
 
@@ -26,6 +29,7 @@ class Ladder:
     * out of memory: the batch is halved; the largest size that fitted becomes :attr:`batch_size`, which
       doubles again after a run of batches that all fitted, so one huge clip does not slow the rest of a shard;
     * any other error: clip by clip, so that a poison clip fails alone;
+    * the first error of each kind is logged, and :attr:`isolated` counts the batches that were taken apart;
     * an unexpected error for each of the first eight clips: the annotator itself is broken, and saying so
       beats marking a whole shard as failed. Not so where ``may_be_broken`` is false, because all that is left
       of a shard are clips that failed before.
@@ -37,14 +41,18 @@ class Ladder:
         batch_size: int,
         *,
         may_be_broken: bool = True,
+        log: Callable[[str], None] = _log.warning,
     ) -> None:
+        self.isolated = 0
         self._annotate = annotate
         self._largest = batch_size
         self.batch_size = batch_size
         self._fitted_in_a_row = 0
         self._first_errors = 0
-        self._may_be_broken = may_be_broken
+        self.may_be_broken = may_be_broken
         self._squeezed = False
+        self._log = log
+        self._told: set[str] = set()
 
     def run(self, items: Sequence[Any]) -> list[Result]:
         """One result for each item, in order.
@@ -65,8 +73,9 @@ class Ladder:
         """The results, and the largest batch that fitted on the way."""
         outcome = self._attempt(items)
         if not isinstance(outcome, Exception):
-            self._may_be_broken = False
+            self.may_be_broken = False
             return outcome, len(items)
+        self._tell(outcome, len(items))
         if is_out_of_memory(outcome):
             self._squeezed = True
             if len(items) == 1:
@@ -76,6 +85,7 @@ class Ladder:
         elif len(items) == 1:
             return [self._unexpected(outcome)], 1
         else:
+            self.isolated += 1
             parts = [self._descend([item]) for item in items]
         return [result for part, _ in parts for result in part], max(fitted for _, fitted in parts)
 
@@ -91,6 +101,12 @@ class Ladder:
             # A live traceback would keep the tensors of the failed batch allocated while smaller ones are tried.
             return error.with_traceback(None)
 
+    def _tell(self, error: Exception, clips: int) -> None:
+        kind = type(error).__name__
+        if kind not in self._told:
+            self._told.add(kind)
+            self._log(f"a batch of {clips} clips failed and is done in smaller ones: {kind}: {error}")
+
     def _regrow(self) -> None:
         self._fitted_in_a_row += 1
         if self.batch_size < self._largest and self._fitted_in_a_row >= _REGROW_AFTER:
@@ -99,7 +115,7 @@ class Ladder:
 
     def _unexpected(self, error: Exception) -> ClipError:
         self._first_errors += 1
-        if self._may_be_broken and self._first_errors >= _BROKEN_AFTER:
+        if self.may_be_broken and self._first_errors >= BROKEN_AFTER:
             raise AnnotatorError(
                 f"the first {self._first_errors} clips failed, the last with {type(error).__name__}: {error}"
             ) from error

@@ -17,8 +17,17 @@ from resources.annotation.accounting import Tally, account
 from resources.annotation.annotator import Annotator, StreamingAnnotator
 from resources.annotation.clip import Clip
 from resources.annotation.journal import Journal
-from resources.annotation.ladder import Ladder, Result
-from resources.annotation.outcome import Answer, AnsweredError, ClipError, ErrorKind, Outcome, Redo, Status
+from resources.annotation.ladder import BROKEN_AFTER, Ladder, Result
+from resources.annotation.outcome import (
+    AnnotatorError,
+    Answer,
+    AnsweredError,
+    ClipError,
+    ErrorKind,
+    Outcome,
+    Redo,
+    Status,
+)
 from resources.annotation.outcome_table import outcomes_to_table
 from resources.annotation.prefetch import Prepared, prepare_ahead
 from resources.annotation.progress import Progress, ShardProgress, untold
@@ -57,7 +66,7 @@ class ShardReport:
 
     ``outcomes`` has one row a clip in the order of the shard (columns of OUTCOME_SCHEMA); ``annotated`` is
     the number of clips answered in this call, ``seconds`` its wall time and ``model_seconds`` the part spent
-    inside the annotator.
+    inside the annotator. ``isolated`` counts the batches that failed and were done clip by clip.
     """
 
     tally: Tally
@@ -65,6 +74,7 @@ class ShardReport:
     annotated: int
     seconds: float
     model_seconds: float
+    isolated: int = 0
 
 
 def annotate_shard(
@@ -109,14 +119,21 @@ def annotate_shard(
         )
         begun = ShardProgress(store.recipe.annotator, store.shard, len(clips), len(clips) - len(todo))
         options.tell(begun)
-        model_seconds = _annotate(annotator, todo, recorded, journal, options, begun) if todo else 0.0
+        ladder = Ladder(
+            annotator.annotate,
+            annotator.batch_size,
+            may_be_broken=any(clip.id not in recorded for clip in todo),
+            log=options.log,
+        )
+        model_seconds = _annotate(annotator, ladder, todo, recorded, journal, options, begun) if todo else 0.0
         outcomes = _in_shard_order(clips, store.outcomes(journal), outcomes_to_table(skipped))
         tally = account(
             (clip.id for clip in clips),
             zip(outcomes["id"].to_pylist(), outcomes["status"].to_pylist(), strict=True),
         )
         store.checkpoint(outcomes, journal)
-    return ShardReport(tally, outcomes, len(todo), time.monotonic() - started, model_seconds)
+    seconds = time.monotonic() - started
+    return ShardReport(tally, outcomes, len(todo), seconds, model_seconds, ladder.isolated)
 
 
 def _skip_reason(annotator: Annotator, clip: Clip) -> str | None:
@@ -142,6 +159,7 @@ def _is_todo(annotator: Annotator, clip: Clip, before: Known | None, options: Lo
 
 def _annotate(
     annotator: Annotator,
+    ladder: Ladder,
     todo: Sequence[Clip],
     recorded: dict[str, Known],
     journal: Journal,
@@ -152,8 +170,20 @@ def _annotate(
     unreadable: list[tuple[Clip, ClipError]] = []
     expected = {clip.id for clip in todo}
     model_seconds = 0.0
+    # The first clips say whether the annotator works at all: whether any could be prepared, or was answered.
+    works = not ladder.may_be_broken
+    broken = 0
+
+    def count_broken(results: Sequence[tuple[Clip, Result]]) -> None:
+        nonlocal works, broken
+        works = works or any(isinstance(result, Answer | AnsweredError) for _, result in results)
+        for _, result in results if not works else ():
+            broken += isinstance(result, ClipError) and result.kind is ErrorKind.INTERNAL
+            if broken >= BROKEN_AFTER:
+                raise AnnotatorError(f"the first {broken} clips failed, the last with {result}")
 
     def record(results: Sequence[tuple[Clip, Result]]) -> None:
+        count_broken(results)
         for clip, _ in results:
             if clip.id not in expected:
                 raise RuntimeError(
@@ -170,6 +200,8 @@ def _annotate(
     def readable(prepared: Iterator[Prepared | tuple[Clip, ClipError]]) -> Iterator[Prepared]:
         for item in prepared:
             if isinstance(item, Prepared):
+                nonlocal works
+                works = works or not isinstance(annotator, StreamingAnnotator)
                 yield item
             else:
                 unreadable.append(item)
@@ -183,7 +215,7 @@ def _annotate(
         workers=options.prepare_workers,
         lookahead=2 * annotator.batch_size + options.prepare_workers,
     )
-    chunks = _stream(annotator, readable(ahead), untried=any(clip.id not in recorded for clip in todo))
+    chunks = _stream(annotator, ladder, readable(ahead))
     progress = Progress(begun, options.log, options.tell)
     try:
         while (chunk := next(chunks, None)) is not None:
@@ -201,9 +233,7 @@ def _annotate(
 Chunk = tuple[float, Sequence[tuple[Clip, Result]]]
 
 
-def _stream(
-    annotator: Annotator, items: Iterator[Prepared], *, untried: bool
-) -> Generator[Chunk, None, None]:
+def _stream(annotator: Annotator, ladder: Ladder, items: Iterator[Prepared]) -> Generator[Chunk, None, None]:
     """The answers in chunks, each with the seconds that the model took for it."""
     if isinstance(annotator, StreamingAnnotator):
         started = time.monotonic()
@@ -211,7 +241,6 @@ def _stream(
             yield time.monotonic() - started, [(item.clip, result) for item, result in answered]
             started = time.monotonic()
         return
-    ladder = Ladder(annotator.annotate, annotator.batch_size, may_be_broken=untried)
     while batch := list(islice(items, ladder.batch_size)):
         # Frames are large: what this batch was given must be gone before the next one is put together.
         clips, payloads = [item.clip for item in batch], [item.payload for item in batch]

@@ -36,6 +36,7 @@ RAW_META = (
     Column("bit_depth", "int64", "bits of a colour channel"),
     Column("has_audio", "bool", "is there a sound stream?"),
     Column("file_size", "int64", "bytes"),
+    Column("extra", "string", "what else the source list said of the clip, as JSON, and its row there"),
 )
 OUTCOME = (
     _ID,
@@ -80,6 +81,7 @@ def merged_columns(declared: Sequence[Declaration]) -> list[Column]:
         _OF_META["probe_error"],
         _OF_META["duplicate_of"],
         replace(_OF_META["text"], name="source_text"),
+        replace(_OF_META["extra"], type="JSON"),
     ]
 
 

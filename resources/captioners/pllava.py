@@ -11,7 +11,14 @@ from resources.annotation.recipe import Recipe
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import prompts_of, resolve_prompt
 from resources.engine.checkpoint import Checkpoint
-from resources.engine.model_annotator import LazyEngine, ModelAnnotator, Once, context_problem, model_identity
+from resources.engine.model_annotator import (
+    MODEL_LABELS,
+    LazyEngine,
+    ModelAnnotator,
+    Once,
+    context_problem,
+    model_identity,
+)
 from resources.video.sampling import FrameRule, RuleKind
 
 if TYPE_CHECKING:
@@ -122,7 +129,13 @@ class PllavaCaptioner(PromptedCaptioner, ModelAnnotator):
                 "max_new_tokens": self.engine.max_new_tokens,
                 "code_version": CODE_VERSION,
             },
+            MODEL_LABELS,
+            self._formerly(),
         )
+
+    def _formerly(self) -> dict[str, Any]:
+        former: dict[str, Any] = {**self._checkpoint.formerly(self._cache)}
+        return former | ({"adapter": self._adapter.formerly(self._cache)} if self._adapter else {})
 
     def prepare(self, clip: Clip) -> "Row":
         """Decode, resize and tokenise one clip."""
@@ -167,7 +180,12 @@ class PllavaCaptioner(PromptedCaptioner, ModelAnnotator):
         from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
         folder = self._checkpoint.folder()
+        self._checkpoint.require_config()
         return AutoTokenizer.from_pretrained(folder), CLIPImageProcessorPil.from_pretrained(folder)
+
+    @property
+    def checkpoints(self) -> Sequence[Checkpoint]:  # noqa: D102
+        return (self._checkpoint, self._adapter) if self._adapter else (self._checkpoint,)
 
     def model_spec(self) -> "PllavaSpec":  # noqa: D102
         from resources.captioners.pllava_model import PllavaSpec

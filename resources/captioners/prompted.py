@@ -29,6 +29,7 @@ class PromptedCaptioner(Annotator):
         """
         for clip in clips:
             resolve_prompt(self._prompt, clip)
+        super().check(clips)
 
     def prompt_fault(self, clip: Clip, problem: str) -> ClipError | AnnotatorError:
         """The error for a prompt that cannot be put; the clip is to blame only where its own text is quoted."""

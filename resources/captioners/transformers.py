@@ -1,24 +1,32 @@
 """Captions from the frames of a video, or from an image, by a checkpoint that transformers loads."""
 
+import logging
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from resources.annotation.clip import Clip, Kind
-from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
+from resources.annotation.outcome import ClipError, ErrorKind
 from resources.annotation.recipe import Recipe
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import check_frames, prompts_of, resolve_prompt
-from resources.engine.model_annotator import LazyEngine, ModelAnnotator, Once, context_problem, model_identity
+from resources.captioners.vision_inputs import load_processor, picture_inputs, takes_videos, video_inputs
+from resources.engine.checkpoint import Checkpoint
+from resources.engine.model_annotator import (
+    MODEL_LABELS,
+    LazyEngine,
+    ModelAnnotator,
+    Once,
+    context_problem,
+    model_identity,
+)
 from resources.video.sampling import FrameRule
 
 if TYPE_CHECKING:
-    from transformers import ProcessorMixin
-
     from resources.captioners.kinds import Transformers
     from resources.engine.chat import ChatFormat
     from resources.engine.model_spec import ImageTextSpec
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
     from resources.video import FrameReader
 
 CODE_VERSION = 1
+_log = logging.getLogger(__name__)
 CONVERTED = {
     "liuhaotian/llava-v1.6-mistral-7b": "llava-hf/llava-v1.6-mistral-7b-hf",
     "liuhaotian/llava-v1.6-vicuna-7b": "llava-hf/llava-v1.6-vicuna-7b-hf",
@@ -51,17 +60,16 @@ class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
 
     def __init__(self, settings: "Transformers", frames: "FrameReader", cache: Path | None = None) -> None:
         super().__init__(LazyEngine(settings.placement, settings.max_new_tokens), settings.batch_size)
-        if (converted := CONVERTED.get(str(settings.model))) is not None:
-            raise AnnotatorError(
-                f"'{settings.model}' is in LLaVA's own format; the same weights for this library: '{converted}'",
-                retryable=False,
-            )
         self.settings = settings
         self._frames = frames
         self._checkpoint = settings.checkpoint()
+        if (converted := CONVERTED.get(self._checkpoint.source)) is not None:
+            _log.info("%s is in LLaVA's own format: the same weights come from %s", settings.model, converted)
+            self._checkpoint = Checkpoint.locate(converted)
         self._prompt = settings.prompt if settings.prompt is not None else "auto"
         self._cache = cache
         self._chat = Once(self._read_chat)
+        self._takes_videos = Once(lambda: takes_videos(self._chat()))
         if settings.num_frames is not None:
             check_frames(self._prompt, settings.num_frames)
 
@@ -87,7 +95,12 @@ class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
                 "max_new_tokens": self.engine.max_new_tokens,
                 "code_version": CODE_VERSION,
             },
+            MODEL_LABELS,
+            self._formerly(),
         )
+
+    def _formerly(self) -> dict[str, Any]:
+        return {**self._checkpoint.formerly(self._cache)}
 
     def prepare(self, clip: Clip) -> "Row":
         """Decode, resize and tokenise one clip."""
@@ -95,23 +108,17 @@ class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
 
         prompt = resolve_prompt(self._prompt, clip)
         chat = self._chat()
-        marker = getattr(chat.owner, "image_token", None)
-        if marker and marker in prompt.text:
-            raise self.prompt_fault(clip, f"must not hold {marker}, which stands for a picture")
+        for marker in (getattr(chat.owner, name, None) for name in ("image_token", "video_token")):
+            if marker and marker in prompt.text:
+                raise self.prompt_fault(clip, f"must not hold {marker}, which stands for what is shown")
         frames = self._frames.read(clip.path, clip.kind, self._rule(clip.kind))
         images = [fit_short_side(frame, self.settings.short_side) for frame in frames.images]
-        content = [*({"type": "image"} for _ in images), {"type": "text", "text": prompt.text}]
-        text = chat.render([{"role": "user", "content": content}])
-        inputs = chat.owner(
-            text=[text],
-            images=[images],
-            return_tensors="pt",
-            add_special_tokens=not chat.begins_itself(text),
-        )
-        row = Row(
-            {key: value for key, value in inputs.items() if key != "attention_mask"},
-            {**frames.details, "frame_indices": [int(i) for i in frames.indices], "prompt": prompt.name},
-        )
+        if len(images) > 1 and self._takes_videos():
+            inputs = video_inputs(chat, images, frames.times_s, clip, prompt.text)
+        else:
+            inputs = picture_inputs(chat, images, prompt.text)
+        details = {**frames.details, "frame_indices": [int(i) for i in frames.indices], "prompt": prompt.name}
+        row = Row(inputs, details)
         shown = f"{len(images)} frame(s) of {images[0].width}x{images[0].height}"
         if problem := context_problem(row.length, self.engine.max_new_tokens, chat.context):
             # The sizes of its frames and its text are the clip's own: others may fit.
@@ -122,7 +129,12 @@ class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
         from resources.engine.chat import ChatFormat
 
         folder = self._checkpoint.folder()
-        return ChatFormat.read(_load_processor(folder), folder)
+        self._checkpoint.require_config()
+        return ChatFormat.read(load_processor(folder), folder)
+
+    @property
+    def checkpoints(self) -> Sequence[Checkpoint]:  # noqa: D102
+        return (self._checkpoint,)
 
     def model_spec(self) -> "ImageTextSpec":  # noqa: D102
         from resources.engine.model_spec import ImageTextSpec
@@ -146,19 +158,3 @@ def fit_short_side(frame: np.ndarray, side: int) -> Image.Image:
     longer = int(side * max(width, height) / min(width, height))
     size = (side, longer) if width <= height else (longer, side)
     return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
-
-
-def _load_processor(folder: Path) -> "ProcessorMixin":
-    from transformers import AutoProcessor, ProcessorMixin
-
-    try:
-        # The original program scales with PIL; the torchvision backend differs by a level here and there.
-        processor = AutoProcessor.from_pretrained(folder, backend="pil")
-    except (ImportError, OSError, ValueError, TypeError, AttributeError) as error:
-        raise AnnotatorError(
-            f"cannot load the processor of '{folder}': {error}; models that also take videos (Qwen-VL, InternVL, "
-            "SmolVLM) need the package torchvision for it"
-        ) from error
-    if not isinstance(processor, ProcessorMixin):
-        raise AnnotatorError(f"'{folder}' is no model for image and text: it has no processor for both")
-    return processor

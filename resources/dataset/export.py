@@ -19,9 +19,11 @@ from upath import UPath
 from resources.annotation.declaration import Role
 from resources.dataset.annotators import Listed, annotators, columns_of
 from resources.dataset.card import TextOrigin, data_card
-from resources.dataset.filters import ClipFilters
+from resources.dataset.filters import ClipFilters, FilterError
 from resources.dataset.formats import ExportFormat
+from resources.dataset.near_duplicates import find_near_duplicates
 from resources.dataset.publication import file_digests, publication
+from resources.dataset.source_columns import with_source_columns
 from resources.dataset.sql import named_queries, script
 from resources.dataset.tables import CsvFile, ParquetShards, samples, training_schema
 from resources.dataset.webdataset import TarShards
@@ -90,7 +92,8 @@ def export_training_set(
     Raises:
         WarehouseEmptyError: nothing has been merged yet.
         WarehouseBusyError: another process kept the database open.
-        FilterError: a captioner or annotator that the collection does not have is named.
+        FilterError: a captioner or annotator that the collection does not have is named, or near-duplicates are to be
+            left out and no clip has been measured.
         NothingToExportError: no row is left; what was published before stays.
         PublicationError: ``exports/training_set`` is something else.
         FileNotFoundError: ``media`` is wanted and a file is gone.
@@ -101,7 +104,8 @@ def export_training_set(
             listed = annotators(connection)
             captioners = [one.name for one in listed if one.role is Role.CAPTION]
             options.filters.require_known(captioners, [one.name for one in listed])
-            schema = training_schema(connection, columns_of(listed, Role.SCORE, Role.STRUCTURED))
+            brought = with_source_columns(connection)
+            schema = training_schema(connection, [*columns_of(listed, Role.SCORE, Role.STRUCTURED), *brought])
             clips = _count(connection)
             recipes = _current_recipes(connection)
             rows, content_hash, counts, preview = _write_rows(
@@ -171,7 +175,7 @@ def _write_rows(
                     TarShards(folder / "webdataset", options.samples_per_tar, media=options.media)
                 )
             )
-        for batch in _rows(connection, options.filters, schema, listed):
+        for batch in training_rows(connection, options.filters, schema.names, listed):
             rows_to_write = samples(batch, schema)
             for sink in sinks:
                 sink.write(rows_to_write)
@@ -183,13 +187,32 @@ def _write_rows(
     return rows, digest.hexdigest(), counts, preview
 
 
-def _rows(
-    connection: duckdb.DuckDBPyConnection, filters: ClipFilters, schema: pa.Schema, listed: list[Listed]
+def training_rows(
+    connection: duckdb.DuckDBPyConnection, filters: ClipFilters, names: Sequence[str], listed: list[Listed]
 ) -> Iterator[pa.RecordBatch]:
-    columns = ", ".join(f'"{name}"' for name in schema.names)
+    """The chosen rows in the order of their ids: the named columns, ``id``, ``text_source``, ``row_hash``.
+
+    Raises:
+        FilterError: ``where`` is no condition over the columns there are.
+    """
+    columns = ", ".join(f'"{name}"' for name in names)
     labels = "".join(f"string_split(\"{name}\", '+'), " for name in columns_of(listed, Role.LABEL))
     sql = script("training_rows.sql").replace("{columns}", columns).replace("{labels}", labels)
-    query = connection.execute(sql, filters.sql_parameters)
+    sql = sql.replace("{where}", filters.where or "true")
+    left_out = pa.table({"id": pa.array([], pa.string())})
+    connection.register("left_out", left_out)
+    try:
+        if filters.drop_near_duplicates:
+            among = f"CREATE TEMP TABLE passing AS SELECT id FROM ({sql.strip().removesuffix(';')})"
+            connection.execute(among, filters.sql_parameters)
+            alike = find_near_duplicates(connection, "passing")
+            left_out = alike.filter(pc.is_valid(alike["near_duplicate_of"])).select(["id"])
+            connection.register("left_out", left_out)
+        query = connection.execute(sql, filters.sql_parameters)
+    except (duckdb.ParserException, duckdb.BinderException, duckdb.ConversionException) as error:
+        if not filters.where:
+            raise
+        raise FilterError(f"where: {str(error).splitlines()[0]}") from error
     for batch in query.to_arrow_reader(_BATCH_ROWS):
         if filters.languages:
             languages = pa.array([language_of(text) for text in batch["text"].to_pylist()], pa.string())

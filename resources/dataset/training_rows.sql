@@ -1,7 +1,8 @@
--- The rows of a training set, in the order of their ids; `row_hash` is what the content hash is made of.
+-- The rows of a training set, in the order of their ids, without near-duplicates that were found among them;
+-- `row_hash` is what the content hash is made of.
 WITH chosen AS (
     SELECT {columns}, id, text_source
-    FROM captioned_videos
+    FROM listed_videos
     WHERE probe_error IS NULL
       AND text <> ''
       AND (CAST($fmin AS BIGINT) IS NULL OR num_frames >= $fmin)
@@ -22,9 +23,11 @@ WITH chosen AS (
               SELECT id FROM annotations WHERE is_current AND status = 'ok' AND list_contains($required, annotator)
               GROUP BY id HAVING count(DISTINCT annotator) = len($required)))
       AND (NOT CAST($drop_duplicates AS BOOLEAN) OR duplicate_of IS NULL)
+      AND ({where})
 )
 SELECT *, sha256(CAST(to_json(
     struct_pack({columns})
 ) AS VARCHAR)) AS row_hash
 FROM chosen
+WHERE id NOT IN (SELECT id FROM left_out)
 ORDER BY id, path;

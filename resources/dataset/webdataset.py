@@ -3,9 +3,10 @@
 import io
 import json
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import pyarrow as pa
 
@@ -19,22 +20,30 @@ class TarShards:
     Args:
         samples_per_tar: clips of all tars but the last.
         media: copy the videos and images into the tars. A file that is gone raises FileNotFoundError.
+        index: where the index goes; by default ``index.json`` among the tars.
     """
 
-    def __init__(self, folder: Path, samples_per_tar: int, *, media: bool) -> None:
+    def __init__(self, folder: Path, samples_per_tar: int, *, media: bool, index: Path | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        self._index = index or folder / "index.json"
         self._folder, self._samples_per_tar, self._media = folder, samples_per_tar, media
         self._tar: tarfile.TarFile | None = None
         self._counts: list[int] = []
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows as `tables.samples` gives them; all columns go into the JSON."""
-        for row in batch.to_pylist():
+        self.add(batch.to_pylist())
+
+    def add(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Append rows with at least ``id``, ``path`` and ``text``."""
+        for row in rows:
             if self._tar is None or self._counts[-1] == self._samples_per_tar:
                 self._open_next()
             self._counts[-1] += 1
             key = sample_key(row["id"])
-            self._add(f"{key}.json", json.dumps(row, ensure_ascii=False, sort_keys=True).encode())
+            self._add(
+                f"{key}.json", json.dumps(row, ensure_ascii=False, sort_keys=True, default=str).encode()
+            )
             self._add(f"{key}.txt", row["text"].encode())
             if self._media:
                 suffix = PurePosixPath(row["path"]).suffix.lower() or ".bin"
@@ -54,7 +63,7 @@ class TarShards:
             "name": "vidcap",
             "shardlist": shards,
         }
-        (self._folder / "index.json").write_text(json.dumps(index, indent=1))
+        self._index.write_text(json.dumps(index, indent=1))
 
     def _open_next(self) -> None:
         if self._tar is not None:

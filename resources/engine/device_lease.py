@@ -23,6 +23,13 @@ class DeviceLease:
         self.indices = tuple(indices)
         self._locks = tuple(locks)
 
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """The open files that hold the locks; a child that inherits them holds the devices too, until both let go."""
+        return tuple(
+            lock._context.lock_file_fd for lock in self._locks if lock._context.lock_file_fd is not None
+        )
+
     def release(self) -> None:
         """Let other processes have the devices."""
         for lock in self._locks:

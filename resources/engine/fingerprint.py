@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resources.annotation.outcome import AnnotatorError
-
 if TYPE_CHECKING:
     from resources.lake.lake import Lake
 
@@ -22,27 +20,20 @@ def default_cache() -> Path:
     return Path(os.environ.get("VIDCAP_CACHE") or Path.home() / ".cache" / "vidcap")
 
 
-def fingerprint_folder(folder: Path, patterns: Sequence[str], cache: Path | None = None) -> str:
-    """SHA-256 over the names and contents of the files directly in ``folder`` that match ``patterns``.
+def fingerprint_files(files: Sequence[Path], cache: Path | None = None) -> str:
+    """SHA-256 over the names and contents of these files of one folder.
 
     Hashes are remembered in ``cache`` by path, size and modification time, so that a finished shard does
     not read gigabytes of weights again.
-
-    Raises:
-        AnnotatorError: no file matches.
     """
-    files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
-    if not files:
-        raise AnnotatorError(
-            f"the folder '{folder}' holds no model files ({', '.join(patterns)})", retryable=False
-        )
+    folder = files[0].parent
     memory = (
         (cache or default_cache()) / "fingerprints" / f"{_sha256(str(folder.resolve()).encode())[:32]}.json"
     )
     known = _recall(memory)
     current = {path.name: _entry(path, known.get(path.name)) for path in files}
-    if current != known:
-        _remember(memory, current)
+    if current != {name: known.get(name) for name in current}:
+        _remember(memory, known | current)
     lines = [f"{name} {entry['sha256']}" for name, entry in sorted(current.items())]
     return _sha256("\n".join(lines).encode())
 

@@ -2,14 +2,18 @@
 
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from resources.annotation.annotator import Annotator
-from resources.annotation.outcome import Answer, ClipError, ErrorKind
+from resources.annotation.clip import Clip
+from resources.annotation.outcome import AnnotatorError, Answer, AnsweredError, ClipError, ErrorKind
 from resources.engine.checkpoint import Checkpoint
+from resources.engine.generation import Finish
 from resources.engine.placement import Placement
+from resources.words.judgement import Judgement, judge, shortened
 
 if TYPE_CHECKING:
     from resources.engine.engine import Engine
@@ -37,6 +41,9 @@ class Once(Generic[T]):
             if self._made is None:
                 self._made = (self._make(),)
             return self._made[0]
+
+
+_LONGEST_QUOTE = 300
 
 
 class LazyEngine:
@@ -82,6 +89,24 @@ class ModelAnnotator(Annotator):
         self.engine = engine
         self.batch_size = batch_size
 
+    def check(self, clips: Sequence[Clip]) -> None:
+        """Refuse a model that cannot be used, before anything is decoded for it.
+
+        Raises:
+            AnnotatorError: in one sentence.
+        """
+        super().check(clips)
+        if clips:
+            with blaming_the_model(self.checkpoints[0].source):
+                for checkpoint in self.checkpoints:
+                    checkpoint.check()
+                self.model_spec()
+
+    @property
+    @abstractmethod
+    def checkpoints(self) -> Sequence[Checkpoint]:
+        """Where the model's files are, and those of its adapter."""
+
     @abstractmethod
     def model_spec(self) -> "ModelSpec":
         """How the model is loaded. Called once, when the first batch arrives."""
@@ -90,16 +115,17 @@ class ModelAnnotator(Annotator):
     def decode(self, ids: Sequence[int]) -> str:
         """New tokens to text."""
 
-    def interpret(self, text: str, details: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        """The answer's value and details, from the model's text. Default: the text in one line.
+    def judge(self, written: str, cut_off: bool) -> Judgement:
+        """What the words are worth; see :mod:`resources.words.judgement`."""
+        return judge(written, cut_off=cut_off)
+
+    def interpret(self, text: str) -> str:
+        """The answer's value, from words that are one. Default: the text in one line.
 
         Raises:
-            ClipError: the text is no answer.
+            ClipError: it is no answer to this question.
         """
-        value = text.replace("\n", " ").strip()
-        if not value:
-            raise ClipError(ErrorKind.EMPTY_OUTPUT, "the model ended without a word")
-        return value, details
+        return text.replace("\n", " ").strip()
 
     def annotate(self, batch: Sequence["Row"]) -> list[Answer | ClipError]:  # noqa: D102
         generations = self.engine.generate(self.model_spec(), batch)
@@ -107,21 +133,40 @@ class ModelAnnotator(Annotator):
 
     def answer(self, row: "Row", generation: "Generation") -> Answer | ClipError:
         """What a generation says of its row."""
-        try:
-            value, details = self.interpret(self.decode(generation.ids), row.details)
-        except ClipError as error:
-            return error
-        return Answer(
-            value,
-            finish_reason=generation.finish.value,
-            tokens_in=generation.tokens_in,
-            tokens_out=generation.tokens_out,
-            seconds=generation.seconds,
-            details=details,
+        judged = self.judge(self.decode(generation.ids), generation.finish is Finish.LENGTH)
+        facts = (
+            generation.finish.value,
+            generation.tokens_in,
+            generation.tokens_out,
+            generation.seconds,
+            None,
+            {**row.details, **judged.details},
         )
+        if not judged.verdict.is_answer:
+            return AnsweredError(ErrorKind(judged.verdict), judged.reason, *facts)
+        try:
+            return Answer(self.interpret(judged.text), *facts)
+        except ClipError as error:
+            return AnsweredError(error.kind, error.message, *facts)
 
     def close(self) -> None:  # noqa: D102
         self.engine.close()
+
+
+@contextmanager
+def blaming_the_model(source: str) -> Iterator[None]:
+    """Whatever goes wrong inside is the model's fault and no clip's: foreign code reads its files in many ways."""
+    from resources.annotation.ladder import is_out_of_memory
+
+    try:
+        yield
+    except AnnotatorError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
+        said = shortened(f"{type(error).__name__}: {error}", _LONGEST_QUOTE)
+        raise AnnotatorError(f"the model '{source}' cannot be used: {said}", retryable=False) from error
 
 
 def context_problem(length: int, max_new_tokens: int, context: int | None) -> str | None:
@@ -142,3 +187,7 @@ def model_identity(checkpoint: Checkpoint, placement: Placement, cache: Path | N
         "attention": placement.attention,
         "decoding": "greedy",
     }
+
+
+# A folder may be renamed, and a hub repository is identified by its commit.
+MODEL_LABELS = frozenset({"model"})

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.annotation.ladder import is_out_of_memory
 from resources.annotation.outcome import AnnotatorError
 from resources.engine.placement import Placement
+from resources.words.judgement import shortened
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +53,7 @@ class ModelSpec(ABC):
             "output_loading_info": True,
             "ignore_mismatched_sizes": True,  # reported, and refused by check_weights with all the others
             "local_files_only": True,
+            "trust_remote_code": False,  # unset, a checkpoint with code of its own asks on the terminal
         }
         if len(devices) == 1:
             return arguments | {"device_map": {"": devices[0]}}
@@ -96,9 +99,11 @@ def load_checked(
     try:
         with quiet_loading():
             model, report = auto_class.from_pretrained(folder, **arguments)
-    except (ValueError, ImportError, OSError) as error:
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise
         raise AnnotatorError(
-            f"cannot load '{folder}' by {auto_class.__name__}: {error}", retryable=False
+            f"cannot load '{folder}' by {auto_class.__name__}: {shortened(str(error), 300)}", retryable=False
         ) from error
     check_weights(folder, report, ignorable)
     return model.eval()
@@ -124,7 +129,11 @@ def context_length(folder: Path) -> int | None:
     """How many tokens the language model of a checkpoint was built for; ``None`` if it does not say."""
     from transformers import AutoConfig
 
-    return getattr(AutoConfig.from_pretrained(folder).get_text_config(), "max_position_embeddings", None)
+    return getattr(
+        AutoConfig.from_pretrained(folder, trust_remote_code=False).get_text_config(),
+        "max_position_embeddings",
+        None,
+    )
 
 
 def check_weights(folder: Path, report: Mapping[str, Any], ignorable: Iterable[str] = ()) -> None:

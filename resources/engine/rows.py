@@ -12,6 +12,16 @@ Inputs: TypeAlias = dict[str, torch.Tensor]
 
 MAX_PADDING = 0.4  # of a batch's tokens: padding costs prefill, a further batch a whole decode
 SEQUENCE_KEYS = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
+# Inputs known to mean the same for rows laid one after the other along their first axis. Others may point into the
+# pixels of their own row (Molmo 2) or lie side by side along another axis (MiniCPM-V).
+STACKING_KEYS = frozenset(
+    {
+        *("pixel_values", "pixel_values_images", "pixel_values_videos", "pixel_attention_mask", "pixel_mask"),
+        *("image_sizes", "image_grid_thw", "video_grid_thw", "second_per_grid_ts", "batch_num_images"),
+        *("image_position_ids", "video_position_ids", "num_frames_per_video"),
+        *("image_merge_sizes", "video_merge_sizes", "video_compression_mask"),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +42,12 @@ class Row:
 
     @property
     def signature(self) -> Hashable:
-        """Equal for rows whose images stack without padding: shapes of all but the sequence inputs."""
+        """Equal for rows whose images stack without padding: shapes of all but the sequence inputs.
+
+        A row with inputs of which nobody knows whether they stack is its own kind.
+        """
+        if not self.inputs.keys() <= STACKING_KEYS.union(SEQUENCE_KEYS):
+            return id(self)
         return tuple(
             (key, tuple(value.shape[1:]))
             for key, value in sorted(self.inputs.items())

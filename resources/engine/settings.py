@@ -1,16 +1,20 @@
 """What every entry says that answers by a model on this machine's devices."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from resources.annotation.declaration import AnnotatorSettings
+from resources.annotation.declaration import AnnotatorSettings, Scene
 from resources.annotation.outcome import AnnotatorError
+from resources.annotation.secret import Secret
 from resources.engine.placement import Placement
 
 if TYPE_CHECKING:
     from resources.engine.checkpoint import Checkpoint
+    from resources.engine.server import Server
 
 DEMO = "demo"
 EMBEDDED = Path(__file__).parents[1] / "demo" / "checkpoints"
@@ -87,3 +91,74 @@ class LocalModel(AnnotatorSettings):
         if self.model is None:
             raise AnnotatorError(self.missing() or "", retryable=False)
         return Checkpoint.locate(self.demo_model if self.uses_demo_model else self.model)
+
+
+class ServedModel(AnnotatorSettings):
+    """A model behind a server with an OpenAI API: one that is there, or one that is started for the step."""
+
+    base_url: str | None = Field(
+        default=None, description="A server that is there, https://host/v1, without credentials."
+    )
+    api_key: Secret = Field(
+        default=Secret("OPENAI_API_KEY"),
+        description="The environment variable with the key, as '{{ env.NAME }}', never the key itself. "
+        "Servers of your own may need none.",
+    )
+    serve: str | None = Field(
+        default=None,
+        description="A command that serves the model, started by the step and ended with it, such as "
+        "'vllm serve {model} --port {port}'. {model}, {port} and {devices} are filled in.",
+    )
+    serve_devices: int = Field(
+        default=1, gt=0, description="GPUs that are leased for serve, where there are any."
+    )
+    serve_ready_s: float = Field(
+        default=1800.0,
+        gt=0,
+        description="Seconds that serve may take until it is ready, a download included.",
+    )
+
+    @model_validator(mode="after")
+    def _serves_one_way(self) -> Self:
+        if self.serve is not None and self.base_url is not None:
+            raise ValueError(
+                "name base_url, for a server that is there, or serve, for one to start, not both"
+            )
+        if self.serve is not None and "{port}" not in self.serve:
+            raise ValueError(
+                "serve needs {port}, where the port is filled in: vllm serve {model} --port {port}"
+            )
+        return self
+
+    @property
+    def is_served(self) -> bool:
+        """Does a server answer, and no model in this process?"""
+        return self.base_url is not None or self.serve is not None
+
+    @contextmanager
+    def serving(self, model: str, scene: Scene) -> Iterator["Server | None"]:
+        """See :meth:`server`; it is ended with the context."""
+        server = self.server(model, scene)
+        try:
+            yield server
+        finally:
+            if server is not None:
+                server.close()
+
+    def server(self, model: str, scene: Scene) -> "Server | None":
+        """What starts and ends the server of ``serve``; nothing is started yet."""
+        from resources.engine.fingerprint import model_cache
+        from resources.engine.server import Server
+
+        if self.serve is None:
+            return None
+        folder = Path(model).expanduser()
+        logs = scene.lake.local("logs") or model_cache(scene.lake) / "logs"
+        return Server(
+            self.serve,
+            str(folder.resolve()) if folder.is_dir() else model,
+            self.serve_devices,
+            logs / f"serve-{self.name}-{scene.run_id}.log",
+            self.serve_ready_s,
+            scene.log,
+        )

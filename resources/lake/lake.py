@@ -1,11 +1,13 @@
 """The lake: Parquet files below ``VIDCAP_HOME``, one for each asset × shard; the truth of the platform."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from filelock import FileLock, Timeout
@@ -19,6 +21,7 @@ from resources.storage.files import is_local, read_table, storage_path, write_at
 
 INDEX = "video_index"
 META = "raw_meta"
+_LIBRARIES = ("torch", "transformers", "peft", "av", "pillow", "openai")
 
 
 _INDEX_LOCK_TIMEOUT_S = 3600
@@ -38,12 +41,13 @@ class NotMaterialisedError(Exception):
 
 @dataclass(frozen=True)
 class StoredRecipe:
-    """A recipe that was used, and when it was first."""
+    """A recipe that was used, when it was first, and with which versions of the libraries that was."""
 
     fingerprint: str
     annotator: str
     recipe: str
     first_seen: datetime
+    versions: Mapping[str, str] = field(default_factory=dict)
 
 
 class Lake:
@@ -161,26 +165,73 @@ class Lake:
             recipe=recipe,
         )
 
+    def settled(self, recipe: Recipe) -> Recipe:
+        """The recipe under the fingerprint that its rows have here: that of the first one which is the same.
+
+        A recipe as an earlier version wrote it is taken over once, by the first recipe that claims it.
+        """
+        stored = self._recipe_files()
+        if (here := stored.get(recipe.own_fingerprint)) is not None:
+            return replace(recipe, known_as=here.get("same_as"))
+        taken = {each["same_as"] for each in stored.values() if "same_as" in each}
+        mine = [
+            each
+            for each in stored.values()
+            if each["annotator"] == recipe.annotator and "same_as" not in each
+        ]
+        for each in sorted(mine, key=lambda each: each["first_seen"]):
+            claims = bool(recipe.formerly) and each["fingerprint"] not in taken
+            if any(recipe.is_one_with(each["recipe"], formerly=old) for old in (False, *[True] * claims)):
+                return replace(recipe, known_as=each["fingerprint"])
+        return recipe
+
     def remember(self, recipe: Recipe) -> None:
-        """Keep the recipe's text, once, so that a fingerprint can always be read."""
-        file = self.root / "lake" / "recipes" / f"{recipe.fingerprint}.json"
+        """Keep the recipe's text, once, so that a fingerprint can always be read, with the versions that answered."""
+        content = {
+            "fingerprint": recipe.own_fingerprint,
+            "annotator": recipe.annotator,
+            "recipe": recipe.canonical_json,
+            "first_seen": datetime.now(UTC).isoformat(),
+            "versions": library_versions(),
+        }
+        if recipe.known_as is not None and recipe.known_as != recipe.own_fingerprint:
+            content["same_as"] = recipe.known_as
+        file = self._recipe_folder / f"{recipe.own_fingerprint}.json"
         if not file.exists():
-            content = {
-                "fingerprint": recipe.fingerprint,
-                "annotator": recipe.annotator,
-                "recipe": recipe.canonical_json,
-                "first_seen": datetime.now(UTC).isoformat(),
-            }
             write_atomic(file, json.dumps(content).encode())
 
+    @property
+    def _recipe_folder(self) -> UPath:
+        return self.root / "lake" / "recipes"
+
+    def _recipe_files(self) -> dict[str, dict[str, Any]]:
+        if not self._recipe_folder.exists():
+            return {}
+        found = [json.loads(path.read_text()) for path in self._recipe_folder.glob("*.json")]
+        return {each["fingerprint"]: each for each in found}
+
     def recipes(self) -> list[StoredRecipe]:
-        """Every recipe that was ever used, oldest first."""
-        folder = self.root / "lake" / "recipes"
-        found = [json.loads(path.read_text()) for path in folder.glob("*.json")] if folder.exists() else []
+        """Every recipe that rows are marked with, oldest first."""
         stored = [
             StoredRecipe(
-                r["fingerprint"], r["annotator"], r["recipe"], datetime.fromisoformat(r["first_seen"])
+                r["fingerprint"],
+                r["annotator"],
+                r["recipe"],
+                datetime.fromisoformat(r["first_seen"]),
+                r.get("versions", {}),
             )
-            for r in found
+            for r in self._recipe_files().values()
+            if "same_as" not in r
         ]
         return sorted(stored, key=lambda recipe: (recipe.first_seen, recipe.fingerprint))
+
+
+def library_versions() -> dict[str, str]:
+    """The installed versions of the libraries that compute answers; none of them is imported for it."""
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

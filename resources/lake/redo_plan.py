@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow.compute as pc
@@ -46,16 +46,15 @@ def redo_plan(lake: Lake, wanted: Sequence[Wanted], shards: Sequence[str]) -> li
     were skipped, and those of which the new recipe's answer is kept already, cost nothing and do not count.
     """
     stored = {recipe.fingerprint: json.loads(recipe.recipe) for recipe in lake.recipes()}
-    by_asset = {one.recipe.annotator: one.recipe for one in wanted}
+    by_asset = {one.recipe.annotator: lake.settled(one.recipe) for one in wanted}
     plan = []
     for one in wanted:
         rows, reasons = 0, Counter[str]()
         for shard in shards:
             if not lake.file(one.recipe.annotator, shard).exists():
                 continue
-            recipe = Recipe(
-                one.recipe.annotator, {**one.recipe.settings, **_read(lake, one, by_asset, shard)}
-            )
+            read = _read(lake, one, by_asset, shard)
+            recipe = lake.settled(replace(one.recipe, settings={**one.recipe.settings, **read}))
             found = _others(lake, recipe, shard)
             rows += found.total()
             for fingerprint, count in found.items():

@@ -10,18 +10,18 @@ from pydantic import Field
 from resources.annotation.annotator import Annotator
 from resources.annotation.declaration import TEXT, Column, Declaration, Role, Scene
 from resources.engine.fingerprint import model_cache
-from resources.engine.settings import EMBEDDED, LocalModel
+from resources.engine.settings import EMBEDDED, LocalModel, ServedModel
 from resources.tagger.prompts import TAG_KEYS
 
 
-class Tags(LocalModel):
+class Tags(LocalModel, ServedModel):
     """The objects and the actions that the text of a clip names."""
 
     demo_model: ClassVar[Path] = EMBEDDED / "tiny-tagger"
 
     kind: Literal["tags"] = "tags"
     name: str = "tags"
-    batch_size: int = Field(default=32, gt=0, description="Captions in a batch.")
+    batch_size: int = Field(default=32, gt=0, description="Captions in a batch, or requests in flight.")
     max_new_tokens: int = Field(default=512, gt=0, description="Longest list of tags, in tokens.")
 
     @property
@@ -49,6 +49,12 @@ class Tags(LocalModel):
 
     @contextmanager
     def open(self, scene: Scene) -> Iterator[Mapping[str, Annotator]]:  # noqa: D102
+        if self.is_served:
+            from resources.tagger.served import ServedTags
+
+            with self.serving(self.model or "", scene) as server:
+                yield {f"{self.name}_{what}": ServedTags(what, self, server, scene.log) for what in TAG_KEYS}
+            return
         from resources.tagger import TagAnnotator, Tagger
 
         with closing(Tagger(self, model_cache(scene.lake))) as tagger:

@@ -2,18 +2,34 @@
 
 import re
 
+from resources.words import phrases
+from resources.words.judgement import Judgement, judge, shortened
+
 NOTHING = re.compile(
-    r"(?:none|no|nothing|n/?a|null|empty|there (?:is|are) (?:none|no|nothing)"
-    r"|(?:i )?(?:could ?n['’]?t|can ?not|can['’]?t|did ?n['’]?t) (?:find|see|identify) any)"
+    r"(?:none|no|nothing|n/?a|null|empty|there (?:is|are) (?:none|no|nothing|not any)"
+    r"|(?:i )?(?:could ?n['’]?t|could not|can ?not|can['’]?t|did ?n['’]?t|did not|do ?n['’]?t|do not)"
+    r" (?:find|see|identify) any"
+    r"|the (?:caption|text|video|description) (?:mentions|names|lists) (?:no|none))"
     r"(?: (?:physical|specific|clear))?(?: (?:objects?|actions?|tags?))?(?: (?:were|was|are|is))?"
-    r"(?: (?:found|named|mentioned|listed))?",
+    r"(?: (?:found|named|mentioned|listed|described|identified))?"
+    r"(?: in (?:the|this) (?:caption|text|video|description))?",
     re.IGNORECASE,
 )
-_SECOND_TURN = re.compile(r"(?:<\|[^|]*\|>|\bassistant)\s*\n.*", re.DOTALL)
+_FOOTNOTE = re.compile(r"\[\d+\]")
 _GROUP = re.compile(r"\[([^\[\]]*)(?:\]|$)|([^\[\]]*)\]")
-_BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+")
-_LABEL = re.compile(r"^[\w ]{1,40}:\s*")
-_EDGES = " \t\r\n'\"`’‘“”.;:!"
+_OTHER_BRACKETS = str.maketrans("【】［］〔〕", "[][][]")
+_SEPARATOR = re.compile(r"[,\n;，、；・]")
+_BULLET = re.compile(r"^\s*(?:[-*•–]|\d+[.)、])\s*(?=\D)")
+# "- **girl**: rides a bicycle": what follows explains the tag.
+_EXPLAINED = re.compile(r"\s*[:：]\s|\s[–—-]\s|\s\(")
+_LABEL = re.compile(r"^(?!\s*[-*•–\d])[^\[\]:：\n,]{1,60}[:：]\s*")
+_JOINT = re.compile(r"^(?:and|or|also|plus|und|oder|et|ou|y|e|и|&|和|以及|及)\s+", re.IGNORECASE)
+_MORE = re.compile(
+    r"(?:and )?(?:etc|et cetera|so on|so forth|more|others?|many more|the like)"
+    r"|usw|u\.\s?a|等等?|など|note|notes|footnotes?",
+    re.IGNORECASE,
+)
+_EDGES = " \t\r\n'\"`’‘“”.;:!*_#~。：！"
 MOST_WORDS = 6
 
 
@@ -21,27 +37,34 @@ class UnreadableTags(ValueError):
     """The answer is neither a list nor a statement that there is nothing to list."""
 
 
+def judge_tags(written: str, *, cut_off: bool = False) -> Judgement:
+    """The judgement of an answer to a question for a list: *none* is one."""
+    return judge(written, cut_off=cut_off, is_none=says_nothing)
+
+
 def parse_tags(answer: str) -> list[str]:
     """The tags in a model's answer, as it wrote them; ``[]`` where it says that there are none.
 
     Lists in square brackets are read wherever they stand, also nested, broken over lines or never closed.
-    Without brackets the answer itself is the list, separated by commas or lines. What follows a second
-    turn that the model invented is not its answer.
+    Without brackets the answer itself is the list, separated by commas or lines.
 
     Raises:
-        UnreadableTags: blank, or prose.
+        UnreadableTags: blank, a thought, a refusal, or prose.
     """
-    text = _SECOND_TURN.sub("", answer).strip()
-    if not text:
-        raise UnreadableTags("the answer is blank")
+    judged = judge_tags(answer)
+    if not judged.verdict.is_answer:
+        raise UnreadableTags(judged.reason)
+    text = _FOOTNOTE.sub("", judged.text.translate(_OTHER_BRACKETS)).strip()
+    if not text.strip(_EDGES):
+        raise UnreadableTags(f"no list in the answer: {shortened(judged.text)!r}")
     in_brackets = _bracketed(text)
     if in_brackets is not None:
-        return [tag for tag in in_brackets if not says_nothing(tag)]
+        return in_brackets
     if says_nothing(text):
         return []
-    tags = [tag for tag in _split(_LABEL.sub("", text)) if not says_nothing(tag)]
-    if any(len(tag.split()) > MOST_WORDS for tag in tags):
-        raise UnreadableTags(f"no list in the answer: {text[:200]!r}")
+    tags = _split(_LABEL.sub("", text).strip("()（）"))
+    if not tags or any(len(tag.split()) > MOST_WORDS for tag in tags):
+        raise UnreadableTags(f"no list in the answer: {shortened(text)!r}")
     return tags
 
 
@@ -53,7 +76,7 @@ def normalise_tags(tags: list[str]) -> list[str]:
 def says_nothing(text: str) -> bool:
     """Is this a way to say *none found* rather than a tag?"""
     words = " ".join(text.strip(_EDGES + "[]()").split())
-    return not words or (bool(NOTHING.fullmatch(words)) and not re.fullmatch(r"(?:find|see|identify)", words))
+    return not words or bool(NOTHING.fullmatch(words)) or phrases.says_nothing(words)
 
 
 def _bracketed(text: str) -> list[str] | None:
@@ -64,5 +87,12 @@ def _bracketed(text: str) -> list[str] | None:
 
 
 def _split(text: str) -> list[str]:
-    pieces = (_BULLET.sub("", piece).strip(_EDGES) for piece in re.split(r"[,\n;]", text))
-    return [piece for piece in pieces if piece]
+    tags = []
+    for piece in _SEPARATOR.split(text):
+        plain = _BULLET.sub("", piece)
+        if plain != piece:
+            plain = _EXPLAINED.split(plain, maxsplit=1)[0]
+        tag = _JOINT.sub("", plain.strip(_EDGES)).strip(_EDGES)
+        if tag and not says_nothing(tag) and not _MORE.fullmatch(tag):
+            tags.append(tag)
+    return tags

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,18 @@ from typing import TYPE_CHECKING, Any
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
 from resources.annotation.recipe import Recipe
-from resources.engine.model_annotator import LazyEngine, ModelAnnotator, Once, context_problem, model_identity
-from resources.tagger.parsing import UnreadableTags, normalise_tags, parse_tags
+from resources.engine.checkpoint import Checkpoint
+from resources.engine.model_annotator import (
+    MODEL_LABELS,
+    LazyEngine,
+    ModelAnnotator,
+    Once,
+    context_problem,
+    model_identity,
+)
+from resources.tagger.parsing import UnreadableTags, judge_tags, normalise_tags, parse_tags
 from resources.tagger.prompts import TAG_KEYS, TAG_PROMPTS
+from resources.words.judgement import Judgement
 
 if TYPE_CHECKING:
     from resources.engine.chat import ChatFormat
@@ -37,7 +47,7 @@ class Tagger:
     def __init__(self, settings: "Tags", cache: Path | None = None) -> None:
         self.settings = settings
         self.engine = LazyEngine(settings.placement, settings.max_new_tokens)
-        self._checkpoint = settings.checkpoint()
+        self.checkpoint = settings.checkpoint()
         self._cache = cache
         self._chat = Once(self._read_chat)
 
@@ -45,9 +55,14 @@ class Tagger:
     def identity(self) -> dict[str, Any]:
         """The part of a recipe that is the same for all kinds of tags."""
         return {
-            **model_identity(self._checkpoint, self.engine.placement, self._cache),
+            **model_identity(self.checkpoint, self.engine.placement, self._cache),
             "max_new_tokens": self.engine.max_new_tokens,
         }
+
+    @cached_property
+    def formerly(self) -> dict[str, str]:
+        """The identity of the model as 0.1.0 recorded it."""
+        return self.checkpoint.formerly(self._cache)
 
     def row(self, system: str, user: str, what: str) -> "Row":
         """The tokens of one question.
@@ -81,7 +96,8 @@ class Tagger:
 
         from resources.engine.chat import ChatFormat
 
-        folder = self._checkpoint.folder()
+        folder = self.checkpoint.folder()
+        self.checkpoint.require_config()
         return ChatFormat.read(AutoTokenizer.from_pretrained(folder), folder)
 
     def model_spec(self) -> "ChatSpec":
@@ -89,7 +105,7 @@ class Tagger:
         from resources.engine.model_spec import ChatSpec
 
         return ChatSpec(
-            folder=self._checkpoint.folder(),
+            folder=self.checkpoint.folder(),
             placement=self.engine.placement,
             end_ids=self.chat.end_ids,
         )
@@ -126,6 +142,8 @@ class TagAnnotator(ModelAnnotator):
                 "prompt": TAG_PROMPTS[self._key],
                 "code_version": CODE_VERSION,
             },
+            MODEL_LABELS,
+            self._tagger.formerly,
         )
 
     def input_key(self, clip: Clip) -> str | None:
@@ -140,18 +158,35 @@ class TagAnnotator(ModelAnnotator):
             TAG_PROMPTS[self._key], (clip.text or "").strip(), f"the text of clip '{clip.id}'"
         )
 
+    @property
+    def checkpoints(self) -> Sequence[Checkpoint]:  # noqa: D102
+        return (self._tagger.checkpoint,)
+
     def model_spec(self) -> "ChatSpec":  # noqa: D102
         return self._tagger.model_spec()
 
     def decode(self, ids: Sequence[int]) -> str:  # noqa: D102
         return self._tagger.chat.decode(ids)
 
-    def interpret(self, text: str, details: dict[str, Any]) -> tuple[str, dict[str, Any]]:  # noqa: D102
-        try:
-            tags = normalise_tags(parse_tags(text))
-        except UnreadableTags as error:
-            raise ClipError(ErrorKind.EMPTY_OUTPUT, f"no {self._key} could be read: {error}") from error
-        return json.dumps(tags, ensure_ascii=False), {**details, "raw": text}
+    def judge(self, written: str, cut_off: bool) -> Judgement:
+        """As for captions, but *none* is an answer here."""
+        return replace(judge_tags(written, cut_off=cut_off), details={"raw": written})
+
+    def interpret(self, text: str) -> str:  # noqa: D102
+        return read_tags(self._key, text)
 
     def close(self) -> None:
         """Nothing: whoever made the tagger closes it."""
+
+
+def read_tags(key: str, text: str) -> str:
+    """The JSON list of normalised tags in a model's answer.
+
+    Raises:
+        ClipError: it is no list.
+    """
+    try:
+        tags = normalise_tags(parse_tags(text))
+    except UnreadableTags as error:
+        raise ClipError(ErrorKind.EMPTY_OUTPUT, f"no {key} could be read: {error}") from error
+    return json.dumps(tags, ensure_ascii=False)

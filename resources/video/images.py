@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from resources.annotation.outcome import ClipError, ErrorKind
 from resources.video.frames import Frames
-from resources.video.pictures import PixelFormat, SizeLimit
+from resources.video.pictures import CLOSEUP, PictureShape, PixelFormat, SizeLimit
 from resources.video.sampling import FrameRule
 from resources.video.streams import Budget, require_regular_file
 
@@ -51,29 +51,32 @@ def open_image(path: Path, budget: Budget) -> Iterator[Image.Image]:
         raise ClipError(ErrorKind.DECODE_ERROR, f"Pillow cannot read the image: {reason}") from None
 
 
-def read_image(
-    path: Path, rule: FrameRule, pixel_format: PixelFormat, limit: SizeLimit, budget: Budget
-) -> Frames:
+def read_image(path: Path, rule: FrameRule, shape: PictureShape) -> Frames:
     """The image as the one frame of a clip, repeated as ``rule`` asks; of an animation, the first picture.
 
     EXIF orientation is applied, transparency lies on white, 16-bit gray is scaled to 8 bits.
     """
-    with open_image(path, budget) as image:
+    with open_image(path, shape.budget) as image:
         bits = bit_depth(image)
-        shown = _to_rgb(ImageOps.exif_transpose(image), bits)
-        size = limit.apply(*shown.size)
-        if size != shown.size:
-            shown = shown.resize(size, Image.Resampling.BICUBIC)
-        pixels = np.asarray(shown.convert("L") if pixel_format is PixelFormat.GRAY else shown)
+        whole = _to_rgb(ImageOps.exif_transpose(image), bits)
+        shown = _shrunk(whole, shape.limit)
+        pixels = np.asarray(shown.convert("L") if shape.pixel_format is PixelFormat.GRAY else shown)
+        closeup = np.asarray(_shrunk(whole, CLOSEUP))[None] if shape.closeups else None
     indices = rule.indices(1)
-    budget.check_bytes(len(indices), *size, pixel_format.channels)
+    shape.budget.check_bytes(len(indices), *shown.size, shape.pixel_format.channels)
     return Frames(
         images=np.stack([pixels] * len(indices)),
         indices=indices,
         num_frames=1,
         times_s=[0.0] * len(indices),
         details={"backend": "pillow", "access": "image", "why": None, "num_frames": 1, "decode_warnings": []},
+        closeups=closeup,
     )
+
+
+def _shrunk(image: Image.Image, limit: SizeLimit) -> Image.Image:
+    size = limit.apply(*image.size)
+    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
 
 
 def bit_depth(image: Image.Image) -> int:

@@ -56,6 +56,9 @@ class SizeLimit:
         return max(1, round(width * scale)), max(1, round(height * scale))
 
 
+CLOSEUP = SizeLimit(short_side=720)
+
+
 def square_pixel_size(width: int, height: int, sample_aspect: Fraction | None) -> tuple[int, int]:
     """The size at which pixels are square; the height is kept, as players do."""
     if not sample_aspect or sample_aspect <= 0:
@@ -65,10 +68,14 @@ def square_pixel_size(width: int, height: int, sample_aspect: Fraction | None) -
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Pixels as displayed, uint8 (H, W, 3) or (H, W), and seconds from the first frame of the clip."""
+    """Pixels as displayed, uint8 (H, W, 3) or (H, W), and seconds from the first frame of the clip.
+
+    ``closeup``: some of the pictures larger and in colour, (H, W, 3); see :class:`PictureShape`.
+    """
 
     pixels: Pixels
     time_s: float | None
+    closeup: Pixels | None = None
 
 
 def seconds_between(first_pts: int | None, pts: int | None, time_base: Fraction | None) -> float | None:
@@ -80,11 +87,15 @@ def seconds_between(first_pts: int | None, pts: int | None, time_base: Fraction 
 
 @dataclass(frozen=True, slots=True)
 class PictureShape:
-    """What pictures are wanted as: their format and size, and what they may cost."""
+    """What pictures are wanted as: their format and size, and what they may cost.
+
+    About ``closeups`` of them, evenly spread, are wanted as RGB too, with a shorter side of at most 720 pixels.
+    """
 
     pixel_format: PixelFormat
     limit: SizeLimit
     budget: Budget
+    closeups: int = 0
 
 
 class Picture:
@@ -99,26 +110,38 @@ class Picture:
         self._count = count
         self._format = shape.pixel_format
         self._sample_aspect = sample_aspect(stream)
-        self._size: tuple[int, int] | None = None
+        self._every = max(1, count // shape.closeups) if shape.closeups else 0
+        self._taken = 0
+        self._sizes: dict[SizeLimit, tuple[int, int]] = {}
 
-    def _size_of(self, frame: VideoFrame) -> tuple[int, int]:
-        """Width and height of the arrays before they are turned upright."""
-        if self._size is None:
-            square = square_pixel_size(frame.width, frame.height, self._sample_aspect)
-            width, height = self._size = self._shape.limit.apply(*square)
-            self._shape.budget.check_bytes(self._count, width, height, self._format.channels)
-        return self._size
-
-    def pixels(self, frame: VideoFrame) -> Pixels:
+    def take(self, frame: VideoFrame, time_s: float | None) -> Taken:
         """``frame`` as uint8, (H, W, 3) RGB or (H, W) gray, upright.
 
         Raises:
             ClipError: ``decode_error`` for a picture, or all that are wanted, over the budget.
         """
         self._shape.budget.check_size(frame.width, frame.height)
-        width, height = self._size_of(frame)
-        tonemap = _TONEMAPS.get(frame.color_trc) if self._format is PixelFormat.RGB else None
-        pixel_format = "rgb48le" if tonemap else self._format.value
+        pixels = self._pixels(frame, self._format, self._shape.limit, self._count)
+        near = self._every and self._taken % self._every == self._every // 2
+        self._taken += 1
+        return Taken(
+            pixels,
+            time_s,
+            self._pixels(frame, PixelFormat.RGB, CLOSEUP, 2 * self._shape.closeups) if near else None,
+        )
+
+    def _size_of(self, frame: VideoFrame, limit: SizeLimit, count: int, channels: int) -> tuple[int, int]:
+        """Width and height of the arrays before they are turned upright."""
+        if limit not in self._sizes:
+            square = square_pixel_size(frame.width, frame.height, self._sample_aspect)
+            width, height = self._sizes[limit] = limit.apply(*square)
+            self._shape.budget.check_bytes(count, width, height, channels)
+        return self._sizes[limit]
+
+    def _pixels(self, frame: VideoFrame, wanted: PixelFormat, limit: SizeLimit, count: int) -> Pixels:
+        width, height = self._size_of(frame, limit, count, wanted.channels)
+        tonemap = _TONEMAPS.get(frame.color_trc) if wanted is PixelFormat.RGB else None
+        pixel_format = "rgb48le" if tonemap else wanted.value
         if (width, height) == (frame.width, frame.height):
             array = frame.to_ndarray(format=pixel_format, threads=1)
         else:

@@ -60,7 +60,7 @@ def decode_in_order(path: Path, wanted: Collection[int], shape: PictureShape) ->
                 first_pts = frame.pts
             if index in wanted:
                 time_s = seconds_between(first_pts, frame.pts, stream.time_base)
-                result.taken[index] = Taken(picture.pixels(frame), time_s)
+                result.taken[index] = picture.take(frame, time_s)
     return result
 
 

@@ -1,8 +1,9 @@
 """One child process for :class:`resources.video.workers.IsolatedWorkers`, and the socket to it."""
 
+import fcntl
+import json
 import mmap
 import os
-import pickle
 import signal
 import socket
 import subprocess
@@ -16,11 +17,17 @@ from multiprocessing.reduction import recv_handle
 from typing import Any
 
 from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
+from resources.video.privileges import shut_to_children
+from resources.video.wire import Unreadable, decoded
 from resources.video.worker_process import READY
 
 START_TIMEOUT_S = 120.0
 _ONE_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "MALLOC_ARENA_MAX")
-_SECRETS = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIALS")
+_INHERITED = frozenset(
+    {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIDCAP_HOME", "VIDCAP_CACHE"}
+)
+# Without the pixels, which come beside it.
+_LONGEST_REPLY = 64 * 1024**2
 
 
 class WorkerDied(Exception):
@@ -34,6 +41,7 @@ class Worker:
         self.calls = 0
         self._ready = False
         ours, theirs = socket.socketpair()
+        shut_to_children()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         with theirs:
             self._process = subprocess.Popen(
@@ -64,12 +72,12 @@ class Worker:
         """Has the child not ended yet?"""
         return self._process.poll() is None
 
-    def ask(self, request: bytes, limit_s: float) -> tuple[bool, Any]:
+    def ask(self, request: bytes, limit_s: float, packages: frozenset[str]) -> dict[str, Any]:
         """Send a pickled call and wait for the reply, ``limit_s`` seconds at most once the child is up.
 
         Raises:
             ClipError: ``decode_timeout``.
-            WorkerDied: the child died.
+            WorkerDied: the child died, or sent what no honest one sends.
             AnnotatorError: the child never came up.
         """
         self.calls += 1
@@ -78,14 +86,18 @@ class Worker:
             deadline = _Deadline(limit_s)
             self._connection.send_bytes(request)
             deadline.wait_for(self._connection)
-            body, sizes = pickle.loads(self._connection.recv_bytes())
+            sizes = _sizes(self._connection.recv_bytes(_LONGEST_REPLY))
+            deadline.wait_for(self._connection)
+            body = self._connection.recv_bytes(_LONGEST_REPLY)
             if any(sizes):
                 deadline.wait_for(self._connection)
                 buffers = _mapped(recv_handle(self._connection), sizes)
             else:
                 buffers = [memoryview(bytearray())] * len(sizes)
-            reply: tuple[bool, Any] = pickle.loads(body, buffers=buffers)
-            return reply
+            return decoded(body, buffers, packages)
+        except Unreadable as error:
+            self.signal_kill()
+            raise WorkerDied(f"sent what cannot be read ({error})") from None
         except (EOFError, OSError):
             raise WorkerDied(self._how_it_died()) from None
 
@@ -136,10 +148,26 @@ class Worker:
         self._errors.close()
 
 
-def _mapped(memory: int, sizes: Sequence[int]) -> list[memoryview]:
-    """The buffers that lie one after the other in the file; it lives as long as any of them."""
+def _sizes(message: bytes) -> list[int]:
     try:
-        whole = memoryview(mmap.mmap(memory, sum(sizes)))
+        sizes = json.loads(message)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(str(error)) from error
+    if not isinstance(sizes, list) or not all(type(size) is int and size >= 0 for size in sizes):
+        raise Unreadable("the sizes of its buffers are none")
+    return sizes
+
+
+def _mapped(memory: int, sizes: Sequence[int]) -> list[memoryview]:
+    """The buffers that lie one after the other in the file; it lives as long as any of them.
+
+    The file is sealed first: one that its sender shortens afterwards would kill who reads it.
+    """
+    try:
+        fcntl.fcntl(memory, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+        whole = memoryview(mmap.mmap(memory, sum(sizes), access=mmap.ACCESS_COPY))
+    except (OSError, ValueError, OverflowError) as error:
+        raise Unreadable(f"its buffers cannot be mapped: {error}") from error
     finally:
         os.close(memory)
     ends = list(accumulate(sizes))
@@ -157,11 +185,15 @@ class _Deadline:
 
 
 def _child_environment() -> dict[str, str]:
-    """The parent's environment and import path, for maths in one thread (the pool is the parallelism).
+    """The little of the environment that a decoder needs, for maths in one thread (the pool is the parallelism).
 
-    Secrets stay here: the children read files that nobody vouches for.
+    Nothing else goes along, whatever its name: the children read files that nobody vouches for.
     """
-    inherited = {name: value for name, value in os.environ.items() if not name.endswith(_SECRETS)}
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _INHERITED or name.startswith(("LC_", "PYTHON", "COVERAGE_"))
+    }
     single_threaded = dict.fromkeys(_ONE_EACH, "1")
     import_path = os.pathsep.join(path or os.getcwd() for path in sys.path)
     return {**inherited, **single_threaded, "PYTHONPATH": import_path}

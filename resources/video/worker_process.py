@@ -8,6 +8,7 @@ the thread that started it ends, even by ``SIGKILL``.
 import ctypes
 import gc
 import importlib
+import json
 import os
 import pickle
 import resource
@@ -18,9 +19,13 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import send_handle
 from typing import Any
 
-from resources.annotation.outcome import ClipError
+from resources.annotation.outcome import ClipError, ErrorKind
+from resources.video.privileges import give_up_tracing
+from resources.video.wire import encoded
 
 READY = b"ready"
+# Among the kinds of failure: the child met its memory limit.
+OUT_OF_MEMORY = "memory"
 PR_SET_PDEATHSIG = 1
 
 
@@ -28,6 +33,7 @@ def main(fd: int, parent: int, memory_limit_bytes: int, preload: list[str]) -> N
     """Set the limits, import, say so, then serve until the other end closes."""
     die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    give_up_tracing()
     if memory_limit_bytes:
         resource.setrlimit(resource.RLIMIT_AS, (memory_limit_bytes, memory_limit_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -62,39 +68,36 @@ def serve(connection: Connection) -> None:
         gc.collect()
 
 
-def answer(request: bytes) -> tuple[bool, Any]:
-    """(True, result) or (False, (exception, its traceback as text)).
-
-    The exception is a ClipError, a MemoryError, or a RuntimeError that names any other: these can be
-    unpickled wherever they arrive.
-    """
+def answer(request: bytes) -> dict[str, Any]:
+    """``{"value": …}``, or ``{"failed": [kind of failure, message, traceback]}``."""
     try:
         function, arguments = pickle.loads(request)
-        return True, function(*arguments)
+        return {"value": function(*arguments)}
     except ClipError as error:
-        return False, (error, "")
+        return {"failed": [error.kind.value, error.message, ""]}
     except MemoryError as error:
-        return False, (MemoryError(str(error)), traceback.format_exc())
+        return {"failed": [OUT_OF_MEMORY, str(error), traceback.format_exc()]}
     except Exception as error:  # noqa: BLE001 - the caller gets every error of the function
-        return False, (RuntimeError(f"{type(error).__name__}: {error}"), traceback.format_exc())
+        return {
+            "failed": [ErrorKind.INTERNAL.value, f"{type(error).__name__}: {error}", traceback.format_exc()]
+        }
 
 
-def send_reply(connection: Connection, reply: tuple[bool, Any]) -> None:
-    """Send the pickle, and the large buffers in it (pixels) as one anonymous file in memory.
+def send_reply(connection: Connection, reply: dict[str, Any]) -> None:
+    """Send the reply as JSON, and its pixels as one anonymous file in memory.
 
     The other end maps that file: pixels cross the border with one copy, and are freed with the array.
     """
-    buffers: list[pickle.PickleBuffer] = []
     try:
-        body = pickle.dumps(reply, protocol=5, buffer_callback=buffers.append)
-    except Exception as error:  # noqa: BLE001 - pickling runs foreign code
-        buffers = []
-        substitute = RuntimeError(f"the result or exception of a worker cannot be pickled: {error}")
-        body = pickle.dumps((False, (substitute, traceback.format_exc())), protocol=5)
-    views = [buffer.raw() for buffer in buffers]
-    connection.send_bytes(pickle.dumps((body, [view.nbytes for view in views])))
-    if any(view.nbytes for view in views):
-        with os.fdopen(os.memfd_create("vidcap-reply"), "wb") as memory:
+        body, views = encoded(reply)
+    except (TypeError, ValueError) as error:
+        message = f"the result of a worker cannot be sent: {error}"
+        body, views = encoded({"failed": [ErrorKind.INTERNAL.value, message, traceback.format_exc()]})
+    sizes = [view.nbytes for view in views]
+    connection.send_bytes(json.dumps(sizes).encode())
+    connection.send_bytes(body)
+    if any(sizes):
+        with os.fdopen(os.memfd_create("vidcap-reply", os.MFD_ALLOW_SEALING), "wb") as memory:
             for view in views:
                 memory.write(view)
             memory.flush()

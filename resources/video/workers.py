@@ -17,7 +17,9 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from resources.annotation.outcome import ClipError, ErrorKind
+from resources.video.wire import OWN_PACKAGE
 from resources.video.worker import Worker, WorkerDied
+from resources.video.worker_process import OUT_OF_MEMORY
 
 T = TypeVar("T")
 
@@ -80,36 +82,41 @@ class IsolatedWorkers:
             RuntimeError: the pool is closed.
         """
         request = pickle.dumps((function, arguments), protocol=5)
+        packages = frozenset({OWN_PACKAGE, function.__module__.partition(".")[0]})
         limit_s = self.timeout_s if timeout_s is None else timeout_s
         with self._slots:
             try:
-                return self._call_once(request, limit_s)
+                return self._call_once(request, limit_s, packages)
             except WorkerDied:
                 try:
-                    return self._call_once(request, limit_s)
+                    return self._call_once(request, limit_s, packages)
                 except WorkerDied as death:
                     raise ClipError(ErrorKind.DECODE_CRASH, f"the decoding process {death}") from None
 
-    def _call_once(self, request: bytes, limit_s: float) -> Any:
+    def _call_once(self, request: bytes, limit_s: float, packages: frozenset[str]) -> Any:
         worker = self._take()
         try:
-            succeeded, value = worker.ask(request, limit_s)
+            reply = worker.ask(request, limit_s, packages)
+            kind, message, remote_traceback = reply.get("failed", (None, "", ""))
+            error_kind = ErrorKind(kind) if kind not in (None, OUT_OF_MEMORY) else None
+        except (AttributeError, TypeError, ValueError) as error:
+            self._retire(worker)
+            raise WorkerDied(f"sent what cannot be read ({error})") from None
         except BaseException:
             self._retire(worker)
             self._require_open()
             raise
-        if succeeded:
+        if kind is None:
             self._give_back(worker)
-            return value
-        error, remote_traceback = value
-        if isinstance(error, ClipError):
+            return reply.get("value")
+        if error_kind not in (None, ErrorKind.INTERNAL):
             self._give_back(worker)
-            raise error
+            raise ClipError(error_kind, str(message))
         self._retire(worker)
-        if isinstance(error, MemoryError):
+        if error_kind is None:
             limit = self._memory_limit_bytes / GIB
             raise ClipError(ErrorKind.DECODE_CRASH, f"decoding needs more than the limit of {limit:.3g} GiB")
-        internal = ClipError(ErrorKind.INTERNAL, str(error))
+        internal = ClipError(ErrorKind.INTERNAL, str(message))
         internal.add_note(f"In the worker:\n{remote_traceback}")
         raise internal
 

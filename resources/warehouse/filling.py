@@ -1,6 +1,7 @@
 """Filling the tables from files of the lake; connection and transaction are the caller's."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files as package_files
@@ -17,7 +18,7 @@ from resources.warehouse.columns import add_columns, answers, listed
 _META = """
 CREATE OR REPLACE TEMP VIEW meta AS
 SELECT * EXCLUDE (filename), parse_filename(filename, true) AS shard
-FROM read_parquet(getvariable('meta_files'), filename = true, hive_partitioning = false)
+FROM read_parquet(getvariable('meta_files'), filename = true, union_by_name = true, hive_partitioning = false)
 """
 _FRESH = """
 CREATE OR REPLACE TEMP VIEW fresh AS
@@ -137,12 +138,13 @@ def insert_recipes(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     for recipe in lake.recipes():
         if recipe.fingerprint not in there:
             connection.execute(
-                "INSERT INTO recipes VALUES (?, ?, ?, ?)",
+                "INSERT INTO recipes (fingerprint, annotator, recipe, first_seen, versions) VALUES (?, ?, ?, ?, ?)",
                 [
                     recipe.fingerprint,
                     recipe.annotator,
                     recipe.recipe,
                     recipe.first_seen.replace(tzinfo=None),
+                    json.dumps(recipe.versions),
                 ],
             )
 

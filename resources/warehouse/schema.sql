@@ -1,4 +1,6 @@
 CREATE TABLE IF NOT EXISTS captioned_videos ({columns});
+-- Tables of 0.1.0 have no extra.
+ALTER TABLE captioned_videos ADD COLUMN IF NOT EXISTS extra JSON;
 
 CREATE TABLE IF NOT EXISTS annotations (
     id VARCHAR, shard VARCHAR, annotator VARCHAR, fingerprint VARCHAR,
@@ -15,3 +17,6 @@ CREATE TABLE IF NOT EXISTS annotators (
 CREATE TABLE IF NOT EXISTS recipes (
     fingerprint VARCHAR, annotator VARCHAR, recipe JSON, first_seen TIMESTAMP
 );
+
+-- Tables of 0.1.0 have no versions.
+ALTER TABLE recipes ADD COLUMN IF NOT EXISTS versions JSON;

@@ -124,3 +124,18 @@ def test_no_failure_moves_an_answer_to_another_item(fits, batch, poison, count):
             start += len(items)
     except AnnotatorError:
         assert len(poison) >= 8
+
+
+def test_the_first_error_of_each_kind_is_told_and_isolated_batches_are_counted():
+    told: list[str] = []
+
+    def annotate(batch):
+        if len(batch) > 1:
+            raise ValueError("one of them is bad")
+        return [Answer(item) for item in batch]
+
+    ladder = Ladder(annotate, 4, log=told.append)
+    for _ in range(3):
+        assert [answer.value for answer in ladder.run(["a", "b", "c"])] == ["a", "b", "c"]
+    assert ladder.isolated == 3
+    assert told == ["a batch of 3 clips failed and is done in smaller ones: ValueError: one of them is bad"]

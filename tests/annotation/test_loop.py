@@ -401,3 +401,20 @@ def test_an_answer_that_cannot_be_stored_costs_its_clip_and_not_the_batch(run, f
     assert first["cost_usd"] == 0.5, "what was paid is not forgotten"
     assert [row["status"] for row in others] == ["ok"] * 3
     assert annotator.batches == 1, "nothing is asked twice"
+
+
+def test_an_annotator_that_can_prepare_no_clip_is_itself_to_blame(run, lake) -> None:
+    broken = UnreadableEcho({f"clip-{i}": TypeError("int // NoneType") for i in range(24)})
+    with pytest.raises(
+        AnnotatorError, match=r"the first 8 clips failed.*preparing: TypeError: int // NoneType"
+    ):
+        run(broken, make_clips(24))
+    store = lake.store(broken.recipe, SHARD)
+    with store.locked() as journal:
+        assert store.outcomes(journal).num_rows == 0
+
+
+def test_clips_that_cannot_be_prepared_fail_alone_where_others_can(run) -> None:
+    poison = UnreadableEcho({f"clip-{i}": TypeError("int // NoneType") for i in range(1, 24)})
+    report = run(poison, make_clips(24))
+    assert (report.tally.ok, report.tally.failed) == (1, 23)

@@ -137,9 +137,12 @@ def test_a_checkpoint_without_chat_template_is_refused(llava: Build) -> None:
         llava(None).prepare(golden_clip("a_96x64"))
 
 
-def test_the_original_format_is_pointed_to_its_conversion(llava: Build) -> None:
-    with pytest.raises(AnnotatorError, match=r"llava-hf/llava-v1.6-34b-hf"):
-        llava(model="liuhaotian/llava-v1.6-34b")
+def test_the_hub_names_of_the_original_format_stand_for_the_converted_ones(
+    llava: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    assert llava(model="liuhaotian/llava-v1.6-34b").checkpoints[0].source == "llava-hf/llava-v1.6-34b-hf"
+    assert caplog.text.count("llava-hf/llava-v1.6-34b-hf") == 1
 
 
 @pytest.mark.parametrize(

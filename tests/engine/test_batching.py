@@ -12,18 +12,20 @@ from resources.engine.rows import Row, collate, group_rows
         ([10, 8, 9], "aaa", [[0, 2, 1]]),
         ([100, 10, 10, 10], "aaaa", [[0], [1, 2, 3]]),
         ([10, 10, 10, 10], "abab", [[0, 2], [1, 3]]),
+        ([10, 10, 10], "?a?", [[0], [1], [2]]),
         ([100, 90, 60, 10], "aaaa", [[0, 1, 2, 3]]),
     ],
 )
 def test_rows_are_grouped_by_shape_and_length(
     lengths: list[int], signatures: str, groups: list[list[int]]
 ) -> None:
-    rows = [row(length, **{mark: torch.ones(1)}) for length, mark in zip(lengths, signatures, strict=True)]
+    inputs = {"a": "pixel_values", "b": "pixel_values_videos", "?": "patch_numbers"}
+    rows = [row(length, **{inputs[m]: torch.ones(1)}) for length, m in zip(lengths, signatures, strict=True)]
     assert group_rows(rows) == groups
 
 
 def test_no_row_is_lost_or_doubled() -> None:
-    rows = [row((7 * i) % 50 + 1, pixels=torch.ones(1, i % 3)) for i in range(40)]
+    rows = [row((7 * i) % 50 + 1, pixel_values=torch.ones(1, i % 3)) for i in range(40)]
     groups = group_rows(rows, max_padding=0.1)
     assert sorted(number for group in groups for number in group) == list(range(40))
 
@@ -41,11 +43,11 @@ def test_sequences_are_padded_on_the_left() -> None:
 
 
 def test_images_are_stacked() -> None:
-    batch = collate([row(1, pixels=torch.ones(1, 2, 3)), row(1, pixels=torch.ones(2, 2, 3))])
-    assert batch["pixels"].shape == (3, 2, 3)
+    batch = collate([row(1, pixel_values=torch.ones(1, 2, 3)), row(1, pixel_values=torch.ones(2, 2, 3))])
+    assert batch["pixel_values"].shape == (3, 2, 3)
 
 
 def test_rows_of_other_image_shapes_have_other_signatures() -> None:
     shapes = [(1, 3, 4), (2, 3, 4), (1, 3, 5)]
-    first, more_images, larger = (row(1, pixels=torch.ones(shape)).signature for shape in shapes)
+    first, more_images, larger = (row(1, pixel_values=torch.ones(shape)).signature for shape in shapes)
     assert first == more_images != larger

@@ -20,6 +20,7 @@ from resources.video.sampling import FrameRule
 
 GOLDEN = Path(__file__).parent
 MODELS = GOLDEN / "models"
+FPS = 8.0
 
 
 @dataclass
@@ -28,9 +29,13 @@ class PngFrames:
     indices: list[int]
     details: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def times_s(self) -> list[float]:
+        return [index / FPS for index in self.indices]
+
 
 class PngReader:
-    """Reads a folder of numbered pictures as a clip, and one picture as an image."""
+    """Reads a folder of numbered pictures as a clip of eight frames a second, and one picture as an image."""
 
     def __init__(self) -> None:
         self.reads = 0

@@ -36,7 +36,7 @@ def test_every_golden_answer_is_judged_here() -> None:
 @pytest.mark.parametrize(("answer", "original"), golden_json("golden_tag_parse.json")["parse"])
 def test_no_tag_of_a_golden_answer_is_lost(answer: str, original: str) -> None:
     if answer in BLANK:
-        with pytest.raises(UnreadableTags, match="blank"):
+        with pytest.raises(UnreadableTags, match="nothing"):
             parse_tags(answer)
         return
     assert parse_tags(answer) == WHAT_IS_MEANT[answer]
@@ -56,6 +56,27 @@ def test_no_tag_of_a_golden_answer_is_lost(answer: str, original: str) -> None:
         ("There are no objects mentioned.", []),
         ("N/A", []),
         ("none found", []),
+        ("I cannot identify any actions in the caption.", []),
+        ("没有", []),
+        # What models wrote that was taken for tags.
+        ("Here: [girl, lake]", ["girl", "lake"]),
+        ("Here: girl, lake", ["girl", "lake"]),
+        ("Sure! Here are the objects: girl, lake", ["girl", "lake"]),
+        ("assistant\n\n[girl, lake]", ["girl", "lake"]),
+        ("<think>[a, b] or so?</think>[girl, lake]", ["girl", "lake"]),
+        ("[girl, lake]<|im_end|>", ["girl", "lake"]),
+        ("[girl, lake] Note [1]", ["girl", "lake"]),
+        ("girl, lake [1]", ["girl", "lake"]),
+        ("**girl**, *lake*", ["girl", "lake"]),
+        ("- **girl**: rides a bicycle along the water\n- **lake**", ["girl", "lake"]),
+        ("girl, lake, and tree", ["girl", "lake", "tree"]),
+        ("girl, lake, etc.", ["girl", "lake"]),
+        ("[girl, lake, and so on]", ["girl", "lake"]),
+        ("女孩、自行车，湖", ["女孩", "自行车", "湖"]),
+        ("【女孩，湖等】", ["女孩", "湖等"]),
+        ("(girl, lake)", ["girl", "lake"]),
+        ('```json\n["girl", "lake"]\n```', ["girl", "lake"]),
+        ("[sand, lander, order]", ["sand", "lander", "order"]),
     ],
 )
 def test_other_shapes_of_an_answer(answer: str, tags: list[str]) -> None:
@@ -65,6 +86,22 @@ def test_other_shapes_of_an_answer(answer: str, tags: list[str]) -> None:
 def test_prose_is_not_mistaken_for_tags() -> None:
     with pytest.raises(UnreadableTags, match="no list in the answer"):
         parse_tags("The clip is about a day in the life of a dog that runs over a wide green hill")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "I cannot provide a list.",
+        "I'm sorry, but I can't help with that.",
+        "抱歉，我无法提供列表。",
+        "Note [1]",
+        "<think>The caption names a girl",
+        "[list]<|im_end|>"[6:],
+    ],
+)
+def test_a_refusal_a_thought_and_a_footnote_are_no_tags(answer: str) -> None:
+    with pytest.raises(UnreadableTags):
+        parse_tags(answer)
 
 
 @pytest.mark.parametrize(

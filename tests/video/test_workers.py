@@ -1,21 +1,27 @@
 """Isolation: whatever a call does to its process, the caller gets an answer and the pool lives on."""
 
 import ctypes
+import json
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
+from resources.annotation.clip import Kind
 from resources.annotation.outcome import ClipError, ErrorKind
 from resources.video import IsolatedWorkers
+from resources.video.frames import Frames
+from resources.video.wire import Unreadable, decoded, encoded
 
 NOTHING: tuple[str, ...] = ()
 
@@ -166,7 +172,7 @@ def test_errors_come_back_with_their_kind(pool: IsolatedWorkers):
     assert "return 1 / 0" in unknown.value.__notes__[0]
     with pytest.raises(ClipError, match="Contrary: this against that"):
         pool.call(disagree)
-    with pytest.raises(ClipError, match="cannot be pickled"):
+    with pytest.raises(ClipError, match="cannot be sent"):
         pool.call(unpicklable)
     assert pool.call(add, 1, 2) == 3
 
@@ -209,6 +215,89 @@ def test_children_know_no_secrets(monkeypatch: pytest.MonkeyPatch):
     with IsolatedWorkers(1, preload=NOTHING) as pool:
         assert pool.call(os.getenv, "OPENAI_API_KEY") is None
         assert pool.call(os.getenv, "VIDCAP_HOME") == "here"
+
+
+def parents_environment() -> str:
+    with open(f"/proc/{os.getppid()}/environ") as file:
+        return file.read()
+
+
+def test_children_cannot_read_the_environment_of_their_parent(pool: IsolatedWorkers):
+    with pytest.raises(ClipError, match="PermissionError"):
+        pool.call(parents_environment)
+
+
+def test_a_secret_of_any_name_stays_here(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("MY_ROUTER", "sk-secret")
+    with IsolatedWorkers(1, preload=NOTHING) as pool:
+        assert pool.call(os.getenv, "MY_ROUTER") is None
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, ("true",)
+
+
+def taken_over(what: bytes) -> None:
+    """Answer as a decoder that a file has taken over: on the socket itself."""
+    connection = Connection(int(sys.argv[1]))
+    connection.send_bytes(what)
+    connection.send_bytes(what)
+    time.sleep(60)
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        pickle.dumps(Evil()),
+        b"[]",
+        b"[-1]",
+        b"null",
+        b"[" * 100_000,
+        b'{"class": "subprocess:Popen", "fields": {"args": "true"}}',
+    ],
+)
+def test_a_child_that_was_taken_over_runs_nothing_here(pool: IsolatedWorkers, what: bytes):
+    with pytest.raises(ClipError, match="cannot be read") as error:
+        pool.call(taken_over, what)
+    assert error.value.kind is ErrorKind.DECODE_CRASH
+    assert pool.call(add, 1, 2) == 3
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"class": "subprocess:Popen", "fields": {"args": "true"}},
+        {"class": "resources.video.wire:importlib", "fields": {}},
+        {"class": "resources.video.worker:Worker", "fields": {}},
+        {"enum": "resources.video.frames:Frames", "value": 1},
+        {"array": 0, "dtype": "O", "shape": [1]},
+        {"array": 3, "dtype": "u1", "shape": [1]},
+        {"array": 0, "dtype": "u1", "shape": [9]},
+        {"clip_error": ["nonsense", ""]},
+        {"unknown": 1},
+    ],
+)
+def test_nothing_is_made_of_a_reply_but_plain_data(body: dict):
+    with pytest.raises(Unreadable):
+        decoded(json.dumps(body).encode(), [memoryview(bytearray(8))], frozenset({"resources"}))
+
+
+def test_plain_data_come_back_as_they_were():
+    pixels = np.arange(24, dtype=np.uint8).reshape(2, 2, 2, 3)
+    frames = Frames(pixels, [0, 5], 9, [0.0, None], {"why": "x", "n": (1, 2)})
+    refused = ClipError(ErrorKind.REFUSED, "no")
+    sent = {"value": [frames, Kind.IMAGE, refused, np.float32(2), Path("a"), {1: float("inf")}]}
+    back = decoded(*encoded(sent), frozenset({"resources"}))["value"]
+    assert np.array_equal(back[0].images, frames.images)
+    assert (back[0].indices, back[0].times_s, back[0].details) == (
+        frames.indices,
+        frames.times_s,
+        frames.details,
+    )
+    assert back[1] is Kind.IMAGE
+    assert (back[2].kind, back[2].message) == (ErrorKind.REFUSED, "no")
+    assert back[3:] == [2.0, Path("a"), {1: float("inf")}]
 
 
 def test_closing_ends_children_and_calls():

@@ -5,7 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from resources.annotation.store import ShardBusyError
 from resources.lake.inputs import Inputs
 from resources.lake.lake import Lake
 from resources.storage.files import read_table
+from resources.words.markdown import plain
 from vidcap_assets.assets.annotate_config import ACCOUNTING, FAILED_SHARE, AnnotateConfig
 from vidcap_assets.assets.checks import QualityCheck, judge
 from vidcap_assets.assets.policies import failed
@@ -106,7 +107,8 @@ class AnnotationStep:
                 may_come_right=False,
             )
             return
-        recipe = Recipe(self.asset, {**annotator.recipe.settings, **read})
+        own = annotator.recipe
+        recipe = self.lake.settled(replace(own, annotator=self.asset, settings={**own.settings, **read}))
         self.lake.remember(recipe)
         try:
             report = annotate_shard(annotator, clips, self.lake.store(recipe, shard), self._loop_options())
@@ -213,6 +215,7 @@ def _metadata(report: ShardReport, recipe: Recipe, uri: str) -> dict[str, dg.Met
         "skipped": dg.MetadataValue.int(tally.skipped),
         "failure_kinds": dg.MetadataValue.json(dict(kinds)),
         "annotated_now": dg.MetadataValue.int(report.annotated),
+        "batches_isolated": dg.MetadataValue.int(report.isolated),
         "seconds": dg.MetadataValue.float(round(report.seconds, 3)),
         "tokens_in": dg.MetadataValue.int(pc.sum(outcomes["tokens_in"]).as_py() or 0),
         "tokens_out": dg.MetadataValue.int(pc.sum(outcomes["tokens_out"]).as_py() or 0),
@@ -233,10 +236,7 @@ def _metadata(report: ShardReport, recipe: Recipe, uri: str) -> dict[str, dg.Met
 def _preview(outcomes: pa.Table) -> str:
     rows = outcomes.slice(0, _PREVIEW_ROWS).to_pylist()
     lines = [
-        f"| {row['id']} | {row['status']} | {_cell(row['value'] or row['error'] or '')} |" for row in rows
+        f"| {plain(row['id'])} | {row['status']} | {plain(row['value'] or row['error'] or '')} |"
+        for row in rows
     ]
     return "\n".join(["| id | status | value |", "|---|---|---|", *lines])
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

@@ -16,8 +16,8 @@ from resources.annotation.clip import Clip
 from resources.annotation.outcome import Status
 from resources.annotation.recipe import Recipe
 from resources.words import quality as quality
+from resources.words.markdown import plain
 from resources.words.quality import Caption, Flaw
-from vidcap_assets.assets.preview import plain
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,8 +10,10 @@ import dagster as dg
 from pydantic import Field
 
 from resources.dataset.formats import ExportFormat
+from resources.words.markdown import plain
 from vidcap_assets.assets.columns import training_set_lineage
 from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed
+from vidcap_assets.collection.exports import ExportSet
 from vidcap_assets.collection.settings import CollectionSettings
 
 if TYPE_CHECKING:
@@ -76,6 +78,10 @@ class TrainingSetConfig(dg.Config):
         default=[], description="Languages of the text (en, de, zh, …); empty for all."
     )
     drop_duplicates: bool = Field(default=False, description="Keep one clip of those with the same content.")
+    where: str = Field(default="", description="A condition in SQL over the columns of captioned_videos.")
+    drop_near_duplicates: bool = Field(
+        default=False, description="Keep the largest, longest, sharpest of the clips that show the same."
+    )
     formats: list[str] = Field(
         default=[str(name) for name in ExportFormat],
         description="Besides Parquet with its data card: csv (training columns), steps (Open-Sora's CSV of "
@@ -104,6 +110,32 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
     def opened(context: dg.AssetExecutionContext, folder: str) -> "tuple[Warehouse, UPath]":
         warehouse = getattr(context.resources, label("warehouse")).open(context.log.warning)
         return warehouse, getattr(context.resources, label("lake")).open().folder(folder)
+
+    def export_asset(chosen: ExportSet) -> dg.AssetsDefinition:
+        @dg.asset(
+            key=key(f"export_{chosen.name}"),
+            description=f"The files of the preset {chosen.preset} in `exports/{chosen.name}`; its USE.md says how they "
+            "are used. Nothing is written where nothing is new.",
+            pool=DUCKDB_POOL,
+            required_resource_keys={label("lake"), label("warehouse")},
+            metadata={"settings": dg.MetadataValue.json(chosen.shown())},
+            **shared,
+        )
+        def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+            with _failing_clearly(context):
+                made = chosen.export(*opened(context, "exports"), demo_models=collection.demo_models)
+            return dg.MaterializeResult(
+                data_version=dg.DataVersion(made.content_hash[:16]),
+                metadata={
+                    "dagster/row_count": sum(made.rows.values()),
+                    "clips": dg.MetadataValue.json(made.rows),
+                    "left_out": dg.MetadataValue.json(made.left_out),
+                    "dagster/uri": str(made.folder),
+                    "written": made.written,
+                },
+            )
+
+        return export
 
     @dg.asset(
         key=key("category_distribution"),
@@ -217,7 +249,12 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
             },
         )
 
-    return [category_distribution, caption_gallery, training_set]
+    return [
+        category_distribution,
+        caption_gallery,
+        training_set,
+        *(export_asset(one) for one in collection.exports),
+    ]
 
 
 def _columns(schema: "pa.Schema") -> dg.TableSchema:
@@ -247,5 +284,4 @@ def _table(columns: list[str], rows: list[dict]) -> str:
 
 
 def _cell(value: object) -> str:
-    text = f"{value:.3f}" if isinstance(value, float) else str(value)
-    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    return f"{value:.3f}" if isinstance(value, float) else plain(value)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import ClipError, Status
+from resources.words.markdown import plain
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,10 +18,6 @@ FRAMES = 4
 SHORT_SIDE = 72
 # The Markdown is kept in the instance's database with every materialisation.
 MAX_BYTES = 32 * 1024
-_MAX_TEXT = 400
-_ESCAPES = str.maketrans(
-    {"<": "&lt;", ">": "&gt;", "&": "&amp;", **{sign: f"\\{sign}" for sign in "\\`*_[]|!#"}}
-)
 
 Preview = Callable[[Sequence[Clip], "pa.Table"], str]
 
@@ -66,11 +63,3 @@ def _picture(clip: Clip, frames: "FrameReader") -> str:
     except ClipError as error:
         return f"*no picture: {plain(str(error))}*"
     return f"![{plain(clip.id)}](data:image/webp;base64,{base64.b64encode(sheet(read.images)).decode()})"
-
-
-def plain(text: str) -> str:
-    """The text with nothing left that Markdown would read as markup."""
-    text = " ".join(text.split())
-    if len(text) > _MAX_TEXT:
-        text = f"{text[:_MAX_TEXT]}…"
-    return text.translate(_ESCAPES)

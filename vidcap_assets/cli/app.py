@@ -11,6 +11,7 @@ from vidcap_assets.cli.compare import compare
 from vidcap_assets.cli.config import config, init
 from vidcap_assets.cli.doctor import doctor
 from vidcap_assets.cli.in_force import collection_file
+from vidcap_assets.cli.listing import make_list
 from vidcap_assets.cli.output import errors
 from vidcap_assets.cli.publish import export, report
 from vidcap_assets.cli.reap import reap
@@ -82,5 +83,6 @@ def main(
             raise file.fault(["home"], f"the home is {file.settings.home}; leave --home out, or the setting")
 
 
+app.command("list")(make_list)
 for command in (init, config, run, status, retry, compare, export, report, rebuild, reap, doctor, ui):
     app.command()(command)

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from resources.annotation.declaration import AnnotatorSettings
+from resources.engine.settings import ServedModel
 from resources.video import available_cores
 from vidcap_assets.assets.policies import GPU_POOL
 from vidcap_assets.cli.in_force import collection
@@ -23,6 +24,7 @@ from vidcap_assets.collection.settings import CollectionSettings
 _LITTLE_SPACE_GIB = 5.0
 _NO_SPACE_GIB = 0.5
 _GIB = 1024**3
+_MOST_NAMES = 5
 _LOCK_PATIENCE_S = 1.0
 
 
@@ -107,12 +109,14 @@ def check_annotators(settings: CollectionSettings) -> Iterator[Finding]:
 
 def _model(what: str, entry: AnnotatorSettings) -> Finding:
     model = getattr(entry, "model", None)
-    served = getattr(entry, "base_url", None) or getattr(entry, "serve", None)
+    served = getattr(entry, "serve", None)
     if entry.uses_demo_model:
         found = "a demonstration model: it knows the demo clips and nothing else"
         return Finding(what, NOTE, found, "name a model for clips of your own")
+    if base_url := getattr(entry, "base_url", None):
+        return _at_server(what, str(model), base_url, entry)
     if model is None or served or entry.pool != GPU_POOL:
-        return Finding(what, OK, f"{model} at {served}" if served else model or entry.kind)
+        return Finding(what, OK, f"{model} by {served}" if served else model or entry.kind)
     folder = Path(model).expanduser()
     if (folder / "config.json").exists():
         return Finding(what, OK, model)
@@ -131,6 +135,22 @@ def _model(what: str, entry: AnnotatorSettings) -> Finding:
     return Finding(
         what, NOTE, f"{model} is not in the local cache", "the first run downloads it from the hub"
     )
+
+
+def _at_server(what: str, model: str, base_url: str, entry: AnnotatorSettings) -> Finding:
+    """What the server says that it serves."""
+    from resources.engine.server import served_models
+
+    key = entry.api_key.value() if isinstance(entry, ServedModel) else None
+    names = served_models(base_url, key or "")
+    if names is None:
+        return Finding(
+            what, BAD, f"nobody answers at {base_url}/models", "start the server, or correct base_url"
+        )
+    if names and model not in names:
+        remedy = f"set model to one of: {', '.join(names[:_MOST_NAMES])}"
+        return Finding(what, BAD, f"{base_url} does not serve {model}", remedy)
+    return Finding(what, OK, f"{model} at {base_url}")
 
 
 def check_home(settings: CollectionSettings) -> Iterator[Finding]:
@@ -192,6 +212,6 @@ def check_source(settings: CollectionSettings) -> Iterator[Finding]:
         yield Finding("source", OK, found)
         return
     try:
-        yield Finding("source", OK, f"{source}: {len(read_source(source))} files")
+        yield Finding("source", OK, f"{source}: {len(read_source(source, settings.source.columns))} files")
     except SourceError as error:
         yield Finding("source", BAD, str(error), "correct source: in the collection file, or VIDCAP_SOURCE")

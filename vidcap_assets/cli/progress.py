@@ -2,17 +2,18 @@
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from resources.annotation.progress import ShardProgress
-from vidcap_assets.cli.output import is_live
+from vidcap_assets.cli.output import console, is_live
 
 _LINE_EVERY_S = 5.0
 
@@ -42,9 +43,9 @@ class RunProgress:
 class Bars:
     """Live bars on a terminal, plain lines where there is none (a CI log)."""
 
-    def __init__(self, console: Console, annotators: Sequence[str], clips: int) -> None:
-        self._console, self._clips = console, clips
-        self._bars = is_live(console)
+    def __init__(self, output: Console, annotators: Sequence[str], clips: int) -> None:
+        self._console, self._clips = output, clips
+        self._bars = is_live(output)
         self._told: dict[str, float] = {}
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -52,7 +53,7 @@ class Bars:
             MofNCompleteColumn(),
             TextColumn("{task.fields[failed]}", style="red"),
             TextColumn("{task.fields[speed]}", style="dim"),
-            console=console,
+            console=output,
             disable=not self._bars,
         )
         self._tasks: dict[str, TaskID] = {
@@ -94,6 +95,15 @@ class Bars:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._progress.stop()
+
+
+@contextmanager
+def counted(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """On a terminal a bar that goes away in the end; gives what is to be told how many are done, of how many."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not is_live(console)) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
 def duration(seconds: float) -> str:

@@ -3,19 +3,24 @@
 import json
 import webbrowser
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from resources.dataset.export import ExportFormat
+from resources.dataset.export import ExportFormat, NothingToExportError
+from resources.dataset.filters import ClipFilters
+from resources.dataset.preset_export import Captions, Link
+from resources.dataset.publication import PublicationError
 from resources.lake.lake import Lake
 from vidcap_assets.cli.choosing import assets_named, captions_named
 from vidcap_assets.cli.in_force import collection_file
 from vidcap_assets.cli.job_run import JobResult, run_job
-from vidcap_assets.cli.output import Json, console, fail, is_live, print_result
+from vidcap_assets.cli.output import Json, console, fail, is_live, print_result, say
+from vidcap_assets.cli.progress import counted
+from vidcap_assets.collection.exports import ExportSet
 from vidcap_assets.collection.settings import CollectionSettings
 
 
@@ -43,31 +48,102 @@ def export(
     drop_duplicates: Annotated[
         bool, typer.Option("--drop-duplicates", help="One clip of the same content.")
     ] = False,
+    drop_near_duplicates: Annotated[
+        bool,
+        typer.Option(
+            "--no-near-duplicates",
+            help="One clip of those that show the same: coded again, resized, cropped, …",
+        ),
+    ] = False,
     formats: Annotated[
         list[ExportFormat] | None,
         typer.Option("--format", help="Besides Parquet; default: all. Can be given more than once."),
     ] = None,
     media: Annotated[bool, typer.Option("--media", help="Put the files themselves into the tars.")] = False,
+    where: Annotated[str, typer.Option(help="A condition in SQL over the columns of captioned_videos.")] = "",
+    preset: Annotated[
+        str | None,
+        typer.Option("--for", help="The files of a training tool instead: sidecar, huggingface, …"),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="With --for: folder below exports; default: the preset's name.")
+    ] = None,
+    head: Annotated[int | None, typer.Option(min=1, help="With --for: so many clips at most.")] = None,
+    shuffle: Annotated[
+        bool, typer.Option("--shuffle", help="With --for: in an order drawn by --seed.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="With --for: seed of --shuffle.")] = 0,
+    link: Annotated[
+        Link, typer.Option(help="With --for: how the files come into the export.")
+    ] = Link.SYMLINK,
+    val: Annotated[
+        float, typer.Option(min=0, max=0.999, help="With --for: share of the clips for validation.")
+    ] = 0.0,
+    captions: Annotated[
+        Captions, typer.Option(help="With --for: the text of a clip alone, or all its captions.")
+    ] = Captions.TEXT,
     as_json: Json = False,
 ) -> None:
-    """Write the training set: Parquet with a data card, CSV, Open-Sora's files, WebDataset tars."""
+    """Write the training set: Parquet with a data card, CSV, Open-Sora's files, WebDataset tars; or, with --for, the
+    files that a training tool reads.
+    """
     settings = collection_file(pin=True).settings
-    config = {
-        name: said
-        for name, said in context.params.items()
-        if said not in (None, [], ()) and said is not False and name != "as_json"
+    wanted: dict[str, Any] = {
+        field.name: said
+        for field in fields(ClipFilters)
+        if (said := context.params.get(field.name)) not in (None, [], (), "") and said is not False
     }
     if captioners:
-        config["captioners"] = captions_named(settings, captioners)
+        wanted["captioners"] = captions_named(settings, captioners)
     if required:
-        config["required"] = assets_named(settings, required)
-    result = _publish(settings, {"training_set": config})
+        wanted["required"] = assets_named(settings, required)
+    if preset is not None:
+        options = ExportSet.model_validate(
+            {"name": name or preset.replace("-", "_"), "preset": preset, "head": head, "shuffle": shuffle,
+             "seed": seed, "link": link, "val": val, "captions": captions}
+        )  # fmt: skip
+        _export_for(settings, options, wanted)
+        return
+    if formats:
+        wanted["formats"] = formats
+    result = _publish(settings, {"training_set": {**wanted, "media": media}})
     folder = Path(str(Lake(settings.home).folder("exports") / "training_set"))
     record = json.loads((folder / "export.json").read_text())
     print_result({**asdict(result), "folder": folder, **record})
     console.print(
         f"[green]✓[/green] {record['rows']} of {record['clips']} clips in [bold]{escape(str(folder))}[/bold]\n"
         f"content hash {record['content_hash'][:16]}; filters: {escape(json.dumps(record['filters']))}",
+        soft_wrap=True,
+    )
+
+
+def _export_for(settings: CollectionSettings, chosen: ExportSet, filters: dict[str, Any]) -> None:
+    from resources.warehouse import WarehouseBusyError, WarehouseEmptyError
+
+    try:
+        with counted(chosen.name, "clips") as progress:
+            made = chosen.export(
+                settings.warehouse_block.open(say),
+                Lake(settings.home).folder("exports"),
+                ClipFilters(**filters),
+                settings.demo_models,
+                progress,
+            )
+    except (
+        ValueError,
+        NothingToExportError,
+        PublicationError,
+        WarehouseBusyError,
+        WarehouseEmptyError,
+    ) as error:
+        fail(str(error))
+    print_result(made)
+    clips = " and ".join(f"{count} clips for {split}" for split, count in made.rows.items())
+    left_out = "".join(f"; left out: {count} {reason}" for reason, count in made.left_out.items())
+    news = "" if made.written else " (nothing new: what is there was left as it is)"
+    console.print(
+        f"[green]✓[/green] {clips} in [bold]{escape(str(made.folder))}[/bold]{news}{left_out}\n"
+        f"how to use it: {escape(str(made.folder / 'USE.md'))}",
         soft_wrap=True,
     )
 

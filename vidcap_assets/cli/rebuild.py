@@ -5,12 +5,11 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vidcap_assets.cli.choosing import captions_named
 from vidcap_assets.cli.in_force import collection
-from vidcap_assets.cli.output import Json, console, fail, is_live, print_result, say
-from vidcap_assets.cli.progress import duration
+from vidcap_assets.cli.output import Json, console, fail, print_result, say
+from vidcap_assets.cli.progress import counted, duration
 
 
 def rebuild(
@@ -46,20 +45,15 @@ def rebuild(
     order = captions_named(settings, prefer) if prefer else settings.text_order
     warehouse = Warehouse(settings.warehouse_block.uri, lock_timeout_s=wait, log=say)
     started = time.monotonic()
-    bar = Progress(
-        TextColumn("merging"), BarColumn(), MofNCompleteColumn(), TextColumn("shards"), TimeRemainingColumn(),
-        console=console, transient=True, disable=not is_live(console),
-    )  # fmt: skip
     try:
-        with bar:
-            task = bar.add_task("", total=None)
+        with counted("merging", "shards") as progress:
             clips = warehouse.rebuild(
                 Lake(settings.home),
                 settings.declared,
                 order,
                 strip_prefix=strip_prefix or settings.text.strip_prefix,
                 camera_sentence=camera_sentence or settings.text.camera_sentence,
-                progress=lambda done, shards: bar.update(task, completed=done, total=shards),
+                progress=progress,
             )
     except NotMaterialisedError as error:
         fail(f"{error}; start with: vidcap run SOURCE")

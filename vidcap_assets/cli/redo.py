@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -51,7 +52,7 @@ def planned_redoing(settings: CollectionSettings, annotators: Sequence[Annotator
             for one in declared:
                 assets = settings.text_order if TEXT in one.reads else settings.upstream(one)
                 recipe = found[one.asset].recipe
-                wanted.append(Wanted(type(recipe)(one.asset, recipe.settings), one.reads, tuple(assets)))
+                wanted.append(Wanted(replace(recipe, annotator=one.asset), one.reads, tuple(assets)))
     return redo_plan(lake, wanted, shards)
 
 

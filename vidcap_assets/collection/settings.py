@@ -31,6 +31,7 @@ from vidcap_assets.collection.blocks import (
     Text,
     Warehouse,
 )
+from vidcap_assets.collection.exports import ExportSet
 from vidcap_assets.collection.shards import ShardPartitions, shard_partitions
 
 # Resource keys, assets, columns and tables that are there in every collection: no annotator can be called so.
@@ -77,6 +78,10 @@ class CollectionSettings(Block):
         default=[], description="Who says something of each clip: captioners, camera motion, tags, …"
     )
     text: Text = Field(default=Text(), description="Which caption becomes the text of a clip.")
+    exports: list[ExportSet] = Field(
+        default=[],
+        description="Sets of files for training tools, each an asset: {name: wan, preset: sidecar}.",
+    )
     automation: Automation = Field(default=Automation(), description="What happens by itself.")
     shards_per_run: int = Field(
         default=8, gt=0, description="Shards at most that share a run, and so one loading of a model."
@@ -216,6 +221,9 @@ class CollectionSettings(Block):
                 for name in each.reads:
                     if name not in {PIXELS, TEXT, CAPTIONS, *(d.asset for d in declared)}:
                         yield ["annotators", place], f"it reads {name!r}, which no entry of annotators: gives"
+        for place, export in enumerate(self.exports):
+            if sentence := export.fault([one.name for one in self.exports[:place]]):
+                yield ["exports", place], sentence
         for place, name in enumerate(self.text.order):
             if caption_asset(name) not in {*captions, SOURCE_TEXT}:
                 there = ", ".join([*(asset.removeprefix("captions_") for asset in captions), SOURCE_TEXT])

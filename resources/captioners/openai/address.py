@@ -1,6 +1,8 @@
 """Where requests go, and the key, which only this and the client that is made from it ever see."""
 
+import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -9,6 +11,8 @@ from resources.annotation.outcome import AnnotatorError
 
 OPENAI_URL = "https://api.openai.com/v1"
 _LONGEST_QUOTE = 300
+# Servers of one's own take any key; "x" stands in every sentence.
+_SHORT_KEY = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,14 @@ class Address:
     key_name: str = "OPENAI_API_KEY"
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.base_url)
+        object.__setattr__(self, "base_url", _cleaned(self.base_url))
+        try:
+            parts = urlsplit(self.base_url)
+            _ = parts.port
+        except ValueError as error:
+            raise AnnotatorError(
+                f"base_url is no address ({error}): give one like {OPENAI_URL}", retryable=False
+            ) from None
         if parts.username is not None or parts.password is not None or parts.query:
             raise AnnotatorError(
                 "base_url must hold neither credentials nor a query, because logs show it: "
@@ -54,6 +65,14 @@ class Address:
         """Is it OpenAI itself?"""
         return self.host == urlsplit(OPENAI_URL).hostname
 
+    @property
+    def is_own(self) -> bool:
+        """Is it a machine of one's own: this one, one of a private network, or a name without a domain?"""
+        try:
+            return ip_address(self.host).is_private
+        except ValueError:
+            return "." not in self.host or self.host.endswith((".local", ".internal", ".localdomain", ".svc"))
+
     def require_key(self) -> None:
         """Refuse to start without a key where one is certainly needed.
 
@@ -69,6 +88,23 @@ class Address:
     def redact(self, text: str) -> str:
         """The text without the key, cut to a length fit for an error message."""
         key = self.api_key.get_secret_value()
-        text = text.replace(key, "[api key]") if key else text
+        if len(key) >= _SHORT_KEY:
+            text = text.replace(key, "[api key]")
+        elif key:
+            text = re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", "[api key]", text)
         text = " ".join(text.split())
         return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"
+
+
+def _cleaned(url: str) -> str:
+    """The address without what stands around it, and without the path of the calls below it.
+
+    Raises:
+        AnnotatorError: something inside it that no address has.
+    """
+    url = url.strip().strip("\ufeff\u200b\"'")
+    if any(char.isspace() or not char.isprintable() for char in url):
+        raise AnnotatorError(
+            f"base_url holds a blank or a line break: give an address like {OPENAI_URL}", retryable=False
+        )
+    return re.sub(r"/(?:chat/)?completions/?$|/models/?$", "", url).rstrip("/")

@@ -6,9 +6,10 @@ a record without the server's id; the job is then looked for by its token before
 
 import asyncio
 import json
+import re
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any, TypeVar
@@ -24,12 +25,13 @@ from resources.captioners.openai.endpoint import Endpoint
 from resources.captioners.openai.failures import Cause, Failure, backoff_s
 from resources.captioners.openai.live import Chunk
 from resources.captioners.openai.pricing import BATCH_DISCOUNT, Price, Usage
-from resources.captioners.openai.reply import MalformedReply, judge, read_reply
+from resources.captioners.openai.reply import ErrorReply, MalformedReply, judge, read_reply
 from resources.captioners.openai.request import CaptionRequest
 from resources.captioners.openai.sender import Patience, budget_error
 from resources.captioners.openai.spending import Spending
 
 T = TypeVar("T")
+_CUSTOM_ID = re.compile(rb'"custom_id"\s*:\s*"([0-9a-f]{32})"')
 _TOKEN_KEY = "vidcap_job"
 _ENDED = frozenset({"completed", "expired", "cancelled"})
 _CLOCK_SLACK_S = 3600
@@ -246,25 +248,37 @@ class BatchJobs:
         for file_id in (batch.error_file_id, batch.output_file_id):
             if file_id:
                 content = await self._patiently(partial(self._client.files.content, file_id))
-                answers.update(self._read_lines(content.text.splitlines(), batch.id))
+                answers.update(self._read_lines(content.content, batch.id))
         return answers
 
-    def _read_lines(self, lines: Iterable[str], batch_id: str) -> Iterator[tuple[str, Answer | ClipError]]:
-        for text in filter(str.strip, lines):
-            line = json.loads(text)
-            yield line["custom_id"], self._read_line(line, batch_id)
+    def _read_lines(self, content: bytes, batch_id: str) -> Iterator[tuple[str, Answer | ClipError]]:
+        """The answers by custom id. A line ends with a line feed, and with nothing else that Unicode calls one."""
+        for line in filter(bytes.strip, content.split(b"\n")):
+            try:
+                entry = json.loads(line)
+            except (ValueError, RecursionError):
+                entry = None
+            if isinstance(entry, Mapping) and isinstance(entry.get("custom_id"), str):
+                yield entry["custom_id"], self._read_line(entry, batch_id)
+            elif (named := _CUSTOM_ID.search(line)) is not None:
+                unreadable = f"batch job {batch_id}: its line of the answers is no JSON"
+                yield named[1].decode(), ClipError(ErrorKind.API_ERROR, unreadable)
 
     def _read_line(self, line: Mapping[str, Any], batch_id: str) -> Answer | ClipError:
-        response = line.get("response") or {}
-        if response.get("status_code") != 200:
+        response = line.get("response")
+        response = response if isinstance(response, Mapping) else {}
+        if (status := response.get("status_code")) != 200:
             failure = self._endpoint.failure_of_response(
-                response.get("status_code") or 500, response.get("body") or line.get("error")
+                status if isinstance(status, int) else 500, response.get("body") or line.get("error")
             )
-            return ClipError(failure.cause.error_kind, f"batch job {batch_id}: {failure.message}")
+            return _failed(failure, batch_id)
         try:
             reply = read_reply(response.get("body"), response.get("request_id"))
         except MalformedReply as error:
             return ClipError(ErrorKind.API_ERROR, f"batch job {batch_id}: malformed reply: {error}")
+        except ErrorReply as error:
+            failure = self._endpoint.failure_of_response(error.status, error.body)
+            return _failed(failure, batch_id)
         cost = self._cost(reply.usage)
         custom_id = line["custom_id"]
         if cost is not None and (reservation := self._reserved.pop(custom_id, None)) is not None:
@@ -297,6 +311,12 @@ class BatchJobs:
 
 def _hopeless(failure: Failure) -> AnnotatorError:
     return AnnotatorError(f"Batch API: {failure.message}", retryable=failure.cause.is_retried)
+
+
+def _failed(failure: Failure, batch_id: str) -> ClipError:
+    """The job as a whole was run, so a 403 is the clip's."""
+    kind = ErrorKind.REFUSED if failure.is_forbidden else failure.cause.error_kind
+    return ClipError(kind, f"batch job {batch_id}: {failure.message}")
 
 
 def _unanswered(batch: Any) -> ClipError:

@@ -22,6 +22,7 @@ from resources.captioners.openai.address import OPENAI_URL, Address
 from resources.captioners.openai.batch_api import BatchJobs, BatchPolicy
 from resources.captioners.openai.batch_records import JobRecords
 from resources.captioners.openai.clients import open_client
+from resources.captioners.openai.dialect import Dialect
 from resources.captioners.openai.endpoint import Endpoint
 from resources.captioners.openai.kind import OpenAI
 from resources.captioners.openai.live import Chunk, stream_live
@@ -31,6 +32,7 @@ from resources.captioners.openai.sender import Patience, Sender, budget_error
 from resources.captioners.openai.spending import Spending
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import check_frames, prompts_of, resolve_prompt
+from resources.engine.server import Server
 from resources.video.sampling import FrameRule
 
 if TYPE_CHECKING:
@@ -51,8 +53,10 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
     Args:
         settings: the entry of the collection file.
         frames: where frames come from.
-        spend_file: the run's own record of what it spent, so that a retried process goes on with the
-            same budget; ``None`` counts within this object only.
+        server: what starts the model's server, if the step is to start one.
+        spend_file: the record of what this captioner has spent in the collection, shared by all processes and
+            runs; ``None`` counts within this object only.
+        run_id: the run, for what it may spend of it.
         batch_folder: where batch jobs are remembered between runs; needed for ``batch_api``.
         log: receives the notes of a run (prices, submitted jobs).
         backoff_s: seconds before the second attempt at a clip, see `Patience`.
@@ -67,7 +71,9 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         settings: OpenAI,
         frames: "FrameReader",
         *,
+        server: Server | None = None,
         spend_file: Path | None = None,
+        run_id: str = "",
         batch_folder: UPath | Path | None = None,
         log: Callable[[str], None] = _log.info,
         backoff_s: float = 1.0,
@@ -77,7 +83,12 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         self.batch_size = settings.max_concurrency
         self._settings = settings
         self._frames = frames
-        self._address = Address(settings.base_url or OPENAI_URL, SecretStr(key.value() or ""), key.name)
+        self._server = server
+        self._address = Address(
+            server.base_url if server else settings.base_url or OPENAI_URL,
+            SecretStr("" if server else key.value() or ""),
+            key.name,
+        )
         self._prompt = settings.prompt
         self._rule = FrameRule.for_captioning(settings.num_frames)
         check_frames(settings.prompt, settings.num_frames)
@@ -85,14 +96,17 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         self._price = price_of(settings.model, prices, at_openai=self._address.is_openai)
         # An eighth more than the requests in flight, so that these go on while answers are made durable.
         self._window = settings.max_concurrency + settings.max_concurrency // 8
-        self._spending = Spending(settings.max_cost_usd, spend_file)
+        self._spending = Spending(
+            settings.max_cost_usd, spend_file, run_limit_usd=settings.max_cost_usd_per_run, run_id=run_id
+        )
         self._patience = Patience(max_attempts=settings.max_attempts, backoff_s=backoff_s)
         self._batch = _batch_policy(settings, batch_folder, batch_poll_s)
         self._decoders = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="frames")
+        self._dialect = Dialect()
         self._money_is_gone = False
         self._submitted: set[str] = set()
         self._note = log
-        if settings.max_cost_usd is not None and self._price is None:
+        if self._spending.has_limit and self._price is None:
             raise AnnotatorError(
                 f"max_cost_usd is set, but the price of '{settings.model}' at {self._address.host} is unknown: "
                 "add it to prices (dollars for a million tokens: input, output)",
@@ -112,6 +126,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
                 "short_side": self._settings.short_side,
                 "code_version": CODE_VERSION,
             },
+            frozenset({"host"}),
         )
 
     def check(self, clips: Sequence[Clip]) -> None:
@@ -124,9 +139,24 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
             return
         self._address.require_key()
         super().check(clips)
-        self._note(self.estimate(clips).line())
+        estimate = self.estimate(clips).line()
+        if self._needs_budget:
+            raise AnnotatorError(
+                f"{self._settings.name} costs money and has no budget; {estimate}: set max_cost_usd of "
+                f"{self._settings.name} in the collection file (dollars over all runs), or for this run; "
+                "nothing was sent",
+                retryable=False,
+            )
+        self._note(estimate)
         if self._price is None:
             self._note(f"the price of '{self._settings.model}' is unknown: cost_usd stays empty (see prices)")
+
+    @property
+    def _needs_budget(self) -> bool:
+        """A server of one's own without a price costs nothing."""
+        if not self._settings.paid or self._settings.max_cost_usd is not None:
+            return False
+        return not self._address.is_own if self._price is None else self._price != Price(0.0, 0.0)
 
     def estimate(self, clips: Sequence[Clip]) -> Estimate:
         """What these clips will probably cost if all of them are asked for. Sends nothing."""
@@ -175,11 +205,15 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
                 for chunk in stream_live(portal, sender, items, self._window):
                     self._money_is_gone = sender.budget_spent
                     yield chunk
+                    while self._dialect.notes:
+                        self._note(self._dialect.notes.pop(0))
 
     def close(self) -> None:
         """End the threads that read frames, and let go of the record of what was spent."""
         self._decoders.shutdown(wait=True, cancel_futures=True)
         self._spending.close()
+        if self._server is not None:
+            self._server.close()
 
     def _request(self, clip: Clip) -> CaptionRequest:
         prompt = resolve_prompt(self._prompt, clip)
@@ -187,7 +221,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
             clip.path, clip.kind, self._rule_for(clip.kind), short_side=self._settings.short_side
         )
         shown = {"frame_indices": [int(index) for index in frames.indices], **frames.details}
-        return build_request(clip.id, prompt.text, frames.images, shown, self._settings)
+        return build_request(clip, prompt.text, frames, shown, self._settings)
 
     def _rule_for(self, kind: Kind) -> FrameRule:
         return self._rule if kind is Kind.VIDEO else _ONE_FRAME
@@ -206,14 +240,26 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         async with open_client(self._address, self._settings.timeout_s) as client:
             yield (
                 client,
-                Endpoint(client, self._address, self._settings.model, self._settings.timeout_s),
+                Endpoint(
+                    client,
+                    self._address,
+                    self._settings.model,
+                    self._settings.timeout_s,
+                    self._dialect,
+                    self._server,
+                ),
             )
 
     @asynccontextmanager
     async def _sender(self) -> AsyncIterator[Sender]:
         async with self._endpoint() as (_, endpoint):
             yield Sender(
-                endpoint, self._settings.max_concurrency, self._spending, self._price, self._patience
+                endpoint,
+                self._settings.max_concurrency,
+                self._spending,
+                self._price,
+                self._patience,
+                self._dialect,
             )
 
     @asynccontextmanager

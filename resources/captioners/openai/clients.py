@@ -1,13 +1,15 @@
 """The ``openai`` client that carries the requests."""
 
 import functools
-import importlib
+import importlib.util
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from resources.annotation.outcome import AnnotatorError
 from resources.captioners.openai.address import Address
 
 if TYPE_CHECKING:
@@ -20,9 +22,13 @@ async def open_client(address: Address, timeout_s: float) -> "AsyncIterator[Asyn
 
     It carries requests by aiohttp, which takes half the processor time of its default: the default looks at
     every open connection for every request, and with 64 of them that costs as much as all the rest.
+
+    Raises:
+        AnnotatorError: the environment names a proxy that cannot be used.
     """
     import openai
 
+    _check_proxy()
     async with openai.AsyncOpenAI(
         api_key=address.api_key.get_secret_value() or "none",
         base_url=address.base_url,
@@ -31,6 +37,18 @@ async def open_client(address: Address, timeout_s: float) -> "AsyncIterator[Asyn
         http_client=openai.DefaultAioHttpClient(verify=_certificates()),
     ) as client:
         yield client
+
+
+def _check_proxy() -> None:
+    for name in ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"):
+        for variable in (name, name.lower()):
+            is_socks = os.environ.get(variable, "").startswith("socks")
+            if is_socks and importlib.util.find_spec("socksio") is None:
+                raise AnnotatorError(
+                    f"{variable} names a SOCKS proxy, for which the package socksio is missing: "
+                    "pip install socksio, or unset it",
+                    retryable=False,
+                )
 
 
 def response_type() -> type:

@@ -3,21 +3,27 @@
 import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from resources.captioners.openai.address import Address
 from resources.captioners.openai.clients import response_type
+from resources.captioners.openai.dialect import Dialect
 from resources.captioners.openai.failures import (
     Cause,
     Failure,
     cause_of_status,
     error_code,
+    error_in,
     fatal_sentence,
     retry_after_s,
 )
-from resources.captioners.openai.reply import MalformedReply, Reply, read_reply
+from resources.captioners.openai.reply import ErrorReply, MalformedReply, Reply, read_reply
+from resources.captioners.openai.streamed import completion_of, is_streamed
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
+
+    from resources.engine.server import Server
 
 
 class Endpoint:
@@ -25,31 +31,74 @@ class Endpoint:
 
     Args:
         client: from `open_client`.
+        dialect: what this server takes; learns from what it refuses.
         timeout_s: seconds for a whole attempt, from sending to the last byte.
+        server: what starts the server, if it is to be started; it is asked by its own name for the model.
     """
 
-    def __init__(self, client: "AsyncOpenAI", address: Address, model: str, timeout_s: float) -> None:
+    def __init__(
+        self,
+        client: "AsyncOpenAI",
+        address: Address,
+        model: str,
+        timeout_s: float,
+        dialect: Dialect,
+        server: "Server | None" = None,
+    ) -> None:
         self._client = client
         self._address = address
         self._model = model
         self._timeout_s = timeout_s
+        self._dialect = dialect
+        self._server = server
+        self._served_name: str | None = None
         self._response_type = response_type()
 
     async def ask(self, body: Mapping[str, Any], trace_id: str) -> Reply | Failure:
-        """One attempt. ``trace_id`` is sent along, so that a lost request can be found at the server."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                response: Any = await self._client.post(
-                    "/chat/completions",
-                    body=body,
-                    cast_to=self._response_type,
-                    options={"headers": {"X-Client-Request-Id": trace_id}},
-                )
-        except Exception as error:
-            if (failure := self.failure_of(error)) is None:
-                raise
-            return failure
-        return self._read(response)
+        """One attempt. ``trace_id`` is sent along, so that a lost request can be found at the server.
+
+        A field that the server refuses to know is left out or renamed, and the request sent again at once.
+
+        Raises:
+            AnnotatorError: the server that was to be started does not run.
+        """
+        if self._server is not None:
+            body = {**body, "model": await self._ready(self._server)}
+        # What a header can carry: an id may hold any letter, and a line break.
+        headers = {"X-Client-Request-Id": quote(trace_id, safe="")[-512:]}
+        while True:
+            spoken = self._dialect.spoken(body)
+            try:
+                async with asyncio.timeout(self._timeout_s):
+                    response: Any = await self._client.post(
+                        "/chat/completions",
+                        body=spoken,
+                        cast_to=self._response_type,
+                        options={"headers": headers},
+                    )
+            except Exception as error:
+                if self._has_learnt(error, spoken):
+                    continue
+                if (failure := self.failure_of(error)) is None:
+                    raise
+                if failure.cause in (Cause.UNREACHABLE, Cause.DROPPED):
+                    self._served_name = None  # the next attempt looks after the server first
+                return failure
+            return self._read(response)
+
+    def _has_learnt(self, error: Exception, sent: Mapping[str, Any]) -> bool:
+        import openai
+
+        if not isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
+            return False
+        return self._dialect.learn(error.response.text, error_in(error.body).get("param"), sent)
+
+    async def _ready(self, server: "Server") -> str:
+        """The served model's name, once its server is ready; started where it is not there, or no longer."""
+        if not server.is_up or self._served_name is None:
+            await asyncio.to_thread(server.start)
+            self._served_name = await asyncio.to_thread(server.model_name)
+        return self._served_name
 
     def failure_of(self, error: Exception) -> Failure | None:
         """What an exception of the client means; ``None`` for one that is not about the server."""
@@ -66,30 +115,40 @@ class Endpoint:
             return Failure(Cause.TIMEOUT, f"no answer from {self._address.host} within {self._timeout_s:g} s")
         if isinstance(network, openai.APIConnectionError | aiohttp.ClientError):
             return Failure(Cause.DROPPED, f"{self._address.host}: {said}")
+        if isinstance(network, openai.APIError):
+            return Failure(Cause.MALFORMED, f"{self._address.host}: {said}")
         return None
 
     def _read(self, response: Any) -> Reply | Failure:
+        request_id = response.headers.get("x-request-id")
         try:
-            return read_reply(response.json(), response.headers.get("x-request-id"))
+            is_stream = is_streamed(response.headers.get("content-type", ""), response.content)
+            return read_reply(completion_of(response.content) if is_stream else response.json(), request_id)
         except MalformedReply as error:
             return Failure(Cause.MALFORMED, self._address.redact(str(error)), usage=error.usage)
-        except ValueError:
+        except ErrorReply as error:
+            return self.failure_of_response(error.status, error.body, response)
+        except (ValueError, RecursionError):
             return Failure(Cause.MALFORMED, f"the reply is no JSON: {self._address.redact(response.text)}")
 
     def failure_of_response(self, status: int, body: object, response: Any = None) -> Failure:
         """The failure that an error status stands for; ``body`` is the parsed error body, if it was JSON."""
         code = error_code(body)
-        cause = cause_of_status(status, code)
-        said = self._address.redact(_message_in(body) or (response.text if response is not None else ""))
+        text = response.text if response is not None else ""
+        cause = cause_of_status(status, code, f"{body or ''} {text}")
+        said = self._address.redact(_message_in(body) or text)
+        sentence = f"{self._address.host} answered {status}: {said}"
         if cause is Cause.FATAL:
-            return Failure(
-                cause,
-                fatal_sentence(status, code, self._model, self._address.host, self._address.key_name, said),
+            sentence = fatal_sentence(
+                status, code, self._model, self._address.host, self._address.key_name, said
             )
-        headers = (
-            {name.lower(): value for name, value in response.headers.items()} if response is not None else {}
+        headers = response.headers if response is not None else {}
+        return Failure(
+            cause,
+            sentence,
+            retry_after_s({name.lower(): value for name, value in headers.items()}),
+            is_forbidden=status == 403 and cause is Cause.FATAL,
         )
-        return Failure(cause, f"{self._address.host} answered {status}: {said}", retry_after_s(headers))
 
 
 def _network_error(error: BaseException) -> BaseException:
@@ -103,8 +162,6 @@ def _network_error(error: BaseException) -> BaseException:
 
 
 def _message_in(body: object) -> str:
-    if not isinstance(body, Mapping):
-        return ""
-    inner = body.get("error")
-    error = inner if isinstance(inner, Mapping) else body
+    error = error_in(body)
+    inner = body.get("error") if isinstance(body, Mapping) else None
     return str(error.get("message") or inner or "")

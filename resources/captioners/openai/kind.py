@@ -1,20 +1,20 @@
 """The entry ``{kind: openai}`` of a collection file."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from resources.annotation.annotator import Annotator
 from resources.annotation.declaration import Scene
 from resources.annotation.outcome import AnnotatorError
-from resources.annotation.secret import Secret
 from resources.captioners.kinds import Captioner
 from resources.captioners.openai.pricing import Detail, Price
+from resources.engine.settings import ServedModel
 
 ImageFormat = Literal["jpeg", "png"]
 
 
-class OpenAI(Captioner):
+class OpenAI(ServedModel, Captioner):
     """Captions by a server that speaks the OpenAI API: OpenAI itself, vLLM, SGLang, transformers serve."""
 
     pool: ClassVar[str | None] = "openai"
@@ -23,15 +23,23 @@ class OpenAI(Captioner):
     kind: Literal["openai"] = "openai"
     model: str = Field(default="gpt-4o", description="The model's name at the server.")
     base_url: str | None = Field(
-        default=None, description="The server, https://host/v1, without credentials; default: OpenAI."
-    )
-    api_key: Secret = Field(
-        default=Secret("OPENAI_API_KEY"),
-        description="The environment variable with the key, as '{{ env.NAME }}', never the key itself. "
-        "Servers of your own may need none.",
+        default=None,
+        description="A server that is there, https://host/v1, without credentials; default: OpenAI.",
     )
     num_frames: int = Field(
         default=3, gt=0, description="Frames a clip, sent in time order; an image is one frame."
+    )
+    revision: str | None = Field(
+        default=None,
+        description="Which weights the server has, where the name does not tell; another one redoes the captions.",
+    )
+    sampling: dict[str, Any] = Field(
+        default={"temperature": 0},
+        description="Fields of the request that choose the words: temperature, top_p, seed, …; nothing else is sent. "
+        "Reasoning models get no temperature unless it is named here.",
+    )
+    extra_body: dict[str, Any] = Field(
+        default={}, description="Further fields of the request, for servers that know them."
     )
     prompt: str = Field(
         default="auto",
@@ -42,7 +50,11 @@ class OpenAI(Captioner):
     max_cost_usd: float | None = Field(
         default=None,
         ge=0,
-        description="Dollars that a run may spend; the rest is left to do. Needs a price for the model.",
+        description="Dollars that this captioner may spend in this collection, over all runs until it is raised; the "
+        "rest is left to do. Needs a price for the model. What costs money does not run without it.",
+    )
+    max_cost_usd_per_run: float | None = Field(
+        default=None, ge=0, description="Dollars of it that one run may spend."
     )
     prices: dict[str, dict[str, float]] = Field(
         default={},
@@ -54,6 +66,11 @@ class OpenAI(Captioner):
     )
     short_side: int = Field(
         default=512, gt=0, description="Frames with a longer shorter side are resized to it (pixels)."
+    )
+    send: Literal["images", "video"] = Field(
+        default="images",
+        description="How the frames of a video are shown: images, or as one video with the time of each frame, as "
+        "vLLM takes it (frames are JPEGs then).",
     )
     image_format: ImageFormat = Field(
         default="jpeg", description="How frames are sent: jpeg, or png, which loses nothing and is larger."
@@ -80,12 +97,34 @@ class OpenAI(Captioner):
             Price(**price)
         return prices
 
+    @field_validator("sampling", "extra_body")
+    @classmethod
+    def _is_its_own(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        if taken := fields.keys() & {
+            "model",
+            "messages",
+            "max_tokens",
+            "max_completion_tokens",
+            "stream",
+            "n",
+        }:
+            raise ValueError(f"{', '.join(sorted(taken))} cannot be set here")
+        return fields
+
+    @model_validator(mode="after")
+    def _costs_money_at_openai(self) -> Self:
+        if "paid" not in self.model_fields_set:
+            object.__setattr__(self, "paid", self.base_url is None and self.serve is None)
+        return self
+
     def missing(self) -> str | None:
-        """Nothing: a key that is absent is told when it is needed."""
-        return None
+        """The model of a server that is to be started; a key that is absent is told when it is needed."""
+        if self.serve is None or self.model != type(self).model_fields["model"].default:
+            return None
+        return f"{self.name}: serve starts a server for a model, and none is named; set model"
 
     def captioner(self, scene: Scene) -> Annotator:
-        """The captioner; what this run has spent is kept below the home, retries included.
+        """The captioner; what it has spent is kept below the home, over all runs.
 
         Raises:
             AnnotatorError: a budget that the processes of the run cannot share.
@@ -93,16 +132,19 @@ class OpenAI(Captioner):
         from resources.captioners.openai.captioner import OpenAICaptioner
 
         journal = scene.lake.local("journal")
-        if journal is None and self.max_cost_usd is not None:
+        has_budget = self.max_cost_usd is not None or self.max_cost_usd_per_run is not None
+        if journal is None and has_budget:
             raise AnnotatorError(
-                "max_cost_usd needs a home on a file system, where the processes of a run share the record "
-                "of what it spent; nothing was sent",
+                "max_cost_usd needs a home on a file system, where all runs share the record of what was spent; "
+                "nothing was sent",
                 retryable=False,
             )
         return OpenAICaptioner(
             self,
             scene.frames,
-            spend_file=journal / "spend" / f"{scene.run_id}.json" if journal else None,
+            server=self.server(self.model, scene),
+            spend_file=journal / "spend" / f"{self.step}.sqlite" if journal and has_budget else None,
+            run_id=scene.run_id,
             batch_folder=scene.lake.folder("journal") / "openai_batches",
             log=scene.log,
         )

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from anyio.from_thread import BlockingPortal
 
-from resources.annotation.outcome import Answer, ClipError
+from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind
 from resources.annotation.prefetch import Prepared
 from resources.captioners.openai.sender import Sender, Stopped
 
@@ -40,6 +40,10 @@ class LiveRequests:
             request = item.payload.result() if is_made else await asyncio.wrap_future(item.payload)
         except ClipError as error:
             return error
+        except AnnotatorError:
+            raise
+        except Exception as error:  # noqa: BLE001 - becomes this clip's recorded failure
+            return ClipError(ErrorKind.INTERNAL, f"preparing: {type(error).__name__}: {error}")
         return await self._sender.caption(request)
 
     def _arrive(self, task: asyncio.Task[Answer | ClipError]) -> None:

@@ -2,15 +2,17 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind
+from resources.captioners.openai.dialect import Dialect
 from resources.captioners.openai.endpoint import Endpoint
 from resources.captioners.openai.failures import Cause, Failure, backoff_s
 from resources.captioners.openai.pricing import Price, Usage
-from resources.captioners.openai.reply import Reply, judge
+from resources.captioners.openai.reply import Judging, Reply, judge
 from resources.captioners.openai.request import CaptionRequest
 from resources.captioners.openai.spending import Spending
+from resources.words import judgement
 
 _BROKEN_AFTER = 8
 
@@ -55,6 +57,8 @@ class Sender:
         spending: Spending,
         price: Price | None,
         patience: Patience,
+        dialect: Dialect,
+        judging: Judging = judgement.judge,
     ) -> None:
         self.why_stopped: AnnotatorError | None = None
         self.budget_spent = False
@@ -64,9 +68,12 @@ class Sender:
         self._spending = spending
         self._price = price
         self._patience = patience
+        self._dialect = dialect
+        self._judging = judging
+        self._has_answered = False
         self._failed_in_a_row = 0
         self._bound_factor = 1.0
-        self._measured = spending.limit_usd is None
+        self._measured = not spending.has_limit
         self._first = asyncio.Lock()
         self._settled = asyncio.Condition()
 
@@ -91,8 +98,13 @@ class Sender:
             if isinstance(result, Reply):
                 self._failed_in_a_row = 0
                 cost = self._cost(result.usage)
-                return judge(result, seconds, cost, {**request.details, "attempts": failed + 1})
+                shown = {**request.details, "attempts": failed + 1}
+                if self._dialect.without:
+                    shown["sent_without"] = self._dialect.without
+                return judge(result, seconds, cost, shown, self._judging)
             failed += 1
+            if result.is_forbidden and await self._answers_others():
+                result = replace(result, cause=Cause.FORBIDDEN)
             billed += result.cause.may_be_billed
             if result.cause is Cause.FATAL or (result.retry_after_s or 0) > self._patience.max_wait_s:
                 self._stop(result)
@@ -110,6 +122,12 @@ class Sender:
                     return await self._paid_attempt(request, number)
         return await self._paid_attempt(request, number)
 
+    async def _answers_others(self) -> bool:
+        """Has the server answered a clip, at the latest one of those that it is busy with now?"""
+        async with self._settled:
+            await self._settled.wait_for(lambda: self._has_answered or not self.in_flight)
+        return self._has_answered
+
     async def _paid_attempt(self, request: CaptionRequest, number: int) -> tuple[Reply | Failure, float]:
         largest = self._largest_cost(request)
         reservation = await self._reserve(largest)
@@ -120,13 +138,13 @@ class Sender:
         charged = largest
         self.in_flight.add(request.clip_id)
         try:
-            result = await self._endpoint.ask(request.body, f"{request.clip_id}-{number}"[:512])
+            result = await self._endpoint.ask(request.body, f"{request.clip_id}-{number}")
             charged = self._charged(result, largest)
         finally:
             self.in_flight.discard(request.clip_id)
             await self._settle(reservation, charged)
         if isinstance(result, Reply):
-            self._measured = True
+            self._measured = self._has_answered = True
             if result.usage is not None:
                 self._bound_factor = max(
                     self._bound_factor, result.usage.tokens_in / request.size.bound.tokens_in
@@ -148,8 +166,8 @@ class Sender:
     async def _settle(self, reservation: str | None, usd: float) -> None:
         if reservation is not None:
             self._spending.settle(reservation, usd)
-            async with self._settled:
-                self._settled.notify_all()
+        async with self._settled:
+            self._settled.notify_all()
 
     def _largest_cost(self, request: CaptionRequest) -> float:
         bound = request.size.bound
@@ -192,8 +210,4 @@ class Sender:
 
 def budget_error(spending: Spending) -> ClipError:
     """The outcome of a clip that there was no money left for."""
-    return ClipError(
-        ErrorKind.BUDGET,
-        f"max_cost_usd of ${spending.limit_usd} would be passed "
-        f"(${spending.committed_usd:.4f} spent or reserved); left for a later run",
-    )
+    return ClipError(ErrorKind.BUDGET, f"{spending.state()} would be passed; left for a later run")

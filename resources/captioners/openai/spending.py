@@ -1,44 +1,56 @@
-"""What a run has spent and what it has promised to spend, kept in a file that survives the process."""
+"""What a captioner has spent and what it has promised to spend, kept in a file that survives the process."""
 
-import fcntl
-import json
-import os
+import sqlite3
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
-from io import FileIO
 from pathlib import Path
+
+_WAIT_S = 60.0
 
 
 class Spending:
-    """Money of one run, never more than its limit.
+    """Money of one captioner of one collection, never more than its limits.
 
     Before a request its largest possible cost is reserved; afterwards the reservation is replaced by the
-    real cost. With a ``file``, several processes of one run share the limit, and a process that is killed
+    real cost. With a ``file``, all processes and runs share the limit, and a process that is killed
     leaves its open reservations behind: those requests may have been paid, so they count as spent.
 
-    The file holds one JSON line for each event (``reserve``, ``settle``). Lines reach the operating system
-    before the request is sent, so they outlive a killed process, though not a power cut.
+    The file is an SQLite database with one sum a run. A reservation reaches the operating system before the request
+    is sent, so it outlives a killed process, though not a power cut.
 
     Args:
-        limit_usd: the most that may be spent, ``None`` for no limit.
-        file: the run's record; two runs must not share one. ``None`` keeps the record in memory.
+        limit_usd: the most that may be spent over all runs, ``None`` for no limit.
+        file: the captioner's record; ``None`` keeps the record in memory.
+        run_limit_usd: the most that this run may spend.
+        run_id: the run.
     """
 
-    def __init__(self, limit_usd: float | None, file: Path | None = None) -> None:
-        if limit_usd is not None and not limit_usd >= 0:
-            raise ValueError(f"max_cost_usd must be at least 0, not {limit_usd}")
+    def __init__(
+        self,
+        limit_usd: float | None,
+        file: Path | None = None,
+        *,
+        run_limit_usd: float | None = None,
+        run_id: str = "",
+    ) -> None:
+        for name, limit in (("max_cost_usd", limit_usd), ("max_cost_usd_per_run", run_limit_usd)):
+            if limit is not None and not limit >= 0:
+                raise ValueError(f"{name} must be at least 0, not {limit}")
         self.limit_usd = limit_usd
-        self._read_to = 0
-        self._amounts: dict[str, float] = {}
-        self._total = 0.0
-        self._mine: set[str] = set()
+        self.run_limit_usd = run_limit_usd
+        self._run_id = run_id
         self._file = file
-        self._open: FileIO | None = None
+        self._open: sqlite3.Connection | None = None
+        self._mine: dict[str, float] = {}
+        self._total = self._of_run = 0.0
+
+    @property
+    def has_limit(self) -> bool:
+        """Is there a limit at all?"""
+        return self.limit_usd is not None or self.run_limit_usd is not None
 
     @property
     def committed_usd(self) -> float:
-        """Spent plus reserved, by every process of the run, as far as this one has read."""
+        """Spent plus reserved, by every process and run, as far as this one has read."""
         return self._total
 
     @property
@@ -47,20 +59,37 @@ class Spending:
         return bool(self._mine)
 
     def reserve(self, usd: float) -> str | None:
-        """Set ``usd`` aside; the reservation's id, or ``None`` where the limit would be passed."""
-        with self._synchronised():
-            if self.limit_usd is not None and self.committed_usd + usd > self.limit_usd:
+        """Set ``usd`` aside; the reservation's id, or ``None`` where a limit would be passed."""
+        with self._record() as record:
+            record.execute("BEGIN IMMEDIATE")
+            self._read(record)
+            over_all = self.limit_usd is not None and self._total + usd > self.limit_usd
+            if over_all or (self.run_limit_usd is not None and self._of_run + usd > self.run_limit_usd):
                 return None
-            reservation = uuid.uuid4().hex
-            self._write("reserve", reservation, usd)
-            self._mine.add(reservation)
-            return reservation
+            self._add(record, usd)
+        reservation = uuid.uuid4().hex
+        self._mine[reservation] = usd
+        return reservation
 
     def settle(self, reservation: str, usd: float) -> None:
         """Replace a reservation by what was really paid (0 where the request cost nothing)."""
-        with self._synchronised():
-            self._write("settle", reservation, usd)
-            self._mine.discard(reservation)
+        with self._record() as record:
+            record.execute("BEGIN IMMEDIATE")
+            self._read(record)
+            self._add(record, usd - self._mine.pop(reservation))
+
+    def state(self) -> str:
+        """The limits and what of them is gone, for a message."""
+        limits = []
+        if self.limit_usd is not None:
+            limits.append(
+                f"max_cost_usd of ${self.limit_usd:g} (${self._total:.4f} spent or reserved over all runs)"
+            )
+        if self.run_limit_usd is not None:
+            limits.append(
+                f"max_cost_usd_per_run of ${self.run_limit_usd:g} (${self._of_run:.4f} spent or reserved by this run)"
+            )
+        return " or ".join(limits)
 
     def close(self) -> None:
         """Let go of the file. Open reservations stay in it as spent."""
@@ -68,54 +97,26 @@ class Spending:
             self._open.close()
             self._open = None
 
-    @contextmanager
-    def _synchronised(self) -> Iterator[None]:
-        """Hold the record's lock, which goes with the process, after reading what others wrote to it."""
-        if (record := self._record()) is None:
-            yield
-            return
-        fcntl.flock(record, fcntl.LOCK_EX)
-        try:
-            self._read_others(record)
-            yield
-        finally:
-            fcntl.flock(record, fcntl.LOCK_UN)
-
-    def _record(self) -> FileIO | None:
-        if self._open is None and self._file is not None:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            self._open = FileIO(self._file, "a+")
+    def _record(self) -> sqlite3.Connection:
+        if self._open is None:
+            if self._file is not None:
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+            # Captioners settle on the thread of their event loop and are closed on another.
+            self._open = sqlite3.connect(
+                self._file or ":memory:", timeout=_WAIT_S, isolation_level=None, check_same_thread=False
+            )
+            self._open.execute("PRAGMA synchronous = OFF")
+            self._open.execute("CREATE TABLE IF NOT EXISTS spent (run TEXT PRIMARY KEY, usd REAL NOT NULL)")
         return self._open
 
-    def _read_others(self, record: FileIO) -> None:
-        if os.fstat(record.fileno()).st_size == self._read_to:
-            return
-        record.seek(self._read_to)
-        new = record.readall()
-        for line in new.splitlines():
-            if (amount := _amount(line)) is not None:
-                self._apply(*amount)
-        self._read_to += len(new)
+    def _read(self, record: sqlite3.Connection) -> None:
+        sums = dict(record.execute("SELECT run, usd FROM spent"))
+        self._total, self._of_run = sum(sums.values()), sums.get(self._run_id, 0.0)
 
-    def _write(self, event: str, reservation: str, usd: float) -> None:
-        if (record := self._record()) is not None:
-            # The leading newline ends a line that a full disk may have cut short.
-            line = b"\n" + json.dumps({"event": event, "id": reservation, "usd": usd}).encode()
-            while line:
-                written = record.write(line)
-                self._read_to += written
-                line = line[written:]
-        self._apply(reservation, usd)
-
-    def _apply(self, reservation: str, usd: float) -> None:
-        self._total += usd - self._amounts.get(reservation, 0.0)
-        self._amounts[reservation] = usd
-
-
-def _amount(line: bytes) -> tuple[str, float] | None:
-    """Reservation and dollars of one line; ``None`` if empty or cut short (that request was never sent)."""
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return None
-    return event["id"], float(event["usd"])
+    def _add(self, record: sqlite3.Connection, usd: float) -> None:
+        record.execute(
+            "INSERT INTO spent VALUES (?, ?) ON CONFLICT (run) DO UPDATE SET usd = usd + excluded.usd",
+            (self._run_id, usd),
+        )
+        self._total += usd
+        self._of_run += usd

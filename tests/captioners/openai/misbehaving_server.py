@@ -71,6 +71,8 @@ class MisbehavingServer:
     default: Act = field(default_factory=Act)
     latency_s: Callable[[int], float] = lambda number: 0.0
     script: dict[int, list[Act]] = field(default_factory=dict)
+    refuse: Callable[[dict[str, Any]], Act | None] = lambda body: None
+    raw_lines: bool = False
     batch_script: list[str] = field(default_factory=list)
     received: list[tuple[float, int]] = field(default_factory=list)
     charged: Counter[int] = field(default_factory=Counter)
@@ -137,6 +139,7 @@ class MisbehavingServer:
         self.most_in_flight = max(self.most_in_flight, self._in_flight)
         acts = self.script.get(number, [])
         act = acts[self._attempts[number] - 1] if self._attempts[number] <= len(acts) else self.default
+        act = self.refuse(body) or act
         try:
             await asyncio.sleep(act.stall_s or self.latency_s(number))
             is_good = act.status == 200 and act.body is None and not act.drop
@@ -197,7 +200,9 @@ class MisbehavingServer:
                 answer = _completion(line["body"], act) if act.body is None else act.body
                 response = {"status_code": act.status, "request_id": f"req_{number}", "body": answer}
                 entry = {"custom_id": line["custom_id"], "response": response, "error": None}
-                (good if act.status == 200 else bad).append(json.dumps(entry))
+                (good if act.status == 200 else bad).append(
+                    json.dumps(entry, ensure_ascii=not self.raw_lines)
+                )
                 self.charged[number] += act.status == 200
             batch["status"] = status
             batch["output_file_id"] = self._keep("\n".join(good).encode()) if good else None

@@ -172,3 +172,26 @@ def test_a_budget_limits_what_is_submitted(server, batched, run):
 def test_batch_api_needs_a_folder(captioner):
     with pytest.raises(AnnotatorError, match="batch_folder"):
         captioner(batch_api=True)
+
+
+@pytest.mark.parametrize("letter", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1e", "💥"])
+def test_an_answer_with_any_letter_is_collected(server, batched, run, letter):
+    server.script = {1: [Act(message={"content": f"A red{letter}ball"})]}
+    server.raw_lines = True
+    with pytest.raises(BatchPending):
+        run(batched(), clips(3))
+    server.end_batches()
+    assert values(run(batched(), clips(3))) == {"c0": "clip 0", "c1": f"A red{letter}ball", "c2": "clip 2"}
+
+
+def test_a_line_that_cannot_be_read_fails_its_own_clip(server, batched, run):
+    with pytest.raises(BatchPending):
+        run(batched(), clips(3))
+    server.end_batches()
+    name = server.batches["batch_0"]["output_file_id"]
+    lines = server.files[name].splitlines()
+    server.files[name] = b"\n".join([lines[0][:-40], b"[1]", lines[1], b"", lines[2], b"\xff\xfe"])
+    got = values(run(batched(), clips(3)))
+    failed = [name for name, value in got.items() if value == "api_error"]
+    assert len(failed) == 1
+    assert all(value == f"clip {name[1:]}" for name, value in got.items() if name not in failed)

@@ -1,6 +1,5 @@
 """max_cost_usd: never passed, shared by the processes of a run, and what is left is left to do."""
 
-import json
 import threading
 
 import pytest
@@ -8,6 +7,7 @@ from misbehaving_server import Act
 from numbered_clips import NumberedFrames, clips
 
 from resources.annotation.outcome import AnnotatorError
+from resources.captioners.openai.kind import OpenAI
 from resources.captioners.openai.spending import Spending
 
 COST = (100 * 10 + 20 * 100) / 1e6
@@ -65,6 +65,46 @@ def test_a_retried_process_of_the_same_run_goes_on_with_the_same_budget(server, 
     assert server.charged.total() * COST <= 0.2
 
 
+def test_the_budget_holds_over_all_runs_until_it_is_raised(server, captioner, run, tmp_path):
+    """A hundred shards in thirteen runs: what all of them spend is at most the budget of the collection."""
+    record = tmp_path / "spend.sqlite"
+    for number in range(13):
+        annotator = captioner(max_cost_usd=0.5, spend_file=record, run_id=f"run-{number}")
+        run(annotator, clips(20, start=20 * number), run_id=f"run-{number}")
+        assert server.charged.total() * COST <= 0.5
+    assert server.charged.total() * COST > 0.5 - 0.07
+    raised = captioner(max_cost_usd=0.8, spend_file=record, run_id="raised")
+    run(raised, clips(260), run_id="raised")
+    assert 0.5 < server.charged.total() * COST <= 0.8
+
+
+def test_a_run_may_have_a_part_of_the_budget(server, captioner, run, tmp_path):
+    record = tmp_path / "spend.sqlite"
+    for number in range(3):
+        annotator = captioner(
+            max_cost_usd=10, max_cost_usd_per_run=0.2, spend_file=record, run_id=f"run-{number}"
+        )
+        run(annotator, clips(300), run_id=f"run-{number}")
+        assert server.charged.total() * COST <= 0.2 * (number + 1)
+    assert server.charged.total() * COST > 0.3
+
+
+@pytest.mark.parametrize("changes", [{"paid": True}, {"paid": True, "max_cost_usd_per_run": 1.0}])
+def test_what_costs_money_does_not_run_without_a_budget(server, captioner, run, changes):
+    with pytest.raises(
+        AnnotatorError, match=r"has no budget; estimate .* 5 clips.*set max_cost_usd"
+    ) as refused:
+        run(captioner(**changes), clips(5))
+    assert not refused.value.retryable
+    assert not server.received
+
+
+def test_openai_itself_costs_money_and_a_server_of_ones_own_does_not():
+    assert OpenAI(name="a").paid
+    assert not OpenAI(name="a", base_url="http://localhost:8000/v1").paid
+    assert OpenAI(name="a", base_url="https://router.example/v1", paid=True).paid
+
+
 def test_a_model_without_a_price_cannot_have_a_budget(captioner):
     with pytest.raises(AnnotatorError, match=r"price of 'other' at 127\.0\.0\.1 is unknown"):
         captioner(model="other", max_cost_usd=1.0)
@@ -119,17 +159,6 @@ def test_the_reservations_of_a_killed_process_count_as_spent(tmp_path):
     Spending(1.0, tmp_path / "spend").reserve(0.9)
     assert Spending(1.0, tmp_path / "spend").reserve(0.2) is None
     assert Spending(1.0, tmp_path / "spend").reserve(0.1) is not None
-
-
-def test_a_line_cut_short_by_a_full_disk_is_skipped(tmp_path):
-    record = tmp_path / "spend"
-    Spending(1.0, record).reserve(0.5)
-    with open(record, "ab") as file:
-        file.write(b'\n{"event": "reser')
-    spending = Spending(1.0, record)
-    assert spending.reserve(0.4) is not None
-    assert spending.committed_usd == pytest.approx(0.9)
-    assert json.loads(record.read_bytes().splitlines()[-1])["usd"] == 0.4
 
 
 @pytest.mark.parametrize("limit", [-1.0, float("nan")])

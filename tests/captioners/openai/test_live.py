@@ -43,7 +43,11 @@ def test_every_answer_says_what_it_cost_and_where_it_came_from(server, captioner
         assert part in row["details"]
     assert row["value"] == "clip 0 0 0"
     body = server.bodies[0]
-    assert (body["temperature"], body["max_tokens"], body["seed"]) == (0.0, 300, 0)
+    assert {name: value for name, value in body.items() if name != "messages"} == {
+        "model": "test-model",
+        "max_tokens": 300,
+        "temperature": 0,
+    }
     assert [part["type"] for part in body["messages"][0]["content"]] == ["image_url"] * 3 + ["text"]
     assert body["messages"][0]["content"][0]["image_url"]["url"].startswith("data:image/jpeg;base64,")
 

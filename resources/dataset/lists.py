@@ -1,0 +1,76 @@
+"""The list files of an export, written row by row."""
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from resources.dataset.presets import Columns, Form, Listing
+
+_ROWS_A_GROUP = 10_000
+
+
+class ListFile:
+    """One list; memory does not grow with it."""
+
+    def __init__(self, path: Path, listing: Listing) -> None:
+        self._path, self._listing, self._rows = path, listing, 0
+        self._pending: list[dict[str, Any]] = []
+        self._parquet: pq.ParquetWriter | None = None
+        self._file = open(path, "w", encoding="utf-8", newline="")  # noqa: SIM115 (closed by close)
+        if listing.form is Form.CSV:
+            self._csv = csv.DictWriter(self._file, list(listing.columns), lineterminator="\n")
+            self._csv.writeheader()
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Add a clip, with the columns of ours that the list names."""
+        form, values = self._listing.form, _named(self._listing.columns, row)
+        if form is Form.CSV:
+            self._csv.writerow(values)
+        elif form is Form.LINES:
+            self._file.write(" ".join(str(values[""]).split()) + "\n")
+        elif form is Form.JSONL:
+            self._file.write(_json(values) + "\n")
+        elif form is Form.JSON:
+            self._file.write(f"{',' if self._rows else '['}\n{_json(values)}")
+        elif form is Form.BY_NAME:
+            self._file.write(f"{',' if self._rows else '{'}\n{_json(row['name'])}: {_json(values[''])}")
+        else:
+            self._pending.append(values)
+            if len(self._pending) == _ROWS_A_GROUP:
+                self._flush()
+        self._rows += 1
+
+    def close(self) -> None:
+        """Write what is left, and close."""
+        if self._listing.form is Form.JSON:
+            self._file.write("\n]\n" if self._rows else "[]\n")
+        elif self._listing.form is Form.BY_NAME:
+            self._file.write("\n}\n" if self._rows else "{}\n")
+        self._file.close()
+        if self._listing.form is Form.PARQUET:
+            self._flush()
+            assert self._parquet is not None
+            self._parquet.close()
+
+    def _flush(self) -> None:
+        if self._parquet is None:
+            table = pa.Table.from_pylist(self._pending)
+            self._parquet = pq.ParquetWriter(self._path, table.schema, compression="zstd")
+        self._parquet.write_table(pa.Table.from_pylist(self._pending, schema=self._parquet.schema))
+        self._pending = []
+
+
+def _named(columns: Columns, row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        theirs: row.get(ours) if isinstance(ours, str) else _named(ours, row)
+        for theirs, ours in columns.items()
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)

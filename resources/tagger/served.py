@@ -1,0 +1,135 @@
+"""Tags by a language model behind a server: the same questions and the same reading, the model elsewhere."""
+
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from anyio.from_thread import start_blocking_portal
+from pydantic import SecretStr
+
+from resources.annotation.annotator import StreamingAnnotator
+from resources.annotation.clip import Clip
+from resources.annotation.outcome import AnnotatorError, Answer, AnsweredError, ClipError
+from resources.annotation.prefetch import Prepared
+from resources.annotation.recipe import Recipe
+from resources.captioners.openai.address import OPENAI_URL, Address
+from resources.captioners.openai.clients import open_client
+from resources.captioners.openai.dialect import Dialect
+from resources.captioners.openai.endpoint import Endpoint
+from resources.captioners.openai.live import Chunk, stream_live
+from resources.captioners.openai.pricing import request_size
+from resources.captioners.openai.request import CaptionRequest
+from resources.captioners.openai.sender import Patience, Sender
+from resources.captioners.openai.spending import Spending
+from resources.tagger.parsing import judge_tags
+from resources.tagger.prompts import TAG_PROMPTS
+from resources.tagger.tagger import read_tags
+
+if TYPE_CHECKING:
+    from resources.engine.server import Server
+    from resources.tagger.kind import Tags
+
+CODE_VERSION = 1
+_TIMEOUT_S = 300.0
+
+
+class ServedTags(StreamingAnnotator):
+    """Reads one kind of tags out of the text of each clip, by chat completions.
+
+    Args:
+        key: ``objects`` or ``actions``.
+        settings: the entry of the collection file; ``batch_size`` is how many requests are in flight.
+        server: what starts the server, if the step is to start one; whoever made it ends it.
+        note: told in a line what happens.
+
+    Raises:
+        AnnotatorError: the address is none, or would cost money that nobody agreed to.
+    """
+
+    def __init__(
+        self, key: str, settings: "Tags", server: "Server | None", note: Callable[[str], None]
+    ) -> None:
+        self.batch_size = settings.batch_size
+        self._key = key
+        self._settings = settings
+        self._server = server
+        self._note = note
+        self._dialect = Dialect()
+        self._address = Address(
+            server.base_url if server else settings.base_url or OPENAI_URL,
+            SecretStr("" if server else settings.api_key.value() or ""),
+            settings.api_key.name,
+        )
+        if not self._address.is_own and not settings.paid:
+            raise AnnotatorError(
+                f"{settings.name}: {self._address.host} may cost money, and tags have no budget: say paid: true, or "
+                "name a server of your own",
+                retryable=False,
+            )
+
+    @cached_property
+    def recipe(self) -> Recipe:  # noqa: D102
+        started_by = {"serve": self._settings.serve} if self._settings.serve else {}
+        return Recipe(
+            f"{self._settings.name}_{self._key}",
+            {
+                "model": self._settings.model,
+                "host": self._address.host,
+                **started_by,
+                "prompt": TAG_PROMPTS[self._key],
+                "max_new_tokens": self._settings.max_new_tokens,
+                "temperature": 0,
+                "code_version": CODE_VERSION,
+            },
+            frozenset({"host"}),
+        )
+
+    def input_key(self, clip: Clip) -> str | None:
+        """The hash of the text that is read."""
+        return hashlib.sha256((clip.text or "").encode()).hexdigest()[:32]
+
+    def skip_reason(self, clip: Clip) -> str | None:  # noqa: D102
+        return None if (clip.text or "").strip() else "no text to read tags from"
+
+    def prepare(self, clip: Clip) -> "Future[CaptionRequest]":  # noqa: D102
+        system, user = TAG_PROMPTS[self._key], (clip.text or "").strip()
+        size = request_size(f"{system}{user}", 0, "low", self._settings.max_new_tokens)
+        body = {
+            "model": self._settings.model,
+            "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
+            "max_tokens": self._settings.max_new_tokens,
+            "temperature": 0,
+        }
+        made: Future[CaptionRequest] = Future()
+        made.set_result(CaptionRequest(clip.id, body, size, {}))
+        return made
+
+    def stream(self, items: Iterator[Prepared]) -> Iterator[Chunk]:  # noqa: D102
+        with (
+            start_blocking_portal("asyncio") as portal,
+            portal.wrap_async_context_manager(self._sender()) as sender,
+        ):
+            for chunk in stream_live(portal, sender, items, self.batch_size + self.batch_size // 8):
+                yield [(item, self._read(result)) for item, result in chunk]
+
+    def _read(self, result: Answer | ClipError) -> Answer | ClipError:
+        if not isinstance(result, Answer):
+            return result
+        facts = (result.finish_reason, result.tokens_in, result.tokens_out, result.seconds, result.cost_usd)
+        details = {**result.details, "raw": result.value}
+        try:
+            return Answer(read_tags(self._key, result.value or ""), *facts, details)
+        except ClipError as error:
+            return AnsweredError(error.kind, error.message, *facts, details)
+
+    @asynccontextmanager
+    async def _sender(self) -> AsyncIterator[Sender]:
+        model = self._settings.model or ""
+        async with open_client(self._address, _TIMEOUT_S) as client:
+            endpoint = Endpoint(client, self._address, model, _TIMEOUT_S, self._dialect, self._server)
+            yield Sender(
+                endpoint, self.batch_size, Spending(None), None, Patience(), self._dialect, judging=judge_tags
+            )
