@@ -1,8 +1,8 @@
 """The journal: outcomes of one shard × annotator × recipe, each batch durable before the next one starts.
 
 Outcomes are JSON lines. On a local disk each writer has a part of its own, begun atomically, to which its batches
-are added; object stores have no append, so there every batch is a part. What a kill cut short ends no line and was
-never durable: it is not read. Parts live only until the shard's outcomes are checkpointed into the lake.
+are added; object stores have no append, so there every batch is a part. A line that a kill cut short has no newline
+and is ignored. Parts live only until the shard's outcomes are checkpointed into the lake.
 """
 
 import re

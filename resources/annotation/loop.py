@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
 
 import pyarrow as pa
 
@@ -31,7 +30,7 @@ from resources.annotation.outcome import (
 from resources.annotation.outcome_table import outcomes_to_table
 from resources.annotation.prefetch import Prepared, prepare_ahead
 from resources.annotation.progress import Progress, ShardProgress, untold
-from resources.annotation.storable import faults
+from resources.annotation.storable import failed, storable
 from resources.annotation.store import Known, ShardStore, known
 
 _UNREADABLE_AT_ONCE = 16
@@ -190,9 +189,7 @@ def _annotate(
                     f"{annotator.recipe.annotator} answered for '{clip.id}', which it was not asked"
                 )
             expected.remove(clip.id)
-        outcomes = [
-            _storable(_outcome(annotator, clip, result, recorded, options), clip) for clip, result in results
-        ]
+        outcomes = [_outcome(annotator, clip, result, recorded, options) for clip, result in results]
         if outcomes:
             journal.append(outcomes)
             progress.update(outcomes)
@@ -230,6 +227,7 @@ def _annotate(
     return model_seconds
 
 
+_SPENT = ("finish_reason", "tokens_in", "tokens_out", "seconds", "cost_usd", "details")
 Chunk = tuple[float, Sequence[tuple[Clip, Result]]]
 
 
@@ -254,61 +252,19 @@ def _stream(annotator: Annotator, ladder: Ladder, items: Iterator[Prepared]) -> 
 def _outcome(
     annotator: Annotator, clip: Clip, result: Result, recorded: dict[str, Known], options: LoopOptions
 ) -> Outcome:
-    attempt = 1 + (recorded[clip.id].attempt if clip.id in recorded else 0)
-    key = annotator.input_key(clip)
-    if isinstance(result, Answer):
-        return Outcome(
-            clip.id,
-            Status.OK,
-            key,
-            value=result.value,
-            finish_reason=result.finish_reason,
-            tokens_in=result.tokens_in,
-            tokens_out=result.tokens_out,
-            seconds=result.seconds,
-            cost_usd=result.cost_usd,
-            details=result.details,
-            attempt=attempt,
-            run_id=options.run_id,
-        )
-    return Outcome(
+    answer = result if isinstance(result, Answer) else result.answer
+    spent = {name: getattr(answer, name) for name in _SPENT} if answer is not None else {}
+    outcome = Outcome(
         clip.id,
-        Status.FAILED,
-        key,
-        error_kind=result.kind,
-        error=f"clip '{clip.id}' ({clip.path}): {result.message}",
-        **_spent(result),
-        attempt=attempt,
+        Status.OK,
+        annotator.input_key(clip),
+        **spent,
+        attempt=1 + (recorded[clip.id].attempt if clip.id in recorded else 0),
         run_id=options.run_id,
     )
-
-
-def _storable(outcome: Outcome, clip: Clip) -> Outcome:
-    """The outcome, or a failure that keeps what of it can be stored: what was paid is not forgotten."""
-    if not (unstorable := faults(outcome)):
-        return outcome
-    emptied: dict[str, Any] = {name: {} if name == "details" else None for name in unstorable}
-    emptied["value"] = None
-    return replace(
-        outcome,
-        **emptied,
-        status=Status.FAILED,
-        error_kind=ErrorKind.INTERNAL,
-        error=f"clip '{clip.id}' ({clip.path}): the answer cannot be stored: {'; '.join(unstorable.values())}",
-    )
-
-
-def _spent(error: ClipError) -> dict[str, Any]:
-    if not isinstance(error, AnsweredError):
-        return {}
-    return {
-        "finish_reason": error.finish_reason,
-        "tokens_in": error.tokens_in,
-        "tokens_out": error.tokens_out,
-        "seconds": error.seconds,
-        "cost_usd": error.cost_usd,
-        "details": error.details,
-    }
+    if isinstance(result, Answer):
+        return storable(replace(outcome, value=result.value), clip)
+    return storable(failed(outcome, clip, result.kind, result.message), clip)
 
 
 def _in_shard_order(clips: Sequence[Clip], outcomes: pa.Table, skipped: pa.Table) -> pa.Table:

@@ -1,6 +1,5 @@
 """What an annotator says of one clip: a value, or why there is none."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -74,6 +73,8 @@ _UNFINISHED = frozenset(
 class ClipError(Exception):
     """One clip failed, for a known reason; the other clips of its batch are not concerned."""
 
+    answer: "Answer | None" = None
+
     def __init__(self, kind: ErrorKind, message: str) -> None:
         # Both as positional args, so that the exception survives pickling between processes.
         super().__init__(kind, message)
@@ -85,26 +86,14 @@ class ClipError(Exception):
 
 
 class AnsweredError(ClipError):
-    """A clip that failed although there was an answer for it, which took time and tokens, and may have cost money."""
+    """A clip that failed although there was an answer for it, which took time and tokens, and may have cost money.
 
-    def __init__(
-        self,
-        kind: ErrorKind,
-        message: str,
-        finish_reason: str | None = None,
-        tokens_in: int | None = None,
-        tokens_out: int | None = None,
-        seconds: float | None = None,
-        cost_usd: float | None = None,
-        details: Mapping[str, Any] | None = None,
-    ) -> None:
+    ``spent`` are the fields of :class:`Answer` after its value.
+    """
+
+    def __init__(self, kind: ErrorKind, message: str, *spent: Any, **more: Any) -> None:
         super().__init__(kind, message)
-        self.finish_reason = finish_reason
-        self.tokens_in = tokens_in
-        self.tokens_out = tokens_out
-        self.seconds = seconds
-        self.cost_usd = cost_usd
-        self.details = dict(details or {})
+        self.answer = Answer("", *spent, **more)
 
 
 class AnnotatorError(Exception):

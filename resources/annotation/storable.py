@@ -1,10 +1,27 @@
 """Can an outcome be stored? Told field by field, before it is written, so that one clip cannot cost its batch."""
 
 import math
+from dataclasses import replace
 from types import NoneType
 from typing import Any
 
-from resources.annotation.outcome import Outcome
+from resources.annotation.clip import Clip
+from resources.annotation.outcome import ErrorKind, Outcome, Status
+
+
+def storable(outcome: Outcome, clip: Clip) -> Outcome:
+    """The outcome, or a failure that keeps what of it can be stored: what was paid is not forgotten."""
+    if not (unstorable := faults(outcome)):
+        return outcome
+    emptied: dict[str, Any] = {name: {} if name == "details" else None for name in unstorable}
+    sentence = f"the answer cannot be stored: {'; '.join(unstorable.values())}"
+    return failed(replace(outcome, **{**emptied, "value": None}), clip, ErrorKind.INTERNAL, sentence)
+
+
+def failed(outcome: Outcome, clip: Clip, kind: ErrorKind, sentence: str) -> Outcome:
+    """The outcome as a failure of the clip."""
+    error = f"clip '{clip.id}' ({clip.path}): {sentence}"
+    return replace(outcome, status=Status.FAILED, error_kind=kind, error=error)
 
 
 def faults(outcome: Outcome) -> dict[str, str]:

@@ -69,7 +69,7 @@ class Look:
 def look(watch: Watch, now: Listing, time_s: float, patience_s: float) -> Look:
     """Index a changed source once it holds still from one look to the next, or after ``patience_s`` at the latest.
 
-    Files that are still being copied are so not taken for finished ones, and clips that arrive one by one
+    So files that are still being copied are not indexed early, and clips that arrive one by one
     share a shard instead of getting one each.
     """
     if now == watch.indexed:

@@ -284,6 +284,15 @@ def test_config_says_where_each_value_comes_from(vidcap, tmp_path: Path, monkeyp
     assert said["settings"]["decode.timeout_s"] == {"value": 120.0, "from": "default"}
 
 
+def test_config_tells_all_that_can_be_set(vidcap, tmp_path: Path) -> None:
+    code, output = vidcap(tmp_path, "config", "--kinds")
+    assert code == 0
+    assert "kind: camera_motion" in output
+    assert "Share of the shorter side by which edges must move." in output
+    schema = json.loads(vidcap(tmp_path, "config", "--kinds", "--json")[1])
+    assert schema["$defs"]["Decode"]["properties"]["timeout_s"]["default"] == 120.0
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(42, "42 s"), (200, "3 min"), (7800, "2 h 10 min")])
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text

@@ -174,14 +174,15 @@ def test_every_reply_is_one_outcome_and_no_exception(endpoint):
         is_ok = isinstance(judged, Answer)
         kinds.add("ok" if is_ok else judged.kind)
         value, error = (judged.value, None) if is_ok else (None, judged.message)
+        spent = judged if is_ok else judged.answer
         outcome = Outcome(
             f"c{number}",
             Status.OK if is_ok else Status.FAILED,
             value=value,
             error=error,
-            finish_reason=judged.finish_reason,
-            tokens_in=judged.tokens_in,
-            details=judged.details,
+            finish_reason=spent.finish_reason,
+            tokens_in=spent.tokens_in,
+            details=spent.details,
         )
         assert faults(outcome) == {}
         assert lines_to_table(outcomes_to_lines([outcome])).num_rows == 1
