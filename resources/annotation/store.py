@@ -7,11 +7,9 @@ of the recipe that counts now are marked ``current``. The journal holds what has
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from filelock import FileLock, Timeout
 from upath import UPath
 
 from resources.annotation.journal import Journal
@@ -19,7 +17,7 @@ from resources.annotation.outcome import ErrorKind, Status
 from resources.annotation.outcome_table import OUTCOME_SCHEMA
 from resources.annotation.recipe import Recipe
 from resources.annotation.tables import ANNOTATION, arrow
-from resources.storage.files import is_local, read_table, remove_stale_temps, write_table
+from resources.storage.files import locked, read_table, remove_stale_temps, write_table
 
 ANNOTATION_SCHEMA = arrow(ANNOTATION)
 
@@ -63,24 +61,10 @@ class ShardStore:
         Raises:
             ShardBusyError: another process held it for ``timeout_s`` seconds.
         """
-        if not is_local(self._journals):
-            yield Journal(self._journals / self.recipe.fingerprint)
-            return
-        folder = Path(self._journals.path)
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "lock")
-        try:
-            lock.acquire(timeout=timeout_s)
-        except Timeout as busy:
-            raise ShardBusyError(
-                f"{self.recipe.annotator} of {self.shard} is being annotated by another process "
-                f"(lock {folder / 'lock'}); wait for it, or stop it"
-            ) from busy
-        try:
+        sentence = f"{self.recipe.annotator} of {self.shard} is being annotated by another process"
+        with locked(self._journals, timeout_s, ShardBusyError, sentence):
             remove_stale_temps(self.file.parent, self.file.name)
             yield Journal(self._journals / self.recipe.fingerprint)
-        finally:
-            lock.release()
 
     def outcomes(self, journal: Journal) -> pa.Table:
         """This recipe's outcomes so far, one row a clip; the journal's are newer than the lake's."""

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from filelock import FileLock, Timeout
 from upath import UPath
 
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.recipe import Recipe
 from resources.annotation.store import ShardStore
 from resources.lake.shards import IndexedClip, manifest_clips, manifest_table
-from resources.storage.files import is_local, read_table, storage_path, write_atomic, write_table
+from resources.storage.files import is_local, locked, read_table, storage_path, write_atomic, write_table
 
 INDEX = "video_index"
 META = "raw_meta"
@@ -110,23 +109,9 @@ class Lake:
     @contextmanager
     def index_lock(self) -> Iterator[None]:
         """One process indexes at a time (on a local lake; object stores have no locks)."""
-        if not is_local(self.root):
+        sentence = f"another process has been indexing for {_INDEX_LOCK_TIMEOUT_S} s"
+        with locked(self.root / "journal" / INDEX, _INDEX_LOCK_TIMEOUT_S, IndexBusyError, sentence):
             yield
-            return
-        folder = Path((self.root / "journal" / INDEX).path)
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "lock")
-        try:
-            lock.acquire(timeout=_INDEX_LOCK_TIMEOUT_S)
-        except Timeout as busy:
-            raise IndexBusyError(
-                f"another process has been indexing for {_INDEX_LOCK_TIMEOUT_S} s (lock {folder / 'lock'}); "
-                "wait for it, or stop it"
-            ) from busy
-        try:
-            yield
-        finally:
-            lock.release()
 
     def meta_file(self, shard: str) -> UPath:
         """The raw metadata of a shard.

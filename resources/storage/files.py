@@ -2,10 +2,13 @@
 
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
 from upath import UPath
 
 TEMP_PREFIX = ".tmp-"
@@ -24,6 +27,28 @@ def storage_path(uri: str | Path) -> UPath:
 def is_local(path: UPath) -> bool:
     """Is this a path of the local file system, where rename, fsync and locks exist?"""
     return path.protocol in ("", "file", "local")
+
+
+@contextmanager
+def locked(folder: UPath, timeout_s: float, busy: type[Exception], sentence: str) -> Iterator[None]:
+    """Hold the lock of a folder, which goes with the process, however it dies; object stores have no locks.
+
+    Raises:
+        busy: another process held it for ``timeout_s`` seconds; the message begins with ``sentence``.
+    """
+    if not is_local(folder):
+        yield
+        return
+    lock = FileLock(Path(folder.path) / "lock")
+    Path(folder.path).mkdir(parents=True, exist_ok=True)
+    try:
+        lock.acquire(timeout=timeout_s)
+    except Timeout as error:
+        raise busy(f"{sentence} (lock {lock.lock_file}); wait for it, or stop it") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_atomic(path: UPath, content: bytes | memoryview) -> None:
