@@ -31,7 +31,7 @@ from resources.annotation.outcome_table import outcomes_to_table
 from resources.annotation.prefetch import Prepared, prepare_ahead
 from resources.annotation.progress import Progress, ShardProgress, untold
 from resources.annotation.storable import failed, storable
-from resources.annotation.store import Known, ShardStore, known
+from resources.annotation.store import Recorded, ShardStore, recorded_outcomes
 
 _UNREADABLE_AT_ONCE = 16
 
@@ -88,7 +88,7 @@ def annotate_shard(
     """
     started = time.monotonic()
     with store.locked(options.lock_timeout_s) as journal:
-        recorded = known(store.outcomes(journal))
+        recorded = recorded_outcomes(store.outcomes(journal))
         reasons = {
             clip.id: reason
             for clip in clips
@@ -139,12 +139,12 @@ def _skip_reason(annotator: Annotator, clip: Clip) -> str | None:
     return f"not readable: {clip.probe_error}" if clip.probe_error else annotator.skip_reason(clip)
 
 
-def _is_answered(annotator: Annotator, clip: Clip, before: Known | None) -> bool:
+def _is_answered(annotator: Annotator, clip: Clip, before: Recorded | None) -> bool:
     """Is there an answer for this very content? It stays, even while the file itself is away."""
     return before is not None and before.status is Status.OK and before.input_key == annotator.input_key(clip)
 
 
-def _is_todo(annotator: Annotator, clip: Clip, before: Known | None, options: LoopOptions) -> bool:
+def _is_todo(annotator: Annotator, clip: Clip, before: Recorded | None, options: LoopOptions) -> bool:
     if before is None or before.status is Status.SKIPPED or before.input_key != annotator.input_key(clip):
         return True
     if before.error_kind is not None and not before.error_kind.is_final:
@@ -160,7 +160,7 @@ def _annotate(
     annotator: Annotator,
     ladder: Ladder,
     todo: Sequence[Clip],
-    recorded: dict[str, Known],
+    recorded: dict[str, Recorded],
     journal: Journal,
     options: LoopOptions,
     begun: ShardProgress,
@@ -250,7 +250,7 @@ def _stream(annotator: Annotator, ladder: Ladder, items: Iterator[Prepared]) -> 
 
 
 def _outcome(
-    annotator: Annotator, clip: Clip, result: Result, recorded: dict[str, Known], options: LoopOptions
+    annotator: Annotator, clip: Clip, result: Result, recorded: dict[str, Recorded], options: LoopOptions
 ) -> Outcome:
     answer = result if isinstance(result, Answer) else result.answer
     spent = {name: getattr(answer, name) for name in _SPENT} if answer is not None else {}

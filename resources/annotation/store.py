@@ -27,7 +27,7 @@ class ShardBusyError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Recorded:
     """What is already recorded of a clip for one recipe."""
 
     input_key: str | None
@@ -120,11 +120,11 @@ class ShardStore:
         return read_table(self.file) if self.file.exists() else ANNOTATION_SCHEMA.empty_table()
 
 
-def known(outcomes: pa.Table) -> dict[str, Known]:
+def recorded_outcomes(outcomes: pa.Table) -> dict[str, Recorded]:
     """The recorded state of each clip, from a table of :data:`OUTCOME_SCHEMA`."""
     names = ["id", "input_key", "status", "error_kind", "error", "attempt", "run_id"]
     columns: Sequence[list] = [outcomes[name].to_pylist() for name in names]
     return {
-        clip_id: Known(key, Status(status), ErrorKind(kind) if kind else None, error, attempt, run_id)
+        clip_id: Recorded(key, Status(status), ErrorKind(kind) if kind else None, error, attempt, run_id)
         for clip_id, key, status, kind, error, attempt, run_id in zip(*columns, strict=True)
     }

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from resources.annotation.outcome import ErrorKind
 from tests.dataset.collection import Collection
 from vidcap_assets.cli import app
-from vidcap_assets.cli.choosing import chosen
+from vidcap_assets.cli.annotators import chosen
 from vidcap_assets.cli.progress import duration
 from vidcap_assets.cli.retry import retry_stages
 from vidcap_assets.cli.stages import Stage, stages_of

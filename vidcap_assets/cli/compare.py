@@ -12,7 +12,7 @@ from rich.text import Text
 from resources.annotation.declaration import Role
 from vidcap_assets.cli.in_force import collection
 from vidcap_assets.cli.output import Json, console, fail, print_result
-from vidcap_assets.cli.reading import query
+from vidcap_assets.cli.warehouse import query
 
 _COMPARISON = """
 SELECT comparison.*, clip.probe_error, clip

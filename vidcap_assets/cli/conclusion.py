@@ -13,8 +13,8 @@ from rich.table import Table
 from resources.annotation.declaration import Role
 from vidcap_assets.cli.job_run import JobResult
 from vidcap_assets.cli.output import console, print_result
-from vidcap_assets.cli.reading import query
 from vidcap_assets.cli.status import show_coverage
+from vidcap_assets.cli.warehouse import query
 from vidcap_assets.collection.settings import CollectionSettings
 
 _UNREADABLE = "SELECT path, probe_error FROM captioned_videos WHERE probe_error IS NOT NULL ORDER BY path"

@@ -15,7 +15,7 @@ from resources.dataset.filters import ClipFilters
 from resources.dataset.preset_export import Captions, Link
 from resources.dataset.publication import PublicationError
 from resources.lake.lake import Lake
-from vidcap_assets.cli.choosing import assets_named, captions_named
+from vidcap_assets.cli.annotators import assets_named, captions_named
 from vidcap_assets.cli.in_force import collection_file
 from vidcap_assets.cli.job_run import JobResult, run_job
 from vidcap_assets.cli.output import Json, console, fail, is_live, print_result, say

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from vidcap_assets.cli.choosing import captions_named
+from vidcap_assets.cli.annotators import captions_named
 from vidcap_assets.cli.in_force import collection
 from vidcap_assets.cli.output import Json, console, fail, print_result, say
 from vidcap_assets.cli.progress import counted, duration

@@ -8,13 +8,13 @@ import typer
 from resources.annotation.declaration import AnnotatorSettings
 from resources.annotation.outcome import ErrorKind
 from resources.lake.lake import META
-from vidcap_assets.cli.choosing import assets_named
+from vidcap_assets.cli.annotators import assets_named
 from vidcap_assets.cli.conclusion import conclude
 from vidcap_assets.cli.in_force import collection_file, keep_off_the_demo
 from vidcap_assets.cli.output import Json, console, print_result
-from vidcap_assets.cli.reading import query
 from vidcap_assets.cli.redo import Yes, settle_redoing
 from vidcap_assets.cli.stages import Stage, run_stages, stages_of
+from vidcap_assets.cli.warehouse import query
 from vidcap_assets.collection.settings import CollectionSettings
 
 

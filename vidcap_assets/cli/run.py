@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from resources.lake.lake import Lake
-from vidcap_assets.cli.choosing import chosen
+from vidcap_assets.cli.annotators import chosen
 from vidcap_assets.cli.conclusion import Demo, conclude
 from vidcap_assets.cli.in_force import SOURCE_VARIABLE, collection_file, is_default, tell_left_out
 from vidcap_assets.cli.job_run import JobResult, run_job

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from vidcap_assets.cli.in_force import collection, tell_left_out
 from vidcap_assets.cli.output import Json, console, print_result
-from vidcap_assets.cli.reading import query
+from vidcap_assets.cli.warehouse import query
 
 _BAR = 12
 _COVERAGE = """
