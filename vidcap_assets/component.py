@@ -17,8 +17,10 @@ from vidcap_assets.automation.run_process import follow_the_run
 from vidcap_assets.collection.file import CollectionFile, files_in_force, pinned
 from vidcap_assets.collection.overrides import overridable
 from vidcap_assets.collection.schema import attributes_of_every_kind
-from vidcap_assets.collection.settings import CollectionError, CollectionSettings
+from vidcap_assets.collection.settings import FREE_JOB, CollectionError, CollectionSettings
 
+_FREE = "Everything for a shard that costs no money: metadata, captions, camera motion, tags, merge."
+_COSTLY = "{} for a shard (this costs money), and what reads its answers."
 # What Dagster's loader calls the file of a component.
 _FILES = ("defs.yaml", "component.yaml")
 
@@ -102,36 +104,26 @@ class Collection(dg.Component):
         )
 
     def _jobs(self) -> list[Any]:
+        """In this order: indexing, the jobs over a shard, publishing."""
         it = self.settings
-        free = [one for one in it.working if not one.paid]
+        meanings = {
+            name: _COSTLY.format(entries[0].name) for name, entries in it.caption_jobs.items() if entries
+        }
+        meanings[FREE_JOB] = _FREE
+        published = ["category_distribution", "caption_gallery", "training_set"]
         return [
             self._job(
                 "index_videos",
                 ["video_index"],
                 "Find the clips of the source and put the new ones into shards.",
             ),
-            self._job(
-                "caption_videos",
-                ["raw_meta", *_assets(free), "captioned_videos"],
-                "Everything for a shard that costs no money: metadata, captions, camera motion, tags, merge.",
-            ),
             *(
-                self._job(
-                    f"caption_videos_{one.name}",
-                    ["raw_meta", *_assets([one, *it.readers(one)]), "captioned_videos"],
-                    f"{one.name} for a shard (this costs money), and what reads its answers.",
-                )
-                for one in it.working
-                if one.paid
+                self._job(name, ["raw_meta", *_assets(entries), "captioned_videos"], meanings[name])
+                for name, entries in it.caption_jobs.items()
             ),
             self._job(
                 "publish_dataset",
-                [
-                    "category_distribution",
-                    "caption_gallery",
-                    "training_set",
-                    *(f"export_{one.name}" for one in it.exports),
-                ],
+                [*published, *(f"export_{one.name}" for one in it.exports)],
                 "The training set, the exports, the gallery and the distribution of what has been merged so far.",
             ),
         ]

@@ -11,7 +11,7 @@ from resources.lake.lake import META, Lake
 from vidcap_assets.cli.job_run import JobResult, run_job
 from vidcap_assets.cli.output import console
 from vidcap_assets.cli.progress import Bars
-from vidcap_assets.collection.settings import CollectionSettings
+from vidcap_assets.collection.settings import FREE_JOB, CollectionSettings
 from vidcap_assets.collection.shards import contiguous, shard_tags
 
 Configure = Callable[[AnnotatorSettings], dict[str, Any]]
@@ -40,16 +40,17 @@ def stages_of(
         meta: read the headers of the files before.
         configure: the configuration of an annotator's step.
     """
-    jobs = {"caption_videos": [one for one in wanted if not one.paid]}
-    for paid in (one for one in wanted if one.paid):
-        readers = [one for one in settings.readers(paid) if one in wanted]
-        jobs[f"caption_videos_{paid.name}"] = [paid, *readers]
+    jobs = {
+        job: [one for one in entries if one in wanted]
+        for job, entries in settings.caption_jobs.items()
+        if job == FREE_JOB or entries[0] in wanted
+    }
     later: list[AnnotatorSettings] = []
     stages: list[Stage] = []
     for job, entries in reversed(jobs.items()):
         mine = [one for one in entries if one not in later]
         later += mine
-        if mine or (job == "caption_videos" and not stages):
+        if mine or (job == FREE_JOB and not stages):
             stages.insert(0, _stage(settings, job, mine, configure, merge=not stages))
     if meta:
         steps = (settings.op(META), *stages[0].steps)

@@ -41,6 +41,8 @@ training_set recipes annotations annotators captions chosen captioned
 """
 RESERVED = {*_RESERVED.split(), *(column.name for column in merged_columns(()))}
 
+FREE_JOB = "caption_videos"
+
 
 class CollectionError(Exception):
     """The collection file is wrong; the message says where, and what was expected."""
@@ -153,6 +155,13 @@ class CollectionSettings(Block):
                 found.append(other)
                 assets |= {each.asset for each in mine}
         return found
+
+    @property
+    def caption_jobs(self) -> dict[str, list[AnnotatorSettings]]:
+        """The jobs over a shard: one for all unpaid annotators, one for each paid one and what reads it."""
+        paid = [one for one in self.working if one.paid]
+        free = {FREE_JOB: [one for one in self.working if not one.paid]}
+        return free | {f"{FREE_JOB}_{one.name}": [one, *self.readers(one)] for one in paid}
 
     def key(self, asset: str) -> dg.AssetKey:
         """The key of an asset of this collection."""
