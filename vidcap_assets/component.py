@@ -106,10 +106,6 @@ class Collection(dg.Component):
     def _jobs(self) -> list[Any]:
         """In this order: indexing, the jobs over a shard, publishing."""
         it = self.settings
-        meanings = {
-            name: _COSTLY.format(entries[0].name) for name, entries in it.caption_jobs.items() if entries
-        }
-        meanings[FREE_JOB] = _FREE
         published = ["category_distribution", "caption_gallery", "training_set"]
         return [
             self._job(
@@ -118,7 +114,11 @@ class Collection(dg.Component):
                 "Find the clips of the source and put the new ones into shards.",
             ),
             *(
-                self._job(name, ["raw_meta", *_assets(entries), "captioned_videos"], meanings[name])
+                self._job(
+                    name,
+                    ["raw_meta", *_assets(entries), "captioned_videos"],
+                    _FREE if name == FREE_JOB else _COSTLY.format(entries[0].name),
+                )
                 for name, entries in it.caption_jobs.items()
             ),
             self._job(
