@@ -16,7 +16,6 @@ from rich.table import Table
 from resources.annotation.declaration import AnnotatorSettings
 from resources.engine.settings import ServedModel
 from resources.video import available_cores
-from vidcap_assets.assets.policies import GPU_POOL
 from vidcap_assets.cli.in_force import collection
 from vidcap_assets.cli.output import Json, console, print_result, say
 from vidcap_assets.collection.settings import CollectionSettings
@@ -26,6 +25,7 @@ _NO_SPACE_GIB = 0.5
 _GIB = 1024**3
 _MOST_NAMES = 5
 _LOCK_PATIENCE_S = 1.0
+_GPU_POOL = "gpu"  # of annotators that load their model here
 
 
 class Level(StrEnum):
@@ -115,7 +115,7 @@ def _model(what: str, entry: AnnotatorSettings) -> Finding:
         return Finding(what, NOTE, found, "name a model for clips of your own")
     if base_url := getattr(entry, "base_url", None):
         return _at_server(what, str(model), base_url, entry)
-    if model is None or served or entry.pool != GPU_POOL:
+    if model is None or served or entry.pool != _GPU_POOL:
         return Finding(what, OK, f"{model} by {served}" if served else model or entry.kind)
     folder = Path(model).expanduser()
     if (folder / "config.json").exists():
