@@ -2,7 +2,11 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.outcome import AnnotatorError
@@ -43,117 +47,15 @@ class Prompt:
         return {"name": self.name, "text": self.text, "kind": self.kind.value if self.kind else None}
 
 
-_EXAMPLES_OF_CLIPS = (
-    (
-        "An elderly fisherman in a navy wool jumper mends a green net on a wooden pier. His hands "
-        "pull the cord "
-        "through the mesh again and again. Behind him small boats rock on grey water under a cloudy sky. The "
-        "light is soft and cold, and the colours are muted."
-    ),
-    (
-        "Seen from a drone, a red train crosses a stone viaduct above a forest in autumn colours. "
-        "It runs from "
-        "left to right while its shadow slides over the tree tops. The camera follows at the same speed. The "
-        "sun is low and the picture is crisp and warm."
-    ),
-    (
-        "A slice of lemon drops into a glass of sparkling water in slow motion. Bubbles burst around it and "
-        "drops jump above the rim. The glass stands on white marble in front of a plain pale blue "
-        "background. "
-        "The bright studio light gives it the look of an advertisement."
-    ),
-)
-_EXAMPLES_OF_IMAGES = (
-    (
-        "A grey cat sleeps on a pile of folded blue towels beside an open window. Thin curtains let in soft "
-        "morning light. The photograph is close, quiet and slightly grainy."
-    ),
-    (
-        "A watercolour of a narrow street in an old harbour town. White houses with orange roofs "
-        "lean towards "
-        "each other, and a strip of green sea shows at the end. The brush strokes are loose and the "
-        "paper shines "
-        "through."
-    ),
-    (
-        "A black road bicycle leans against a brick wall painted yellow. Its thin tyres throw long "
-        "shadows on "
-        "the pavement in the evening sun. The picture is sharp, with strong contrast and few objects."
-    ),
-)
-_IMAGE_TASK = (
-    "Describe this image so that somebody could paint it again from your words: the main subject, the other "
-    "objects, the place, the colours, the light and the style. Write at most five sentences. Say only what "
-    "can be seen."
-)
-_VIDEO_TASK = (
-    "Describe this video so that somebody could film it again from your words: the subject, what it "
-    "does, the "
-    "place, the colours, the light, how the camera moves and the style. Write at most five sentences. Speak "
-    "of the video as a whole, not of single frames, and say only what can be seen."
-)
-_MIDDLE_FRAME_TASK = (
-    "The image is the middle frame of a video clip. Describe the clip: the subject and its looks, what it is "
-    "doing, the place and the background, the colours, the light and the style. Write three to five detailed "
-    "sentences. Do not mention frames or images."
-)
-_THREE_FRAMES_TASK = (
-    "The images are three frames of one video clip in the order of time: near its beginning, its middle and "
-    "near its end. Describe the clip: the subject and its looks, what happens from beginning to end, how the "
-    "camera moves, the place and the background, the colours, the light and the style. Write three to five "
-    "detailed sentences. Do not mention frames or images."
-)
-_GIVEN_TEXT = (
-    "This text came with it and may be wrong or incomplete; use what agrees with what you see: " + TEXT_SLOT
-)
+@cache
+def presets() -> dict[str, Prompt]:
+    """The prompts of ``prompts.yaml``, by name."""
+    content = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
+    return {
+        name: Prompt(name, **{**said, "kind": Kind(said["kind"]) if "kind" in said else None})
+        for name, said in content.items()
+    }
 
-
-def _with_examples(task: str, examples: tuple[str, ...]) -> str:
-    return "\n".join([task, *(f"Example {n}: {text}" for n, text in enumerate(examples, start=1))])
-
-
-def _with_text(task: str) -> str:
-    return f"{task}\n{_GIVEN_TEXT}"
-
-
-_PLLAVA_SYSTEM = (
-    "You are a careful assistant that watches videos and describes them for people who will never see them. "
-    "A few frames of one video clip are shown to you in the order of time. Tell in at most six "
-    "sentences what "
-    "is in the clip, what happens, how the camera moves, and what the place, the light and the "
-    "style are like. "
-    "Do not guess names, sounds or what happens before and after.\n"
-    + _with_examples("This is the manner:", _EXAMPLES_OF_CLIPS[:2])
-)
-
-PRESETS: dict[str, Prompt] = {
-    prompt.name: prompt
-    for prompt in (
-        Prompt("image", _IMAGE_TASK, Kind.IMAGE),
-        Prompt("image-text", _with_text(_IMAGE_TASK), Kind.IMAGE, without_text="image"),
-        Prompt("image-3ex", _with_examples(_IMAGE_TASK, _EXAMPLES_OF_IMAGES), Kind.IMAGE),
-        Prompt("video", _VIDEO_TASK, Kind.VIDEO),
-        Prompt("video-text", _with_text(_VIDEO_TASK), Kind.VIDEO, without_text="video"),
-        Prompt("video-f1-detail-3ex", _with_examples(_MIDDLE_FRAME_TASK, _EXAMPLES_OF_CLIPS), Kind.VIDEO, 1),
-        Prompt(
-            "video-f1-detail-2ex-text",
-            _with_text(_with_examples(_MIDDLE_FRAME_TASK, _EXAMPLES_OF_CLIPS[:2])),
-            Kind.VIDEO,
-            1,
-            without_text="video-f1-detail-3ex",
-        ),
-        Prompt("video-f3-detail-3ex", _with_examples(_THREE_FRAMES_TASK, _EXAMPLES_OF_CLIPS), Kind.VIDEO, 3),
-        Prompt(
-            "video-f3-detail-2ex-text",
-            _with_text(_with_examples(_THREE_FRAMES_TASK, _EXAMPLES_OF_CLIPS[:2])),
-            Kind.VIDEO,
-            3,
-            without_text="video-f3-detail-3ex",
-        ),
-        Prompt("pllava", _PLLAVA_SYSTEM),
-    )
-    if prompt.name is not None
-}
 
 _AUTO_CHOICES = {
     AUTO: {Kind.VIDEO: "video", Kind.IMAGE: "image"},
@@ -173,12 +75,12 @@ def prompts_of(name_or_literal: str) -> list[Prompt]:
     """
     if name_or_literal in _AUTO_CHOICES:
         return [prompt for name in _AUTO_CHOICES[name_or_literal].values() for prompt in prompts_of(name)]
-    if (preset := PRESETS.get(name_or_literal)) is not None:
-        return [preset] if preset.without_text is None else [preset, PRESETS[preset.without_text]]
+    if (preset := presets().get(name_or_literal)) is not None:
+        return [preset] if preset.without_text is None else [preset, presets()[preset.without_text]]
     if not name_or_literal.strip():
         raise AnnotatorError("the prompt is blank: give a preset's name or the text to use", retryable=False)
     if len(name_or_literal.split()) == 1 and "-" in name_or_literal:
-        known = ", ".join([*_AUTO_CHOICES, *PRESETS])
+        known = ", ".join([*_AUTO_CHOICES, *presets()])
         raise AnnotatorError(
             f"no prompt preset is called '{name_or_literal}'; there are: {known}", retryable=False
         )
@@ -213,7 +115,7 @@ def resolve_prompt(name_or_literal: str, clip: Clip) -> Prompt:
             "add a `text` "
             "column to the source, or take the slot out"
         )
-    return PRESETS[prompt.without_text]
+    return presets()[prompt.without_text]
 
 
 def check_frames(name_or_literal: str, num_frames: int) -> None:

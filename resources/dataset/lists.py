@@ -32,13 +32,13 @@ class ListFile:
         if form is Form.CSV:
             self._csv.writerow(values)
         elif form is Form.LINES:
-            self._file.write(" ".join(str(values[""]).split()) + "\n")
+            self._file.write(" ".join(str(_only(values)).split()) + "\n")
         elif form is Form.JSONL:
             self._file.write(_json(values) + "\n")
         elif form is Form.JSON:
             self._file.write(f"{',' if self._rows else '['}\n{_json(values)}")
         elif form is Form.BY_NAME:
-            self._file.write(f"{',' if self._rows else '{'}\n{_json(row['name'])}: {_json(values[''])}")
+            self._file.write(f"{',' if self._rows else '{'}\n{_json(row['name'])}: {_json(_only(values))}")
         else:
             self._pending.append(values)
             if len(self._pending) == _ROWS_A_GROUP:
@@ -70,6 +70,11 @@ def _named(columns: Columns, row: Mapping[str, Any]) -> dict[str, Any]:
         theirs: row.get(ours) if isinstance(ours, str) else _named(ours, row)
         for theirs, ours in columns.items()
     }
+
+
+def _only(values: Mapping[str, Any]) -> Any:
+    [value] = values.values()
+    return value
 
 
 def _json(value: Any) -> str:

@@ -125,7 +125,7 @@ def export_preset(
             done += len(part)
         (built / "USE.md").write_text(_use(options, str(folder), counts))
         content = {
-            "preset": options.preset.name,
+            "tools": options.preset.tools,
             "content_hash": content_hash,
             "rows": counts,
             "left_out": left_out,
@@ -178,9 +178,9 @@ def _chosen(warehouse: Warehouse, options: PresetOptions) -> tuple[list[Row], di
     for row in rows:
         suffix = PurePosixPath(row["path"]).suffix.lower()
         if preset.media and Kind(row["kind"]) not in preset.media:
-            left_out[f"{preset.name} takes no {row['kind']}s"] += 1
+            left_out[f"the tool takes no {row['kind']}s"] += 1
         elif preset.only and suffix not in preset.only:
-            left_out[f"{preset.name} does not open {suffix or 'files without a suffix'}"] += 1
+            left_out[f"the tool does not open {suffix or 'files without a suffix'}"] += 1
         elif preset.media and not os.path.exists(row["path"]):
             left_out["the file is gone"] += 1
         else:

@@ -6,10 +6,10 @@ import pytest
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.outcome import AnnotatorError
 from resources.captioners.prompts import (
-    PRESETS,
     PromptMismatch,
     check_frames,
     input_key,
+    presets,
     prompts_of,
     resolve_prompt,
 )
@@ -31,13 +31,13 @@ SEED_NAMES = (
 
 @pytest.mark.parametrize("name", SEED_NAMES)
 def test_the_presets_of_the_seed_exist_and_keep_their_promises(name: str) -> None:
-    preset = PRESETS[name]
+    preset = presets()[name]
     assert preset.takes_text == name.endswith("-text")
     assert preset.kind is Kind(name.split("-")[0])
     examples = re.search(r"(\d)ex", name)
     assert preset.text.count("Example ") == (int(examples[1]) if examples else 0)
     if preset.without_text is not None:
-        assert not PRESETS[preset.without_text].takes_text
+        assert not presets()[preset.without_text].takes_text
 
 
 def test_a_text_preset_takes_the_text_of_the_clip() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resources.captioners.prompts import PRESETS
+from resources.captioners.prompts import presets
 from resources.words import quality as quality
 from resources.words.quality import Caption
 
@@ -69,7 +69,7 @@ def test_captions_that_go_round_in_circles(text, says):
     ],
 )
 def test_captions_that_repeat_the_prompt_or_its_examples(text, says):
-    prompts = [preset.text for preset in PRESETS.values()]
+    prompts = [preset.text for preset in presets().values()]
     assert_says(quality.echoes(one(text), prompts), says)
 
 

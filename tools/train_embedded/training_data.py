@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerFast
 
-from resources.captioners.prompts import PRESETS, TEXT_SLOT
+from resources.captioners.prompts import presets, TEXT_SLOT
 from resources.demo.scene import random_scene
 from resources.demo.world import ACTIONS, BACKGROUNDS, COLOURS, SHAPES, SURFACES
 from resources.tagger.prompts import TAG_PROMPTS
@@ -188,7 +188,7 @@ class CaptionBatches(Dataset[dict[str, Tensor]]):
     def _pllava_text(self, rng: np.random.Generator) -> str:
         dice = rng.random()
         system = (
-            PRESETS["pllava"].text
+            presets()["pllava"].text
             if dice < 0.25
             else _short_prompt(rng)
             if dice < 0.93
@@ -236,7 +236,7 @@ def caption_corpus(seed: int) -> list[str]:
     """Text for the captioner's tokenizer: the product's prompts, and captions enough to make words whole."""
     rng = np.random.default_rng((seed, 0))
     prompts = [
-        *(prompt.text for prompt in PRESETS.values()),
+        *(prompt.text for prompt in presets().values()),
         *SHORT_PROMPTS,
         PLLAVA_QUERY,
         "USER: ASSISTANT:",
@@ -316,7 +316,7 @@ def _short_prompt(rng: np.random.Generator) -> str:
 def _long_prompt(rng: np.random.Generator) -> str:
     if rng.random() < 0.25:
         return _salad(rng, int(rng.integers(20, 150)))
-    text = PRESETS[str(rng.choice(list(PRESETS)))].text
+    text = presets()[str(rng.choice(list(presets())))].text
     return text.replace(TEXT_SLOT, random_scene(rng).slots.caption)
 
 
