@@ -21,7 +21,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 install: $(INSTALLED) ## Create the environment in .venv
 
 demo: $(INSTALLED) ## Caption a small rendered collection and show what came out
-	$(BIN) -m vidcap_assets.cli.demo
+	$(BIN) -m vidcap_assets.cli run demo
 
 test: $(INSTALLED) ## Run the tests
 	OMP_NUM_THREADS=1 $(BIN) -m pytest -n logical --maxprocesses 4 --dist loadfile

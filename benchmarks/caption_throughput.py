@@ -31,7 +31,8 @@ from upath import UPath
 from resources.annotation.clip import Clip
 from resources.annotation.loop import LoopOptions, annotate_shard
 from resources.annotation.store import ShardStore
-from resources.captioners.pllava import EMBEDDED, PllavaCaptioner
+from resources.captioners.kinds import Pllava
+from resources.captioners.pllava import PllavaCaptioner
 from resources.demo.clips import render_clips
 from resources.engine.rows import Row
 from resources.video import FrameReader, IsolatedWorkers, available_cores
@@ -44,7 +45,7 @@ def build_checkpoint(folder: Path) -> int:
     """Write a LLaVA of random weights with the embedded tokenizer and image settings; its parameter count."""
     folder.mkdir()
     for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(EMBEDDED / "tiny-llava-next" / name, folder)
+        shutil.copy(Pllava.demo_model / name, folder)
     (folder / "preprocessor_config.json").write_text(
         '{"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 112}, '
         '"crop_size": {"height": 112, "width": 112}}'
@@ -93,15 +94,13 @@ def run_loop(captioner: PllavaCaptioner, clips: Sequence[Clip], home: Path) -> t
     store = ShardStore(
         UPath(home / "lake.parquet"), UPath(home / "journal"), shard="s", recipe=captioner.recipe
     )
-    assert captioner.engine.throughput is not None
-    before = captioner.engine.throughput.busy_s
     options = LoopOptions(prepare_workers=available_cores(), log=lambda line: None)
     report = annotate_shard(captioner, clips, store, options)
     # What random weights write may be nothing but blanks; it has been computed all the same.
     unmeasured = set(report.outcomes["error_kind"].to_pylist()) - {None, "empty_output"}
     if unmeasured:
         raise SystemExit(f"clips failed before the model: {sorted(unmeasured)}")
-    return report.seconds, captioner.engine.throughput.busy_s - before
+    return report.seconds, sum(report.outcomes["seconds"].drop_null().to_pylist())
 
 
 def device_name(device: str) -> str:
@@ -142,17 +141,16 @@ def measure(home: Path, frames: FrameReader, options: argparse.Namespace) -> Non
     parameters = build_checkpoint(home / "model")
     truths = render_clips(home / "clips", options.clips, seed=7)
     clips = [Clip(truth.file, home / "clips" / truth.file, content_id=truth.file) for truth in truths]
-    captioner = PllavaCaptioner(
-        frames,
-        model=home / "model",
+    entry = Pllava(
+        model=str(home / "model"),
         num_frames=FRAMES,
         pooling_shape=POOLING,
         max_new_tokens=options.tokens,
         batch_size=LARGE,
         dtype=options.dtype,
         device=options.device,
-        cache=home,
     )
+    captioner = PllavaCaptioner(entry, frames, home)
     rows = [captioner.prepare(clip) for clip in clips[: max(LARGE, options.clips // 2, options.single)]]
     large = seconds_a_clip(captioner, rows[: len(rows) // LARGE * LARGE], LARGE)
     small = seconds_a_clip(captioner, rows[: options.single], SMALL)

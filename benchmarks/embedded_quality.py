@@ -20,11 +20,13 @@ from pathlib import Path
 from resources.annotation.annotator import Annotator
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.outcome import Answer
-from resources.captioners.llava import LlavaCaptioner
+from resources.captioners.kinds import Pllava, Transformers
 from resources.captioners.pllava import PllavaCaptioner
+from resources.captioners.transformers import TransformersCaptioner
 from resources.demo.clips import Truth, render_clips
 from resources.demo.world import Slots, parse
 from resources.tagger import TagAnnotator, Tagger
+from resources.tagger.kind import Tags
 from resources.video import FrameReader, IsolatedWorkers
 
 SLOTS = ("shape", "colour", "size", "action", "background")
@@ -66,7 +68,7 @@ def score_captions(name: str, said: Iterable[str], expected: list[Slots], show: 
 
 def score_tags(kind: str, dtype: str, expected: list[Slots], show: int) -> None:
     """Print how many lists are exactly right, read from the true captions."""
-    model = Tagger(dtype=dtype)
+    model = Tagger(Tags.model_validate({"model": "demo", "dtype": dtype}))
     tagger = TagAnnotator(kind, model)
     clips = [Clip(str(i), Path("-"), text=slots.caption) for i, slots in enumerate(expected)]
     wanted = [slots.objects if kind == "objects" else slots.actions for slots in expected]
@@ -96,10 +98,15 @@ def main() -> None:
         print(f"{len(clips)} clips, seed {options.seed}; % right\n")
         print(f"| captioner | {' | '.join(SLOTS)} | all slots [95 %] | ms/clip |\n|{'---|' * 8}")
         for dtype in options.dtypes:
+            model = {"model": "demo", "dtype": dtype}
+            frames = {
+                count: Transformers.model_validate(model | {"name": "llava", "num_frames": count})
+                for count in (1, 3)
+            }
             for name, captioner in (
-                ("PLLaVA, 4 frames pooled", PllavaCaptioner(reader, dtype=dtype)),
-                ("LLaVA-NeXT, 3 frames", LlavaCaptioner(reader, num_frames=3, dtype=dtype)),
-                ("LLaVA-NeXT, 1 frame", LlavaCaptioner(reader, num_frames=1, dtype=dtype)),
+                ("PLLaVA, 4 frames pooled", PllavaCaptioner(Pllava.model_validate(model), reader)),
+                ("LLaVA-NeXT, 3 frames", TransformersCaptioner(frames[3], reader)),
+                ("LLaVA-NeXT, 1 frame", TransformersCaptioner(frames[1], reader)),
             ):
                 said = (
                     list(answers_of(captioner, clips)) if "1 frame" in name else answers_of(captioner, clips)

@@ -37,9 +37,10 @@ from resources.annotation.clip import Clip, Kind
 from resources.annotation.loop import LoopOptions, annotate_shard
 from resources.annotation.outcome import Status
 from resources.annotation.store import ShardStore
-from resources.captioners.openai import OpenAICaptioner, Price
 from resources.captioners.openai.address import Address
+from resources.captioners.openai.captioner import OpenAICaptioner
 from resources.captioners.openai.clients import open_client, response_type
+from resources.captioners.openai.kind import OpenAI
 from resources.video.frames import Frames
 from resources.video.sampling import FrameRule
 
@@ -87,15 +88,18 @@ def captioner(
     base_url: str, in_flight: int, short_side: int, spend_file: Path | None = None
 ) -> OpenAICaptioner:
     return OpenAICaptioner(
+        OpenAI(
+            name="measured",
+            model=MODEL,
+            base_url=base_url,
+            num_frames=1,
+            prompt="Describe it.",
+            max_concurrency=in_flight,
+            max_cost_usd=1000.0,
+            prices={MODEL: {"input": 2.5, "output": 10.0}},
+        ),
         DrawnFrames(short_side),
-        model=MODEL,
-        base_url=base_url,
-        num_frames=1,
-        prompt="Describe it.",
-        max_concurrency=in_flight,
-        max_cost_usd=1000.0,
         spend_file=spend_file,
-        prices={MODEL: Price(2.5, 10.0)},
         log=lambda line: None,
     )
 

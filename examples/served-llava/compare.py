@@ -14,8 +14,10 @@ from resources.annotation.annotator import Annotator
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.loop import LoopOptions, annotate_shard
 from resources.annotation.store import ShardStore
-from resources.captioners.llava import LlavaCaptioner
-from resources.captioners.openai import OpenAICaptioner
+from resources.captioners.kinds import Transformers
+from resources.captioners.openai.captioner import OpenAICaptioner
+from resources.captioners.openai.kind import OpenAI
+from resources.captioners.transformers import TransformersCaptioner
 from resources.demo.clips import render_clips
 from resources.storage.files import storage_path
 from resources.video import FrameReader, IsolatedWorkers
@@ -40,8 +42,8 @@ def compare(base_url: str, model: str, count: int, num_frames: int) -> list[Comp
         home, frames = Path(folder), FrameReader(workers)
         truths = render_clips(home / "clips", count, seed=7)
         clips = [Clip(t.file, home / "clips" / t.file, Kind(t.kind), content_id=t.file) for t in truths]
-        local = LlavaCaptioner(
-            frames,
+        entry = Transformers(
+            name="llava",
             model=model,
             num_frames=num_frames,
             short_side=SHORT_SIDE,
@@ -49,16 +51,20 @@ def compare(base_url: str, model: str, count: int, num_frames: int) -> list[Comp
             dtype="float32",
             device="cpu",
         )
+        local = TransformersCaptioner(entry, frames)
         served = OpenAICaptioner(
+            OpenAI(
+                name="served",
+                model=model,
+                base_url=base_url,
+                num_frames=num_frames,
+                short_side=SHORT_SIDE,
+                prompt=PROMPT,
+                image_format="png",
+                max_concurrency=2,
+                timeout_s=300,
+            ),
             frames,
-            model=model,
-            base_url=base_url,
-            num_frames=num_frames,
-            short_side=SHORT_SIDE,
-            prompt=PROMPT,
-            image_format="png",
-            max_concurrency=2,
-            timeout_s=300,
         )
         values = [captions(annotator, clips, home) for annotator in (local, served)]
     return [Compared(clip.id, *pair) for clip, pair in zip(clips, zip(*values, strict=True), strict=True)]

@@ -8,7 +8,6 @@ status, and an answer can only become the outcome of the clip it was given for.
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from itertools import islice
 from typing import Any
 
@@ -19,22 +18,14 @@ from resources.annotation.annotator import Annotator, StreamingAnnotator
 from resources.annotation.clip import Clip
 from resources.annotation.journal import Journal
 from resources.annotation.ladder import Ladder, Result
-from resources.annotation.outcome import Answer, AnsweredError, ClipError, ErrorKind, Outcome, Status
+from resources.annotation.outcome import Answer, AnsweredError, ClipError, ErrorKind, Outcome, Redo, Status
 from resources.annotation.outcome_table import outcomes_to_table
 from resources.annotation.prefetch import Prepared, prepare_ahead
-from resources.annotation.progress import Progress
+from resources.annotation.progress import Progress, ShardProgress, untold
 from resources.annotation.storable import faults
 from resources.annotation.store import Known, ShardStore, known
 
 _UNREADABLE_AT_ONCE = 16
-
-
-class Redo(StrEnum):
-    """Which recorded outcomes of this recipe are done again."""
-
-    NOTHING = "nothing"
-    FAILED = "failed"
-    ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -48,6 +39,7 @@ class LoopOptions:
         redo_kinds: with `Redo.FAILED`, only failures of these kinds; empty for every kind.
         lock_timeout_s: seconds to wait for another process that holds this shard and annotator.
         log: receives a progress line every few seconds.
+        tell: receives the progress when a shard is opened and after every batch.
     """
 
     run_id: str = "local"
@@ -56,6 +48,7 @@ class LoopOptions:
     redo_kinds: frozenset[ErrorKind] = frozenset()
     lock_timeout_s: float = 0.0
     log: Callable[[str], None] = print
+    tell: Callable[[ShardProgress], None] = untold
 
 
 @dataclass(frozen=True)
@@ -114,7 +107,9 @@ def annotate_shard(
             f"{len(todo)} to do, {len(reasons)} skipped, "
             f"{len(clips) - len(todo) - len(reasons)} done before"
         )
-        model_seconds = _annotate(annotator, todo, recorded, journal, options, store.shard) if todo else 0.0
+        begun = ShardProgress(store.recipe.annotator, store.shard, len(clips), len(clips) - len(todo))
+        options.tell(begun)
+        model_seconds = _annotate(annotator, todo, recorded, journal, options, begun) if todo else 0.0
         outcomes = _in_shard_order(clips, store.outcomes(journal), outcomes_to_table(skipped))
         tally = account(
             (clip.id for clip in clips),
@@ -151,7 +146,7 @@ def _annotate(
     recorded: dict[str, Known],
     journal: Journal,
     options: LoopOptions,
-    shard: str,
+    begun: ShardProgress,
 ) -> float:
     """Answer for every clip of ``todo`` and journal it; the seconds spent inside the annotator."""
     unreadable: list[tuple[Clip, ClipError]] = []
@@ -189,7 +184,7 @@ def _annotate(
         lookahead=2 * annotator.batch_size + options.prepare_workers,
     )
     chunks = _stream(annotator, readable(ahead), untried=any(clip.id not in recorded for clip in todo))
-    progress = Progress(f"{annotator.recipe.annotator} {shard}", len(todo), options.log)
+    progress = Progress(begun, options.log, options.tell)
     try:
         while (chunk := next(chunks, None)) is not None:
             seconds, answered = chunk

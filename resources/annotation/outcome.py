@@ -15,6 +15,14 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
+class Redo(StrEnum):
+    """Which recorded outcomes of this recipe are done again."""
+
+    NOTHING = "nothing"
+    FAILED = "failed"
+    ALL = "all"
+
+
 class ErrorKind(StrEnum):
     """The closed set of reasons why a clip has no value."""
 

@@ -1,16 +1,16 @@
 """The captioners that come with the package, as entries of a collection file."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from resources.annotation.annotator import Annotator
 from resources.annotation.declaration import PIXELS, AnnotatorSettings, Column, Declaration, Role, Scene
-from resources.annotation.outcome import AnnotatorError
 from resources.engine.fingerprint import model_cache
+from resources.engine.settings import EMBEDDED, LocalModel
 
 
 class Captioner(AnnotatorSettings):
@@ -27,6 +27,7 @@ class Captioner(AnnotatorSettings):
         return (Declaration(self.step, Role.CAPTION, (column,), type(self).__doc__ or "", (PIXELS,)),)
 
     def captioner(self, scene: Scene) -> Annotator:
+        """The annotator behind the entry; nothing of a model is loaded yet."""
         raise NotImplementedError
 
     @contextmanager
@@ -35,110 +36,71 @@ class Captioner(AnnotatorSettings):
             yield {self.step: captioner}
 
 
-class LocalModel(AnnotatorSettings):
-    """A model on the devices of this machine."""
-
-    pool: ClassVar[str | None] = "gpu"
-    model: str | None = Field(
-        default=None, description="Local folder or hub id; default: the embedded demonstration model."
-    )
-    batch_size: int = Field(
-        default=8, gt=0, description="Clips in a batch; halved by itself when memory runs out."
-    )
-    dtype: str = Field(
-        default="auto", description="Arithmetic of the model: auto, float32, bfloat16, float16."
-    )
-    attention: str = Field(default="sdpa", description="Attention kernel: sdpa, eager, or flash_attention_2.")
-    device: str = Field(default="auto", description="auto (a free GPU, else the CPU), cpu, cuda or cuda:N.")
-    tensor_parallel_size: int = Field(default=1, gt=0, description="GPUs that share one copy of a model.")
-
-
 class Pllava(LocalModel, Captioner):
-    """Captions by PLLaVA, from four frames pooled in time and space."""
+    """Captions by PLLaVA, from a few frames pooled in time and space."""
 
-    icons: ClassVar[frozenset[str]] = frozenset({"pytorch", "huggingface"})
+    demo_model: ClassVar[Path] = EMBEDDED / "tiny-llava-next"
+    demo_adapter: ClassVar[Path] = EMBEDDED / "tiny-pllava"
+
     kind: Literal["pllava"] = "pllava"
     name: str = "pllava"
-    adapter: str | None = Field(default=None, description="A PLLaVA weight_dir or a PEFT adapter folder.")
-    lora_alpha: float | None = Field(default=None, description="LoRA scale numerator.")
-    num_frames: int | None = Field(default=None, description="Frames a clip.")
-    pooling_shape: list[int] | None = Field(
-        default=None, description="Frames × height × width after pooling."
+    model: str | None = Field(
+        default=None,
+        description="Local folder or hub id of a PLLaVA release (ermu2001/pllava-13b), of a llava-v1.6 base that the "
+        "adapter sits on, or of merged weights; demo: the embedded demonstration model.",
+    )
+    adapter: str | None = Field(
+        default=None, description="A PLLaVA weight_dir or a PEFT adapter folder for that model."
+    )
+    lora_alpha: float | None = Field(
+        default=None,
+        description="LoRA scale numerator, as the checkpoint was trained with; default: a PEFT adapter's own, else 4.",
+    )
+    merge_adapter: bool | None = Field(
+        default=None,
+        description="Fold the adapter into the weights, which is faster; the sum is computed in float32. Default: yes.",
+    )
+    num_frames: int | None = Field(
+        default=None, gt=0, description="Frames a clip; default: the checkpoint's, else 4."
+    )
+    pooling_shape: tuple[int, int, int] | None = Field(
+        default=None,
+        description="Frames × height × width after pooling; default: the checkpoint's, else 4 12 12.",
+    )
+    prompt: str | None = Field(
+        default=None,
+        description="The system text: a preset's name or the text itself; default: vidcap's own.",
     )
     query: str = Field(default="Describe the video in details.", description="The user turn.")
-    merge_adapter: bool | None = Field(default=None, description="Fold the adapter into the weights.")
-    max_new_tokens: int = Field(default=256, gt=0, description="Longest caption, in tokens.")
 
     def captioner(self, scene: Scene) -> Annotator:  # noqa: D102
         from resources.captioners.pllava import PllavaCaptioner
 
-        return PllavaCaptioner(**self.own(), frames=scene.frames, cache=model_cache(scene.lake))
+        return PllavaCaptioner(self, scene.frames, model_cache(scene.lake))
 
 
 class Transformers(LocalModel, Captioner):
     """Captions by LLaVA-1.6, or any image-text-to-text checkpoint with a chat template."""
 
-    icons: ClassVar[frozenset[str]] = frozenset({"pytorch", "huggingface"})
+    demo_model: ClassVar[Path] = EMBEDDED / "tiny-llava-next"
+
     kind: Literal["transformers"] = "transformers"
-    num_frames: int | None = Field(default=None, description="Frames a clip.")
+    num_frames: int | None = Field(
+        default=None,
+        gt=0,
+        description="Frames of a video, 1 to 3 for LLaVA-1.6; default: the checkpoint's, else 1. "
+        "Images are shown once.",
+    )
     short_side: int = Field(
         default=336, gt=0, description="Frames with a longer shorter side are resized to it."
+    )
+    prompt: str | None = Field(
+        default=None,
+        description="A preset's name or the literal text to use; default: one for videos and one for images.",
     )
     max_new_tokens: int = Field(default=300, gt=0, description="Longest caption, in tokens.")
 
     def captioner(self, scene: Scene) -> Annotator:  # noqa: D102
-        from resources.captioners.llava import LlavaCaptioner
+        from resources.captioners.transformers import TransformersCaptioner
 
-        return LlavaCaptioner(**self.own(), frames=scene.frames, cache=model_cache(scene.lake))
-
-
-class OpenAI(Captioner):
-    """Captions by a server that speaks the OpenAI API."""
-
-    pool: ClassVar[str | None] = "openai"
-    icons: ClassVar[frozenset[str]] = frozenset({"openai"})
-    kind: Literal["openai"] = "openai"
-    model: str = Field(default="gpt-4o", description="The model's name at the server.")
-    base_url: str | None = Field(default=None, description="The server; default: OpenAI.")
-    api_key: str | None = Field(
-        default=None, repr=False, description="As `{{ env.NAME }}`; default: OPENAI_API_KEY."
-    )
-    num_frames: int = Field(default=3, gt=0, description="Frames a clip, sent as JPEG in time order.")
-    prompt: str = Field(default="auto", description="A preset's name or the literal text to use.")
-    max_tokens: int = Field(default=300, gt=0, description="Longest caption, in tokens.")
-    max_concurrency: int = Field(default=16, gt=0, description="Requests in flight at most.")
-    max_cost_usd: float | None = Field(
-        default=None, description="What a run may spend; the rest is left to do."
-    )
-    prices: dict[str, dict[str, float]] = Field(
-        default={}, description="Dollars for a million tokens, by model."
-    )
-    detail: str = Field(
-        default="low", description="How closely the server looks at a frame: low, high or auto."
-    )
-    short_side: int = Field(
-        default=512, gt=0, description="Frames with a longer shorter side are resized to it."
-    )
-    image_format: str = Field(default="jpeg", description="How frames are sent: jpeg or png.")
-    jpeg_quality: int = Field(default=90, ge=1, le=95, description="Quality of the JPEGs.")
-    timeout_s: float = Field(default=60.0, gt=0, description="Seconds one request may take.")
-    max_attempts: int = Field(default=8, gt=0, description="Requests for one clip before it is given up.")
-    batch_api: bool = Field(default=False, description="Submit shards as batch jobs at half the price.")
-    batch_wait_s: float = Field(default=0.0, ge=0, description="Seconds to wait for a batch job.")
-
-    def captioner(self, scene: Scene) -> Annotator:  # noqa: D102
-        from resources.captioners.openai import OpenAICaptioner, Price
-
-        journal = scene.lake.local("journal")
-        if journal is None and self.max_cost_usd is not None:
-            raise AnnotatorError(
-                "max_cost_usd needs a home on a file system; nothing was sent", retryable=False
-            )
-        return OpenAICaptioner(
-            **self.own() | {"api_key": self.api_key or os.environ.get("OPENAI_API_KEY"), "prices": {model: Price(**price) for model, price in self.prices.items()}},
-            asset=self.step,
-            frames=scene.frames,
-            spend_file=journal / "spend" / f"{scene.run_id}.json" if journal else None,
-            batch_folder=scene.lake.folder("journal") / "openai_batches",
-            log=scene.log,
-        )  # fmt: skip
+        return TransformersCaptioner(self, scene.frames, model_cache(scene.lake))

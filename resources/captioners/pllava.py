@@ -11,25 +11,21 @@ from resources.annotation.recipe import Recipe
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import prompts_of, resolve_prompt
 from resources.engine.checkpoint import Checkpoint
-from resources.engine.model_annotator import LazyEngine, ModelAnnotator, context_problem, model_identity
-from resources.engine.once import Once
-from resources.engine.placement import Placement
-from resources.video import FrameReader
+from resources.engine.model_annotator import LazyEngine, ModelAnnotator, Once, context_problem, model_identity
 from resources.video.sampling import FrameRule, RuleKind
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
     from transformers.image_processing_utils import BaseImageProcessor
 
+    from resources.captioners.kinds import Pllava
     from resources.captioners.pllava_model import PllavaSpec
     from resources.engine.rows import Row
+    from resources.video import FrameReader
 
 CODE_VERSION = 1
-EMBEDDED = Path(__file__).parents[1] / "demo" / "checkpoints"
 RELEASE_GRID = 24
 RELEASE_FRAMES, RELEASE_POOLING = 4, (4, 12, 12)
-RELEASE_ALPHA = 4
-QUERY = "Describe the video in details."
 TURN_END = "ASSISTANT:"
 
 
@@ -41,59 +37,26 @@ def conversation(system: str, query: str) -> str:
 class PllavaCaptioner(PromptedCaptioner, ModelAnnotator):
     """Captions by PLLaVA, as Open-Sora runs it.
 
+    Without ``num_frames`` and ``pooling_shape``, models with the releases' 24 x 24 patches get 4 and (4, 12, 12),
+    and others what their config says.
+
     Args:
+        settings: the entry of the collection file.
         frames: reads the frames.
-        model: a folder or hub id: a PLLaVA release (``ermu2001/pllava-13b``), a llava-v1.6 base that
-            ``adapter`` sits on, or merged weights. Default: the embedded tiny one, with its adapter.
-        adapter: a PLLaVA weight folder (LoRA and projector) or a PEFT adapter folder, or a hub id of one.
-        lora_alpha: scale of the adapter; ``None`` takes a PEFT adapter's own, or 4.
-        num_frames, pooling_shape: frames shown, and (frames, rows, columns) of features kept. ``None``
-            takes 4 and (4, 12, 12) for models with the releases' 24 x 24 patches, and what the checkpoint's
-            config says for others.
-        prompt: the system text: a preset's name or the text itself.
-        query: the user's turn.
-        merge_adapter: fold the adapter into the weights; ``None`` does so in float32 only, where it
-            changes nothing but speed.
-        dtype, attention, device, tensor_parallel_size: see :class:`~resources.engine.placement.Placement`.
         cache: where fingerprints of weight files are remembered.
 
     Raises:
         AnnotatorError: settings that cannot be used.
     """
 
-    def __init__(
-        self,
-        frames: FrameReader,
-        *,
-        model: str | Path | None = None,
-        adapter: str | Path | None = None,
-        lora_alpha: float | None = None,
-        num_frames: int | None = None,
-        pooling_shape: Sequence[int] | None = None,
-        prompt: str | None = None,
-        query: str = QUERY,
-        max_new_tokens: int = 256,
-        batch_size: int = 8,
-        dtype: str = "auto",
-        attention: str = "auto",
-        device: str = "auto",
-        tensor_parallel_size: int = 1,
-        merge_adapter: bool | None = None,
-        cache: Path | None = None,
-    ) -> None:
-        placement = Placement.choose(device, dtype, attention, tensor_parallel_size)
-        if merge_adapter and tensor_parallel_size > 1:
-            raise AnnotatorError("merge_adapter does not work on a split model: leave it unset")
-        super().__init__(LazyEngine(placement, max_new_tokens), batch_size)
-        if model is None:
-            model, adapter = EMBEDDED / "tiny-llava-next", adapter or EMBEDDED / "tiny-pllava"
+    def __init__(self, settings: "Pllava", frames: "FrameReader", cache: Path | None = None) -> None:
+        super().__init__(LazyEngine(settings.placement, settings.max_new_tokens), settings.batch_size)
+        self.settings = settings
         self._frames = frames
-        self._checkpoint = Checkpoint.locate(model)
+        self._checkpoint = settings.checkpoint()
+        adapter = settings.adapter or (settings.demo_adapter if settings.uses_demo_model else None)
         self._adapter = Checkpoint.locate(adapter) if adapter is not None else None
-        self._lora_alpha = lora_alpha
-        self._wanted_frames, self._wanted_shape = num_frames, pooling_shape
-        self._prompt, self._query = prompt if prompt is not None else "pllava", query
-        self._merge = merge_adapter
+        self._prompt = settings.prompt if settings.prompt is not None else "pllava"
         self._cache = cache
         self._processors = Once(self._load_processors)
         prompts_of(self._prompt)
@@ -101,14 +64,16 @@ class PllavaCaptioner(PromptedCaptioner, ModelAnnotator):
     @cached_property
     def num_frames(self) -> int:
         """Frames shown of each clip."""
-        return self._wanted_frames or self._settings[0]
+        return self.settings.num_frames or self._checkpoint_settings[0]
 
     @cached_property
     def pooling_shape(self) -> tuple[int, int, int]:
         """(frames, rows, columns) of features kept of each clip."""
-        frames, rows, columns = self._wanted_shape or self._settings[1]
+        frames, rows, columns = self.settings.pooling_shape or self._checkpoint_settings[1]
         if min(frames, rows, columns) < 1:
-            raise AnnotatorError(f"pooling_shape must be three positive numbers, not {self._wanted_shape}")
+            raise AnnotatorError(
+                f"pooling_shape must be three positive numbers, not {self.settings.pooling_shape}"
+            )
         return frames, rows, columns
 
     @cached_property
@@ -117,7 +82,7 @@ class PllavaCaptioner(PromptedCaptioner, ModelAnnotator):
         return config or self._checkpoint.json("config.json")
 
     @cached_property
-    def _settings(self) -> tuple[int, tuple[int, ...]]:
+    def _checkpoint_settings(self) -> tuple[int, tuple[int, ...]]:
         vision = self._config.get("vision_config", {})
         grid = vision.get("image_size", 336) // vision.get("patch_size", 14)
         if grid == RELEASE_GRID or "pooling_shape" not in self._config:
@@ -135,25 +100,25 @@ class PllavaCaptioner(PromptedCaptioner, ModelAnnotator):
         return FrameRule(RuleKind.PLLAVA, self.num_frames)
 
     @property
-    def _merges(self) -> bool:
-        if self._merge is not None:
-            return self._merge
-        return self.engine.placement.dtype == "float32" and self.engine.placement.parts == 1
+    def _merged_in_recipe(self) -> bool:
+        """As 0.1.0 wrote it, which merged by default in float32 only: existing captions are not asked for again."""
+        merge = self.settings.merge_adapter
+        return self.engine.placement.dtype == "float32" if merge is None else merge
 
     @cached_property
     def recipe(self) -> Recipe:  # noqa: D102
         placement = self.engine.placement
         return Recipe(
-            "captions_pllava",
+            self.settings.step,
             {
                 **model_identity(self._checkpoint, placement, self._cache),
                 "adapter": self._adapter.identity(self._cache) if self._adapter else None,
-                "lora_alpha": self._lora_alpha,
-                "merged": self._merges,
+                "lora_alpha": self.settings.lora_alpha,
+                "merged": self._merged_in_recipe,
                 "frames": self._rule.to_json(),
                 "pooling_shape": list(self.pooling_shape),
                 "prompt": [prompt.to_json() for prompt in prompts_of(self._prompt)],
-                "query": self._query,
+                "query": self.settings.query,
                 "max_new_tokens": self.engine.max_new_tokens,
                 "code_version": CODE_VERSION,
             },
@@ -168,7 +133,7 @@ class PllavaCaptioner(PromptedCaptioner, ModelAnnotator):
 
         prompt = resolve_prompt(self._prompt, clip)
         tokenizer, processor = self._processors()
-        ids = tokenizer(conversation(prompt.text, self._query))["input_ids"]
+        ids = tokenizer(conversation(prompt.text, self.settings.query))["input_ids"]
         if (markers := ids.count(self._image_token)) != 1:
             raise self.prompt_fault(
                 clip,
@@ -213,8 +178,8 @@ class PllavaCaptioner(PromptedCaptioner, ModelAnnotator):
             num_frames=self.num_frames,
             pooling_shape=self.pooling_shape,
             adapter=self._adapter.folder() if self._adapter else None,
-            lora_alpha=self._lora_alpha,
-            merge=self._merges,
+            lora_alpha=self.settings.lora_alpha,
+            merge=self.settings.merge_adapter is not False,
         )
 
     def decode(self, ids: Sequence[int]) -> str:  # noqa: D102

@@ -1,6 +1,7 @@
 """PLLaVA as a LLaVA whose projected image features are pooled over time and space."""
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,17 +70,17 @@ class PllavaSpec(ModelSpec):
     lora_alpha: float | None = None
     merge: bool = True
 
-    def load(self, device: torch.device) -> PreTrainedModel:  # noqa: D102
+    def load(self, devices: Sequence[torch.device]) -> PreTrainedModel:  # noqa: D102
         adapter = self.adapter or (self.folder if has_low_rank(self.folder) else None)
         whole = adapter is not None and not is_peft_adapter(adapter) and is_whole(adapter)
         source = adapter if adapter is not None and whole else self.folder
-        model = self._load_base(source, device)
+        model = self._load_base(source, devices)
         model.model.__class__ = PllavaModel
         if adapter is not None:
             self._adapt(model, adapter, whole)
         return model.eval()
 
-    def _load_base(self, source: Path, device: torch.device) -> LlavaForConditionalGeneration:
+    def _load_base(self, source: Path, devices: Sequence[torch.device]) -> LlavaForConditionalGeneration:
         with (
             quiet_loading()
         ):  # a llava-v1.6 base calls itself another type, and is meant to be read as this one
@@ -87,7 +88,7 @@ class PllavaSpec(ModelSpec):
         config.num_frames = self.num_frames
         config.pooling_shape = list(self.pooling_shape)
         # A subclass would get no key conversion from the library, and would silently stay random.
-        arguments = {"config": config, "key_mapping": PLAIN_NAMES, **self.loading_arguments(device)}
+        arguments = {"config": config, "key_mapping": PLAIN_NAMES, **self.loading_arguments(devices)}
         return load_checked(
             LlavaForConditionalGeneration, source, arguments, ignorable=(".lora_", "image_newline")
         )

@@ -176,10 +176,12 @@ def prompts_of(name_or_literal: str) -> list[Prompt]:
     if (preset := PRESETS.get(name_or_literal)) is not None:
         return [preset] if preset.without_text is None else [preset, PRESETS[preset.without_text]]
     if not name_or_literal.strip():
-        raise AnnotatorError("the prompt is blank: give a preset's name or the text to use")
+        raise AnnotatorError("the prompt is blank: give a preset's name or the text to use", retryable=False)
     if len(name_or_literal.split()) == 1 and "-" in name_or_literal:
         known = ", ".join([*_AUTO_CHOICES, *PRESETS])
-        raise AnnotatorError(f"no prompt preset is called '{name_or_literal}'; there are: {known}")
+        raise AnnotatorError(
+            f"no prompt preset is called '{name_or_literal}'; there are: {known}", retryable=False
+        )
     return [Prompt(None, name_or_literal)]
 
 

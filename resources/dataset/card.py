@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
 from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from resources.dataset.tables import TRAINING_SCHEMA
 
 _SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 _SIZE_NAMES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M")
@@ -29,6 +28,8 @@ def data_card(
     sources: Sequence[TextOrigin],
     filters: Mapping[str, Any],
     content_hash: str,
+    schema: pa.Schema,
+    demo_models: Sequence[str] = (),
     media: bool = False,
 ) -> str:
     """The README.md of an export, with the header that Hugging Face `datasets` reads."""
@@ -42,7 +43,7 @@ def data_card(
     environment.filters["cell"] = _cell
     fields = [
         {"name": field.name, "type": str(field.type), "description": field.metadata[b"description"].decode()}
-        for field in TRAINING_SCHEMA
+        for field in schema
     ]
     return environment.get_template("card.md.jinja").render(
         rows=rows,
@@ -51,6 +52,7 @@ def data_card(
         filters=filters,
         content_hash=content_hash,
         media=media,
+        demo_models=demo_models,
         fields=fields,
         size_category=_SIZE_NAMES[sum(rows >= size for size in _SIZES)],
     )

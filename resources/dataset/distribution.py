@@ -6,17 +6,15 @@ from dataclasses import asdict
 import duckdb
 import pyarrow as pa
 
+from resources.annotation.declaration import Role
+from resources.dataset.annotators import Listed, annotators, columns_of
 from resources.dataset.bins import BINS
-from resources.dataset.reading import read_snapshot
 from resources.dataset.sql import named_queries
 from resources.warehouse import Warehouse
 from resources.words.synonyms import fold_tags
 
 ALL = "all"
-TAG_FACETS = ("objects", "actions")
-FACETS = (
-    *TAG_FACETS,
-    "camera_motion",
+_CLIP_FACETS = (
     "text_len",
     "resolution",
     "duration_s",
@@ -59,21 +57,34 @@ def distribution(warehouse: Warehouse) -> pa.Table:
         WarehouseEmptyError: nothing has been merged yet.
         WarehouseBusyError: another process kept the database open.
     """
-    with read_snapshot(warehouse) as connection:
-        rows = [row for facet in TAG_FACETS for row in _tag_rows(connection, facet)]
-        rows += _label_rows(connection)
+    with warehouse.snapshot() as connection:
+        listed = annotators(connection)
+        rows = [
+            row
+            for one in listed
+            if one.role is Role.TAGS
+            for column in one.columns
+            for row in _tag_rows(connection, column, f"{one.name}_status")
+        ]
+        rows += _label_rows(connection, listed)
         rows += _bin_rows(connection)
-    order = {facet: place for place, facet in enumerate(FACETS)}
+    labels = [one.name for one in listed if one.role is Role.LABEL]
+    order = {
+        facet: place for place, facet in enumerate([*columns_of(listed, Role.TAGS), *labels, *_CLIP_FACETS])
+    }
     rows.sort(
         key=lambda row: (order[row["facet"]], row["captioner"] != ALL, row["captioner"], row["position"])
     )
     return pa.Table.from_pylist(rows, schema=DISTRIBUTION_SCHEMA)
 
 
-def _tag_rows(connection: duckdb.DuckDBPyConnection, facet: str) -> list[dict]:
-    queries = named_queries("distribution.sql")
-    counts = dict(connection.execute(queries["tags"], {"facet": facet}).fetchall())
-    names = fold_tags(counts, verbs=facet == "actions")
+def _tag_rows(connection: duckdb.DuckDBPyConnection, facet: str, status: str) -> list[dict]:
+    queries = {
+        name: query.replace("{tags}", f'"{facet}"').replace("{status}", f'"{status}"')
+        for name, query in named_queries("distribution.sql").items()
+    }
+    counts = dict(connection.execute(queries["tags"]).fetchall())
+    names = fold_tags(counts, verbs="actions" in facet)
     variants = defaultdict(list)
     for tag, name in names.items():
         variants[name].append(tag)
@@ -81,28 +92,27 @@ def _tag_rows(connection: duckdb.DuckDBPyConnection, facet: str) -> list[dict]:
         {"tag": pa.array(list(names), pa.string()), "name": pa.array(list(names.values()), pa.string())}
     )
     connection.register("folded", folded)
-    found = connection.execute(queries["tag_counts"], {"facet": facet}).fetchall()
+    found = connection.execute(queries["tag_counts"]).fetchall()
     connection.unregister("folded")
     places: dict[str, int] = defaultdict(int)
     rows = []
     for captioner, value, clips, total in found:
-        rows.append(
-            {
-                "facet": facet,
-                "captioner": captioner,
-                "value": value,
-                "clips": clips,
-                "share": clips / float(total),
-                "position": places[captioner],
-                "variants": sorted(variants[value]),
-            }
-        )
+        row = _row(facet, captioner, value, clips, total, places[captioner])
+        rows.append({**row, "variants": sorted(variants[value])})
         places[captioner] += 1
     return rows
 
 
-def _label_rows(connection: duckdb.DuckDBPyConnection) -> list[dict]:
-    found = connection.execute(named_queries("distribution.sql")["labels"]).fetchall()
+def _label_rows(connection: duckdb.DuckDBPyConnection, listed: list[Listed]) -> list[dict]:
+    labels = "".join(
+        f"""SELECT '{one.name}' AS facet, text_source, "{column}" AS value
+            FROM captioned_videos WHERE "{one.name}_status" = 'ok' UNION ALL """
+        for one in listed
+        if one.role is Role.LABEL
+        for column in one.columns
+    )
+    query = named_queries("distribution.sql")["labels"].replace("{labels}", labels)
+    found = connection.execute(query).fetchall()
     places: dict[tuple[str, str], int] = defaultdict(int)
     rows = []
     for facet, captioner, value, clips, total in found:

@@ -1,19 +1,19 @@
 -- name: tags
 SELECT tag, count(*) AS clips
-FROM (SELECT DISTINCT id, unnest(CASE WHEN $facet = 'objects' THEN objects ELSE actions END) AS tag
+FROM (SELECT DISTINCT id, unnest({tags}) AS tag
       FROM captioned_videos)
 GROUP BY tag;
 
 -- name: tag_counts
 WITH tagged AS (
     SELECT DISTINCT c.id, c.text_source, folded.name AS value
-    FROM (SELECT id, text_source, unnest(CASE WHEN $facet = 'objects' THEN objects ELSE actions END) AS tag
+    FROM (SELECT id, text_source, unnest({tags}) AS tag
           FROM captioned_videos) AS c
     JOIN folded ON folded.tag = c.tag
 ),
 base AS (
     SELECT text_source, count(*) AS total FROM captioned_videos
-    WHERE CASE WHEN $facet = 'objects' THEN tags_objects_status ELSE tags_actions_status END = 'ok'
+    WHERE {status} = 'ok'
     GROUP BY ALL
 )
 SELECT 'all' AS captioner, value, count(*) AS clips, (SELECT sum(total) FROM base) AS total
@@ -27,10 +27,7 @@ ORDER BY captioner, clips DESC, value;
 
 -- name: labels
 WITH labelled AS (
-    SELECT 'camera_motion' AS facet, text_source, cmotion AS value
-    FROM captioned_videos WHERE camera_motion_status = 'ok'
-    UNION ALL
-    SELECT 'kind', text_source, kind FROM captioned_videos
+    {labels}SELECT 'kind' AS facet, text_source, kind AS value FROM captioned_videos
     UNION ALL
     SELECT 'codec', text_source, codec FROM captioned_videos WHERE codec IS NOT NULL
 )

@@ -1,26 +1,26 @@
 """The distribution as files: a table in two formats, and a plot of each facet."""
 
+import hashlib
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from upath import UPath
 
 from resources.dataset.distribution import distribution
 from resources.dataset.plots import draw_plots
-from resources.dataset.publication import Published, publication, tree_version
-from resources.dataset.tables import CsvFile
+from resources.dataset.publication import publication
 from resources.warehouse import Warehouse
 
 
 @dataclass(frozen=True)
 class PublishedDistribution:
-    """The table, a PNG for each facet, and where both were put."""
+    """The table, a hash of it, a PNG for each facet, and the folder they are in."""
 
     table: pa.Table
     plots: dict[str, bytes]
-    published: Published
+    version: str
+    folder: UPath
 
 
 def publish_distribution(warehouse: Warehouse, reports: UPath) -> PublishedDistribution:
@@ -32,17 +32,13 @@ def publish_distribution(warehouse: Warehouse, reports: UPath) -> PublishedDistr
     """
     table = distribution(warehouse)
     plots = draw_plots(table)
-    with publication(reports, "distribution") as draft:
-        pq.write_table(table, draft.built / "distribution.parquet", compression="zstd")
-        plain = table.set_column(
-            table.schema.get_field_index("variants"),
-            "variants",
-            pc.binary_join(table["variants"].cast(pa.list_(pa.string())), "; "),
-        )
-        with CsvFile(draft.built / "distribution.csv", plain.schema) as file:
-            for batch in plain.to_batches():
-                file.write(batch)
+    frame = table.to_pandas()
+    frame["variants"] = frame["variants"].str.join("; ")
+    plain = frame.to_csv(index=False)
+    with publication(reports, "distribution") as built:
+        pq.write_table(table, built / "distribution.parquet", compression="zstd")
+        (built / "distribution.csv").write_text(plain)
         for facet, png in plots.items():
-            (draft.built / f"{facet}.png").write_bytes(png)
-        published = draft.publish(tree_version(draft.built))
-    return PublishedDistribution(table, plots, published)
+            (built / f"{facet}.png").write_bytes(png)
+    version = hashlib.sha256(plain.encode()).hexdigest()[:16]
+    return PublishedDistribution(table, plots, version, reports / "distribution")

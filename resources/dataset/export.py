@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,13 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
 
+from resources.annotation.declaration import Role
+from resources.dataset.annotators import Listed, annotators, columns_of
 from resources.dataset.card import TextOrigin, data_card
 from resources.dataset.filters import ClipFilters
 from resources.dataset.formats import ExportFormat
-from resources.dataset.publication import Published, file_digests, publication, tree_version
-from resources.dataset.reading import read_snapshot
+from resources.dataset.publication import file_digests, publication
 from resources.dataset.sql import named_queries, script
-from resources.dataset.tables import TRAINING_SCHEMA, CsvFile, ParquetShards, samples
+from resources.dataset.tables import CsvFile, ParquetShards, samples, training_schema
 from resources.dataset.webdataset import TarShards
 from resources.warehouse import Warehouse
 from resources.words.language import language_of
@@ -42,6 +43,7 @@ class ExportOptions:
         rows_per_file: rows in a Parquet file.
         samples_per_tar: clips in a tar.
         media: put the videos and images themselves into the tars.
+        demo_models: annotators that used a demonstration model on clips that are not the demo's.
     """
 
     filters: ClipFilters = field(default_factory=ClipFilters)
@@ -49,19 +51,21 @@ class ExportOptions:
     rows_per_file: int = 100_000
     samples_per_tar: int = 10_000
     media: bool = False
+    demo_models: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class Export:
     """What was published: where, how many rows of how many clips, and the hash of the rows."""
 
-    published: Published
+    folder: UPath
     rows: int
     clips: int
     content_hash: str
     sources: list[TextOrigin]
     files: dict[str, str]
     preview: pa.Table
+    schema: pa.Schema
 
 
 class NothingToExportError(Exception):
@@ -80,29 +84,36 @@ def export_training_set(
 ) -> Export:
     """Export the training rows below ``exports`` and publish them all at once as ``training_set``.
 
-    The rows are those of one moment of the warehouse, in the order of their ids. What is written depends on
-    the rows and the options only, so an unchanged export is recognised and left alone.
+    The rows are those of one moment of the warehouse, in the order of their ids. The columns of scores and
+    structured answers follow those that every training set has.
 
     Raises:
         WarehouseEmptyError: nothing has been merged yet.
         WarehouseBusyError: another process kept the database open.
+        FilterError: a captioner or annotator that the collection does not have is named.
         NothingToExportError: no row is left; what was published before stays.
         PublicationError: ``exports/training_set`` is something else.
         FileNotFoundError: ``media`` is wanted and a file is gone.
     """
     options = options or ExportOptions()
-    with publication(exports, TRAINING_SET) as draft:
-        with read_snapshot(warehouse) as connection:
+    with publication(exports, TRAINING_SET) as built:
+        with warehouse.snapshot() as connection:
+            listed = annotators(connection)
+            captioners = [one.name for one in listed if one.role is Role.CAPTION]
+            options.filters.require_known(captioners, [one.name for one in listed])
+            schema = training_schema(connection, columns_of(listed, Role.SCORE, Role.STRUCTURED))
             clips = _count(connection)
             recipes = _current_recipes(connection)
-            rows, content_hash, counts, preview = _write_rows(connection, draft.built, options, recipes)
+            rows, content_hash, counts, preview = _write_rows(
+                connection, built, options, recipes, schema, listed
+            )
             if rows == 0:
                 raise NothingToExportError(
                     f"none of the {clips} clips is readable, has a text and passes the filters "
                     f"{json.dumps(options.filters.active)}; the last training set stays"
                 )
             if ExportFormat.STEPS in options.formats:
-                _write_steps(connection, draft.built)
+                _write_steps(connection, built, listed)
         sources = _origins(counts, recipes)
         card = data_card(
             rows=rows,
@@ -110,11 +121,12 @@ def export_training_set(
             sources=sources,
             filters=options.filters.active,
             content_hash=content_hash,
+            schema=schema,
+            demo_models=options.demo_models,
             media=options.media and ExportFormat.WEBDATASET in options.formats,
         )
-        (draft.built / "README.md").write_text(card)
-        version = tree_version(draft.built)
-        files = file_digests(draft.built)
+        (built / "README.md").write_text(card)
+        files = file_digests(built)
         record = {
             "content_hash": content_hash,
             "rows": rows,
@@ -122,21 +134,23 @@ def export_training_set(
             "filters": options.filters.active,
             "recipes": recipes,
             "text_sources": dict(counts),
+            "demo_models": list(options.demo_models),
             "files": files,
             "vidcap": package_version("vidcap"),
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        (draft.built / "export.json").write_text(json.dumps(record, indent=1, ensure_ascii=False))
-        published = draft.publish(version)
-    log(
-        f"{rows} of {clips} clips in {published.name} "
-        f"({'new version' if published.changed else 'unchanged'} {published.version})"
-    )
-    return Export(published, rows, clips, content_hash, sources, files, preview)
+        (built / "export.json").write_text(json.dumps(record, indent=1, ensure_ascii=False))
+    log(f"{rows} of {clips} clips in {exports / TRAINING_SET}, content {content_hash[:16]}")
+    return Export(exports / TRAINING_SET, rows, clips, content_hash, sources, files, preview, schema)
 
 
 def _write_rows(
-    connection: duckdb.DuckDBPyConnection, folder: Path, options: ExportOptions, recipes: list[dict[str, Any]]
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    options: ExportOptions,
+    recipes: list[dict[str, Any]],
+    schema: pa.Schema,
+    listed: list[Listed],
 ) -> tuple[int, str, Counter[str], pa.Table]:
     metadata = {
         "vidcap.filters": json.dumps(options.filters.active, sort_keys=True),
@@ -144,35 +158,38 @@ def _write_rows(
         "vidcap.order": "id, path",
     }
     digest, rows, counts = hashlib.sha256(), 0, Counter[str]()
-    preview = TRAINING_SCHEMA.empty_table()
+    preview = schema.empty_table()
     with ExitStack() as stack:
         sinks: list[_Sink] = [
-            stack.enter_context(
-                ParquetShards(folder / "data", TRAINING_SCHEMA, metadata, options.rows_per_file)
-            )
+            stack.enter_context(ParquetShards(folder / "data", schema, metadata, options.rows_per_file))
         ]
         if ExportFormat.CSV in options.formats:
-            sinks.append(stack.enter_context(CsvFile(folder / f"{TRAINING_SET}.csv", TRAINING_SCHEMA)))
+            sinks.append(stack.enter_context(CsvFile(folder / f"{TRAINING_SET}.csv", schema)))
         if ExportFormat.WEBDATASET in options.formats:
             sinks.append(
                 stack.enter_context(
                     TarShards(folder / "webdataset", options.samples_per_tar, media=options.media)
                 )
             )
-        for batch in _rows(connection, options.filters):
-            rows_to_write = samples(batch)
+        for batch in _rows(connection, options.filters, schema, listed):
+            rows_to_write = samples(batch, schema)
             for sink in sinks:
                 sink.write(rows_to_write)
             digest.update("".join(batch["row_hash"].to_pylist()).encode())
             counts.update(batch["text_source"].to_pylist())
             if not rows:
-                preview = pa.Table.from_batches([batch.slice(0, 5)]).select(TRAINING_SCHEMA.names)
+                preview = pa.Table.from_batches([batch.slice(0, 5)]).select(schema.names)
             rows += batch.num_rows
     return rows, digest.hexdigest(), counts, preview
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, filters: ClipFilters) -> Iterator[pa.RecordBatch]:
-    query = connection.execute(script("training_rows.sql"), filters.sql_parameters)
+def _rows(
+    connection: duckdb.DuckDBPyConnection, filters: ClipFilters, schema: pa.Schema, listed: list[Listed]
+) -> Iterator[pa.RecordBatch]:
+    columns = ", ".join(f'"{name}"' for name in schema.names)
+    labels = "".join(f"string_split(\"{name}\", '+'), " for name in columns_of(listed, Role.LABEL))
+    sql = script("training_rows.sql").replace("{columns}", columns).replace("{labels}", labels)
+    query = connection.execute(sql, filters.sql_parameters)
     for batch in query.to_arrow_reader(_BATCH_ROWS):
         if filters.languages:
             languages = pa.array([language_of(text) for text in batch["text"].to_pylist()], pa.string())
@@ -181,8 +198,18 @@ def _rows(connection: duckdb.DuckDBPyConnection, filters: ClipFilters) -> Iterat
             yield batch
 
 
-def _write_steps(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    for name, query in named_queries("steps.sql").items():
+def _write_steps(connection: duckdb.DuckDBPyConnection, folder: Path, listed: list[Listed]) -> None:
+    queries = named_queries("steps.sql")
+    for query in (queries.pop("label"), queries.pop("tags")):
+        role = Role.LABEL if "{label}" in query else Role.TAGS
+        for one in listed:
+            if one.role is role:
+                for column in one.columns:
+                    filled = query.replace("{status}", f'"{one.name}_status"')
+                    queries[f"meta_{column}"] = filled.replace("{label}", f'"{column}"').replace(
+                        "{tags}", f'"{column}"'
+                    )
+    for name, query in queries.items():
         reader = connection.execute(query).to_arrow_reader(_BATCH_ROWS)
         with CsvFile(folder / f"{name}.csv", reader.schema) as file:
             for batch in reader:

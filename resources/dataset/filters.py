@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from resources.annotation.clip import Kind
+from resources.annotation.declaration import SOURCE_TEXT
 from resources.camera_motion.classify import Label
 
 
@@ -49,12 +50,20 @@ class ClipFilters:
 
     def __post_init__(self) -> None:
         for name, may_be in _VALUES.items():
-            if unknown := sorted(set(getattr(self, name)) - set(may_be)):
-                raise FilterError(f"{name}: there is no {', '.join(unknown)}; there are {', '.join(may_be)}")
+            _require(name, getattr(self, name), may_be)
         for low, high in _RANGES:
             bottom, top = getattr(self, low), getattr(self, high)
             if bottom is not None and top is not None and bottom > top:
                 raise FilterError(f"{low} {bottom} is above {high} {top}: no clip can pass")
+
+    def require_known(self, captioners: Sequence[str], annotators: Sequence[str]) -> None:
+        """Make sure that the collection has the captioners and annotators that are named.
+
+        Raises:
+            FilterError: one is not there.
+        """
+        for name, there in (("captioners", [*captioners, SOURCE_TEXT]), ("required", annotators)):
+            _require(name, getattr(self, name), there)
 
     @property
     def sql_parameters(self) -> dict[str, Any]:
@@ -65,6 +74,11 @@ class ClipFilters:
     def active(self) -> dict[str, Any]:
         """Only what restricts something, for the record beside the export."""
         return {name: value for name, value in asdict(self).items() if value not in (None, [], False)}
+
+
+def _require(name: str, wanted: Sequence[str], there: Sequence[str]) -> None:
+    if unknown := sorted(set(wanted) - set(there)):
+        raise FilterError(f"{name}: there is no {', '.join(unknown)}; there are {', '.join(there)}")
 
 
 _VALUES: dict[str, Sequence[str]] = {

@@ -5,23 +5,24 @@ import io
 import pyarrow as pa
 
 from resources.dataset.bins import BINS
-from resources.dataset.distribution import ALL, FACETS, TAG_FACETS
+from resources.dataset.distribution import ALL
 
-TITLES = {
-    "objects": "Objects named in the text (the 25 commonest)",
-    "actions": "Actions named in the text (the 25 commonest)",
-    "camera_motion": "Camera motion",
+_TITLES = {
     "text_len": "Words in a caption",
-    "resolution": "Resolution",
     "duration_s": "Duration",
     "num_frames": "Frames",
-    "aspect_ratio": "Aspect ratio",
     "kind": "Videos and images",
     "codec": "Codecs",
 }
 _BARS = 25
+_BINNED = {one.facet for one in BINS} | {"kind", "codec"}
 # Okabe and Ito's palette: told apart with any kind of colour vision, on white and on dark grey.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+
+
+def title(facet: str) -> str:
+    """What is written above the plot of a facet."""
+    return _TITLES.get(facet, facet.replace("_", " ").capitalize())
 
 
 def draw_plots(table: pa.Table) -> dict[str, bytes]:
@@ -31,14 +32,14 @@ def draw_plots(table: pa.Table) -> dict[str, bytes]:
     """
     rows = table.to_pylist()
     plots = {}
-    for facet in FACETS:
+    for facet in dict.fromkeys(row["facet"] for row in rows):
         mine = [row for row in rows if row["facet"] == facet]
         if facet == "text_len":
             captioners = sorted({row["captioner"] for row in mine} - {ALL})
             if captioners:
                 plots[facet] = _grouped(facet, mine, captioners)
         elif bars := [(row["value"], row["clips"]) for row in mine if row["captioner"] == ALL][:_BARS]:
-            plots[facet] = _bars(facet, bars, across=facet in TAG_FACETS or facet == "camera_motion")
+            plots[facet] = _bars(facet, bars, across=facet not in _BINNED)
     return plots
 
 
@@ -91,7 +92,7 @@ def _figure(width: float, height: float):
 
 
 def _png(figure, axes, facet: str) -> bytes:
-    axes.set_title(TITLES[facet], fontsize=10, loc="left")
+    axes.set_title(title(facet), fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     buffer = io.BytesIO()

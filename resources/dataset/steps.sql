@@ -6,16 +6,11 @@ FROM captioned_videos WHERE probe_error IS NULL ORDER BY id, path;
 SELECT path, id, num_frames, height, width, aspect_ratio, fps, resolution, text
 FROM captioned_videos WHERE probe_error IS NULL AND text <> '' ORDER BY id, path;
 
--- name: meta_cmotion
-SELECT path, id, num_frames, height, width, aspect_ratio, fps, resolution, cmotion
-FROM captioned_videos WHERE camera_motion_status = 'ok' ORDER BY id, path;
+-- name: label
+SELECT path, id, num_frames, height, width, aspect_ratio, fps, resolution, {label}
+FROM captioned_videos WHERE {status} = 'ok' ORDER BY id, path;
 
--- name: meta_objects
+-- name: tags
 SELECT path, id, num_frames, height, width, aspect_ratio, fps, resolution, text,
-       CASE WHEN len(objects) = 0 THEN 'NONE_FOUND' ELSE array_to_string(objects, ', ') END AS objects
-FROM captioned_videos WHERE tags_objects_status = 'ok' ORDER BY id, path;
-
--- name: meta_actions
-SELECT path, id, num_frames, height, width, aspect_ratio, fps, resolution, text,
-       CASE WHEN len(actions) = 0 THEN 'NONE_FOUND' ELSE array_to_string(actions, ', ') END AS actions
-FROM captioned_videos WHERE tags_actions_status = 'ok' ORDER BY id, path;
+       CASE WHEN len({tags}) = 0 THEN 'NONE_FOUND' ELSE array_to_string({tags}, ', ') END AS {tags}
+FROM captioned_videos WHERE {status} = 'ok' ORDER BY id, path;

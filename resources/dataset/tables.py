@@ -1,10 +1,12 @@
 """Table files of an export, written batch by batch so that memory does not grow with them."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import duckdb
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -22,29 +24,48 @@ TRAINING_SCHEMA = pa.schema(
         pa.field("text_len", pa.int64(), metadata={"description": "words of the text"}),
     ]
 )
-SAMPLE_SCHEMA = TRAINING_SCHEMA.append(pa.field("id", pa.string()))
-"""A row of the training set as all its forms are written from it."""
 
 
-def samples(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The columns and types of :data:`SAMPLE_SCHEMA`, from a batch with these and others."""
-    return batch.select(SAMPLE_SCHEMA.names).cast(SAMPLE_SCHEMA)
+def training_schema(connection: duckdb.DuckDBPyConnection, more: Sequence[str]) -> pa.Schema:
+    """The columns of the training set: those that it always has, and ``more`` of ``captioned_videos``."""
+    schema = TRAINING_SCHEMA
+    if more:
+        columns = ", ".join(f'"{name}"' for name in more)
+        found = connection.execute(f"SELECT {columns} FROM captioned_videos LIMIT 0").to_arrow_table().schema
+        for field in found:
+            schema = schema.append(field.with_metadata({"description": "by the annotator of this name"}))
+    return schema
+
+
+def samples(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """The columns of ``schema`` and the clip's ``id``, as all forms of the training set are written from."""
+    whole = schema.append(pa.field("id", pa.string()))
+    return batch.select(whole.names).cast(whole)
 
 
 class CsvFile:
-    """One CSV file: a header with bare names, texts in quotes, NULL as nothing."""
+    """One CSV file: a header with bare names, texts in quotes, NULL as nothing, lists and structs as JSON."""
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._names = schema.names
+        self._schema = pa.schema(
+            [(field.name, pa.string() if pa.types.is_nested(field.type) else field.type) for field in schema]
+        )
         self._file = open(path, "wb")  # noqa: SIM115 (closed by close)
         self._file.write((",".join(schema.names) + "\n").encode())
         self._writer = pyarrow.csv.CSVWriter(
-            self._file, schema, write_options=pyarrow.csv.WriteOptions(include_header=False)
+            self._file, self._schema, write_options=pyarrow.csv.WriteOptions(include_header=False)
         )
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows; columns are taken by name."""
-        self._writer.write_batch(batch.select(self._names))
+        columns = [batch[name] for name in self._schema.names]
+        plain = [
+            pa.array([json.dumps(value, ensure_ascii=False) for value in column.to_pylist()], pa.string())
+            if pa.types.is_nested(column.type)
+            else column
+            for column in columns
+        ]
+        self._writer.write_batch(pa.RecordBatch.from_arrays(plain, schema=self._schema))
 
     def close(self) -> None:
         """Flush and close."""

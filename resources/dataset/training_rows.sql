@@ -1,6 +1,6 @@
 -- The rows of a training set, in the order of their ids; `row_hash` is what the content hash is made of.
 WITH chosen AS (
-    SELECT path, text, num_frames, fps, height, width, aspect_ratio, resolution, text_len, id, text_source, cmotion
+    SELECT {columns}, id, text_source
     FROM captioned_videos
     WHERE probe_error IS NULL
       AND text <> ''
@@ -17,15 +17,14 @@ WITH chosen AS (
       AND (len(CAST($kinds AS VARCHAR[])) = 0 OR list_contains($kinds, kind))
       AND (len(CAST($captioners AS VARCHAR[])) = 0 OR list_contains($captioners, text_source))
       AND (len(CAST($camera_motion AS VARCHAR[])) = 0
-           OR list_has_any(string_split(cmotion, '+'), $camera_motion))
+           OR list_has_any(list_concat({labels}[]), $camera_motion))
       AND (len(CAST($required AS VARCHAR[])) = 0 OR id IN (
               SELECT id FROM annotations WHERE is_current AND status = 'ok' AND list_contains($required, annotator)
               GROUP BY id HAVING count(DISTINCT annotator) = len($required)))
       AND (NOT CAST($drop_duplicates AS BOOLEAN) OR duplicate_of IS NULL)
 )
 SELECT *, sha256(CAST(to_json(
-    {path: path, text: text, num_frames: num_frames, fps: fps, height: height, width: width,
-     aspect_ratio: aspect_ratio, resolution: resolution, text_len: text_len}
+    struct_pack({columns})
 ) AS VARCHAR)) AS row_hash
 FROM chosen
 ORDER BY id, path;

@@ -28,7 +28,7 @@ class TarShards:
         self._counts: list[int] = []
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Append rows of `tables.SAMPLE_SCHEMA`, all columns of which go into the JSON."""
+        """Append rows as `tables.samples` gives them; all columns go into the JSON."""
         for row in batch.to_pylist():
             if self._tar is None or self._counts[-1] == self._samples_per_tar:
                 self._open_next()

@@ -33,7 +33,8 @@ class Checkpoint:
         hub_id, _, revision = str(model).partition("@")
         if not _HUB_ID.fullmatch(hub_id):
             raise AnnotatorError(
-                f"the model '{model}' is neither a folder nor a hub id (owner/name[@revision])"
+                f"the model '{model}' is neither a folder nor a hub id (owner/name[@revision])",
+                retryable=False,
             )
         return cls(hub_id, revision or None, local=False)
 
@@ -95,12 +96,16 @@ class Checkpoint:
             return {"model": self.name, "weights": fingerprint_folder(Path(self.source), MODEL_FILES, cache)}
         config = self.file("config.json") or self.file("adapter_config.json")
         if config is None:
-            raise AnnotatorError(f"the hub repository '{self.source}' has no config.json: not a model")
+            raise AnnotatorError(
+                f"the hub repository '{self.source}' has no config.json: not a model", retryable=False
+            )
         return {"model": self.source, "revision": config.parent.name}
 
     def _unreachable(self, error: Exception) -> AnnotatorError:
+        from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+
         return AnnotatorError(
             f"cannot get the model '{self.source}' from the hub ({type(error).__name__}: {error}); "
-            "accept its licence "
-            "and log in (`hf auth login`), or give a local folder"
+            "accept its licence and log in (`hf auth login`), or give a local folder",
+            retryable=not isinstance(error, RepositoryNotFoundError | RevisionNotFoundError),
         )

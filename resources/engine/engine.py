@@ -1,10 +1,9 @@
-"""A loaded model that turns rows into generations."""
+"""A loaded model that turns rows into generations, and the devices it holds."""
 
 import copy
 import gc
 import logging
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
@@ -13,94 +12,91 @@ from transformers import GenerationConfig, PreTrainedModel
 
 from resources.annotation.ladder import is_out_of_memory
 from resources.annotation.outcome import AnnotatorError
-from resources.engine.batching import group_rows
-from resources.engine.constraint import JsonGrammar
-from resources.engine.continuous import generate_continuously
-from resources.engine.decoding import decode_greedily
+from resources.engine.device_lease import DeviceLease, lease_devices, visible_devices
 from resources.engine.generation import Generation, end_tokens
 from resources.engine.model_spec import ModelSpec
-from resources.engine.rows import Inputs, Row, collate
-from resources.engine.throughput import Throughput
+from resources.engine.rows import Inputs, Row, collate, group_rows
 
+CPU = torch.device("cpu")
 _log = logging.getLogger(__name__)
 
 
-class Engine(ABC):
-    """Generates greedily; an answer does not depend on which rows share its batch."""
+class Engine:
+    """A model in this process. Generates greedily; an answer does not depend on which rows share its batch.
 
-    throughput: Throughput
+    Args:
+        devices: where the model goes; its layers are spread over them if there are several.
+        lease: what holds the devices; given back by :meth:`close`.
 
-    @abstractmethod
-    def generate(self, rows: Sequence[Row], max_new_tokens: int) -> list[Generation]:
-        """One generation for each row, in order.
+    Raises:
+        AnnotatorError: the weights do not fit, or cannot be computed there.
+    """
 
-        Raises:
-            torch.OutOfMemoryError: after giving back what the failed batch held.
-            AnnotatorError: the device or a helper process is gone.
-        """
-
-    def close(self) -> None:  # noqa: B027 - optional hook
-        """Give back memory, devices and processes."""
-
-
-class LocalEngine(Engine):
-    """A model in this process, on one device (or this process's part of a split model)."""
-
-    def __init__(self, spec: ModelSpec, device: torch.device) -> None:
-        spec.placement.check_runtime(device)
+    def __init__(
+        self, spec: ModelSpec, devices: Sequence[torch.device] = (CPU,), lease: DeviceLease | None = None
+    ) -> None:
+        for device in devices:
+            spec.placement.check_runtime(device)
         started = time.monotonic()
-        self.device = device
-        self.throughput = Throughput()
+        self.device = devices[0]
+        self._lease = lease
         if spec.placement.on_cuda and spec.placement.dtype == "float32":
             # Its default rounds the numbers of convolutions, such as those of image patches, to 10 bits.
             torch.backends.cudnn.allow_tf32 = False
-        self._model = self._load(spec)
-        self._continuous = spec.continuous_batching
-        self._config = self._model.generation_config = greedy_config(self._model, spec.end_ids)
+        self.model = self._load(spec, devices)
+        self._config = self.model.generation_config = greedy_config(self.model, spec.end_ids)
         self._ends = frozenset(end_tokens(self._config))
-        self._grammar = self._read_grammar(spec)
-        _log.info("loaded %s on %s in %.1f s", spec.folder.name, device, time.monotonic() - started)
+        where = ", ".join(map(str, devices))
+        _log.info("loaded %s on %s in %.1f s", spec.folder.name, where, time.monotonic() - started)
 
-    def _load(self, spec: ModelSpec) -> PreTrainedModel:
+    @classmethod
+    def start(cls, spec: ModelSpec, lease_timeout_s: float) -> "Engine":
+        """Lease the devices that the placement asks for and load the model; a CPU is not leased.
+
+        Raises:
+            AnnotatorError: no device, no weights, or a placement that cannot be computed here.
+        """
+        placement = spec.placement
+        placement.check_runtime()
+        if not placement.on_cuda:
+            return cls(spec)
+        wanted = torch.device(placement.device).index
+        names = visible_devices(torch.cuda.device_count())
+        lease = lease_devices(names, placement.devices, wanted, lease_timeout_s)
+        try:
+            return cls(spec, [torch.device("cuda", index) for index in lease.indices], lease)
+        except BaseException:
+            lease.release()
+            raise
+
+    def _load(self, spec: ModelSpec, devices: Sequence[torch.device]) -> PreTrainedModel:
         try:
             with self._on_device():
-                return spec.load(self.device)
+                return spec.load(devices)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
             # To the loop, memory that runs out means fewer clips at once; here that would help nobody.
             raise AnnotatorError(
-                f"the weights in '{spec.folder}' do not fit on {self.device}: choose a smaller dtype, or split them "
+                f"the weights in '{spec.folder}' do not fit on {self.device}: choose a smaller dtype, or spread them "
                 f"over devices by tensor_parallel_size ({error})"
             ) from error
-
-    def _read_grammar(self, spec: ModelSpec) -> JsonGrammar | None:
-        if spec.json_schema is None:
-            return None
-        from transformers import AutoTokenizer
-
-        scored = self._model.config.get_text_config().vocab_size
-        return JsonGrammar(spec.json_schema, AutoTokenizer.from_pretrained(spec.folder), scored, self._ends)
 
     def _on_device(self) -> AbstractContextManager[object]:
         """Kernels that ask for the current device, which is a thread's own, find the leased one."""
         return torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
 
-    @property
-    def model(self) -> PreTrainedModel:
-        """The loaded model, for measurements and tests."""
-        return self._model
+    def generate(self, rows: Sequence[Row], max_new_tokens: int) -> list[Generation]:
+        """One generation for each row, in order.
 
-    def generate(self, rows: Sequence[Row], max_new_tokens: int) -> list[Generation]:  # noqa: D102
+        Raises:
+            torch.OutOfMemoryError: after giving back what the failed batch held.
+            AnnotatorError: the device is gone.
+        """
         results: dict[int, Generation] = {}
-        for group in self._groups(rows):
+        for group in group_rows(rows):
             results |= zip(group, self._generate_group([rows[i] for i in group], max_new_tokens), strict=True)
         return [results[i] for i in range(len(rows))]
-
-    def _groups(self, rows: Sequence[Row]) -> list[list[int]]:
-        if self._continuous:
-            return [list(range(len(rows)))]
-        return group_rows([row.length for row in rows], [row.signature for row in rows])
 
     def _generate_group(self, rows: Sequence[Row], max_new_tokens: int) -> list[Generation]:
         started = time.monotonic()
@@ -120,38 +116,31 @@ class LocalEngine(Engine):
             # Out of the except block, the traceback no longer holds the batch's tensors.
             self._give_back_memory()
             raise failure
-        seconds = time.monotonic() - started
-        generations = [
-            Generation.read(ids, self._ends, row.length, seconds / len(rows))
+        seconds = (time.monotonic() - started) / len(rows)
+        return [
+            Generation.read(ids, self._ends, row.length, seconds)
             for ids, row in zip(new_ids, rows, strict=True)
         ]
-        self.throughput.record(generations, seconds)
-        return generations
 
     def _decode(self, rows: Sequence[Row], max_new_tokens: int) -> list[list[int]]:
-        with self._on_device():
-            if self._continuous:
-                return generate_continuously(self._model, rows, self._config, max_new_tokens)
-            inputs = to_device(collate(rows, self._config.pad_token_id), self.device, self._model.dtype)
+        with self._on_device(), torch.inference_mode():
+            inputs = to_device(collate(rows), self.device, self.model.dtype)
             config = copy.deepcopy(self._config)
             config.max_new_tokens = max_new_tokens
-            with torch.inference_mode():
-                new_ids = self._model.generate(
-                    **inputs,
-                    generation_config=config,
-                    custom_generate=decode_greedily,
-                    constraint=self._grammar.begin(len(rows)) if self._grammar else None,
-                )
-            return new_ids.tolist()
+            ids = self.model.generate(**inputs, generation_config=config)
+            return ids[:, inputs["input_ids"].shape[1] :].tolist()
 
     def _give_back_memory(self) -> None:
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def close(self) -> None:  # noqa: D102
-        del self._model
+    def close(self) -> None:
+        """Give back memory and devices."""
+        del self.model
         self._give_back_memory()
+        if self._lease is not None:
+            self._lease.release()
 
 
 def to_device(batch: Inputs, device: torch.device, dtype: torch.dtype) -> Inputs:
@@ -170,7 +159,7 @@ def greedy_config(model: PreTrainedModel, end_ids: Sequence[int] = ()) -> Genera
     config.do_sample, config.num_beams = False, 1
     config.temperature = config.top_p = config.top_k = None
     config.max_length = config.max_new_tokens = None
-    # Training leaves use_cache off in some checkpoints, and rows can only leave the plain kind of cache.
+    # Training leaves use_cache off in some checkpoints.
     config.use_cache, config.cache_implementation = True, None
     if not end_tokens(config):
         config.eos_token_id = model.config.get_text_config().eos_token_id

@@ -33,7 +33,9 @@ def fingerprint_folder(folder: Path, patterns: Sequence[str], cache: Path | None
     """
     files = sorted({path for pattern in patterns for path in folder.glob(pattern) if path.is_file()})
     if not files:
-        raise AnnotatorError(f"the folder '{folder}' holds no model files ({', '.join(patterns)})")
+        raise AnnotatorError(
+            f"the folder '{folder}' holds no model files ({', '.join(patterns)})", retryable=False
+        )
     memory = (
         (cache or default_cache()) / "fingerprints" / f"{_sha256(str(folder.resolve()).encode())[:32]}.json"
     )

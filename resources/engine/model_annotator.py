@@ -2,12 +2,12 @@
 
 import threading
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from resources.annotation.annotator import Annotator
-from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind
+from resources.annotation.outcome import Answer, ClipError, ErrorKind
 from resources.engine.checkpoint import Checkpoint
 from resources.engine.placement import Placement
 
@@ -16,7 +16,27 @@ if TYPE_CHECKING:
     from resources.engine.generation import Generation
     from resources.engine.model_spec import ModelSpec
     from resources.engine.rows import Row
-    from resources.engine.throughput import Throughput
+
+T = TypeVar("T")
+
+
+class Once(Generic[T]):
+    """A value that is made when it is first asked for; other threads that ask meanwhile wait for it.
+
+    Made again for the next who asks where making it failed.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._made: tuple[T] | None = None
+
+    def __call__(self) -> T:
+        """The value."""
+        with self._lock:
+            if self._made is None:
+                self._made = (self._make(),)
+            return self._made[0]
 
 
 class LazyEngine:
@@ -25,22 +45,12 @@ class LazyEngine:
     Args:
         max_new_tokens: where every generation ends at the latest.
         lease_timeout_s: how long to wait for a free device.
-        answer_timeout_s: how long a split model may take for one batch before its ranks are given up.
     """
 
-    def __init__(
-        self,
-        placement: Placement,
-        max_new_tokens: int,
-        lease_timeout_s: float = 3600.0,
-        answer_timeout_s: float = 1800.0,
-    ) -> None:
-        if max_new_tokens < 1:
-            raise AnnotatorError(f"max_new_tokens must be at least 1, not {max_new_tokens}")
+    def __init__(self, placement: Placement, max_new_tokens: int, lease_timeout_s: float = 3600.0) -> None:
         self.placement = placement
         self.max_new_tokens = max_new_tokens
         self._lease_timeout_s = lease_timeout_s
-        self._answer_timeout_s = answer_timeout_s
         self._engine: Engine | None = None
         self._lock = threading.Lock()
 
@@ -48,15 +58,10 @@ class LazyEngine:
         """See :meth:`resources.engine.engine.Engine.generate`."""
         with self._lock:
             if self._engine is None:
-                from resources.engine.start import start_engine
+                from resources.engine.engine import Engine
 
-                self._engine = start_engine(spec, self._lease_timeout_s, self._answer_timeout_s)
+                self._engine = Engine.start(spec, self._lease_timeout_s)
             return self._engine.generate(rows, self.max_new_tokens)
-
-    @property
-    def throughput(self) -> "Throughput | None":
-        """What the engine has done so far; ``None`` before it was started."""
-        return self._engine.throughput if self._engine else None
 
     def close(self) -> None:
         """Give back the model; a later :meth:`generate` would load it again."""
@@ -74,8 +79,6 @@ class ModelAnnotator(Annotator):
     """
 
     def __init__(self, engine: LazyEngine, batch_size: int) -> None:
-        if batch_size < 1:
-            raise AnnotatorError(f"batch_size must be at least 1, not {batch_size}")
         self.engine = engine
         self.batch_size = batch_size
 

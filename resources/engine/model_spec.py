@@ -1,7 +1,7 @@
 """How a model is loaded: what every captioner and the tagger tell the engine."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,35 +15,35 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+_WEIGHTS_SHARE = 0.85
+
+
 class WeightsError(AnnotatorError):
     """A checkpoint lacks weights that the model needs, or has some that it cannot place."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec(ABC):
-    """A picklable description of a model, loaded where it is needed: here, or in the ranks of a split one.
+    """How a model is loaded.
 
     ``folder`` holds its config, weights and tokenizer; ``end_ids`` end a text beside the tokens that the
-    checkpoint's generation settings name. ``continuous_batching`` (text only) replaces finished rows inside
-    the library's paged cache. ``json_schema`` (as JSON) is what every answer has to be a value of.
+    checkpoint's generation settings name.
     """
 
     folder: Path
     placement: Placement
     end_ids: tuple[int, ...] = ()
-    continuous_batching: bool = False
-    json_schema: str | None = None
 
     @abstractmethod
-    def load(self, device: "torch.device") -> "PreTrainedModel":
-        """The model on ``device`` in evaluation mode, with every weight from the checkpoint.
+    def load(self, devices: "Sequence[torch.device]") -> "PreTrainedModel":
+        """The model on ``devices`` in evaluation mode, with every weight from the checkpoint.
 
         Raises:
             WeightsError: naming the missing or unexpected weights.
             AnnotatorError: the checkpoint is of another kind, or cannot compute as placed.
         """
 
-    def loading_arguments(self, device: "torch.device") -> dict[str, Any]:
+    def loading_arguments(self, devices: "Sequence[torch.device]") -> dict[str, Any]:
         """What every ``from_pretrained`` gets."""
         arguments: dict[str, Any] = {
             "dtype": self.placement.torch_dtype(),
@@ -52,11 +52,36 @@ class ModelSpec(ABC):
             "ignore_mismatched_sizes": True,  # reported, and refused by check_weights with all the others
             "local_files_only": True,
         }
-        if self.placement.parts > 1:
-            from transformers.distributed import DistributedConfig
+        if len(devices) == 1:
+            return arguments | {"device_map": {"": devices[0]}}
+        import torch
 
-            return arguments | {"distributed_config": DistributedConfig(tp_size=self.placement.parts)}
-        return arguments | {"device_map": {"": device}}
+        room = {device.index: torch.cuda.mem_get_info(device)[0] for device in devices}
+        # What is left over is for the key-value cache and the activations.
+        return arguments | {
+            "device_map": "balanced",
+            "max_memory": {index: int(free * _WEIGHTS_SHARE) for index, free in room.items()},
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageTextSpec(ModelSpec):
+    """Whatever the image-text-to-text auto class loads."""
+
+    def load(self, devices: "Sequence[torch.device]") -> "PreTrainedModel":  # noqa: D102
+        from transformers import AutoModelForImageTextToText
+
+        return load_checked(AutoModelForImageTextToText, self.folder, self.loading_arguments(devices))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatSpec(ModelSpec):
+    """A causal language model."""
+
+    def load(self, devices: "Sequence[torch.device]") -> "PreTrainedModel":  # noqa: D102
+        from transformers import AutoModelForCausalLM
+
+        return load_checked(AutoModelForCausalLM, self.folder, self.loading_arguments(devices))
 
 
 def load_checked(
@@ -72,7 +97,9 @@ def load_checked(
         with quiet_loading():
             model, report = auto_class.from_pretrained(folder, **arguments)
     except (ValueError, ImportError, OSError) as error:
-        raise AnnotatorError(f"cannot load '{folder}' by {auto_class.__name__}: {error}") from error
+        raise AnnotatorError(
+            f"cannot load '{folder}' by {auto_class.__name__}: {error}", retryable=False
+        ) from error
     check_weights(folder, report, ignorable)
     return model.eval()
 
@@ -120,7 +147,9 @@ def check_weights(folder: Path, report: Mapping[str, Any], ignorable: Iterable[s
     }
     found = [f"{len(keys)} {what}: {_shortened(keys)}" for what, keys in problems.items() if keys]
     if found:
-        raise WeightsError(f"the weights in '{folder}' do not fit the model; {'; '.join(found)}")
+        raise WeightsError(
+            f"the weights in '{folder}' do not fit the model; {'; '.join(found)}", retryable=False
+        )
 
 
 def _shortened(keys: list[str], most: int = 12) -> str:

@@ -12,8 +12,6 @@ from resources.annotation.outcome import AnnotatorError
 if TYPE_CHECKING:
     import torch
 
-DTYPES = ("float32", "bfloat16", "float16")
-ATTENTIONS = ("sdpa", "eager", "flash_attention_2")
 _DEVICE = re.compile(r"cpu|cuda(:\d+)?")
 
 
@@ -36,18 +34,18 @@ def cuda_is_usable() -> bool:
 class Placement:
     """How a model is to compute; no ``auto`` is left in it.
 
-    ``device`` is ``cpu``, ``cuda`` (any free device) or ``cuda:N``; ``parts`` is over how many devices
-    the model is split.
+    ``device`` is ``cpu``, ``cuda`` (any free device) or ``cuda:N``; ``devices`` is over how many of them the
+    layers are spread.
     """
 
     device: str
     dtype: str
     attention: str
-    parts: int = 1
+    devices: int = 1
 
     @classmethod
     def choose(
-        cls, device: str = "auto", dtype: str = "auto", attention: str = "auto", tensor_parallel_size: int = 1
+        cls, device: str = "auto", dtype: str = "auto", attention: str = "sdpa", tensor_parallel_size: int = 1
     ) -> "Placement":
         """Resolve ``auto``: CUDA where there is one, bfloat16 on it and float32 on a CPU, SDPA attention.
 
@@ -57,23 +55,24 @@ class Placement:
         device = ("cuda" if cuda_is_usable() else "cpu") if device == "auto" else device
         on_cpu = device == "cpu"
         dtype = ("float32" if on_cpu else "bfloat16") if dtype == "auto" else dtype
-        attention = "sdpa" if attention == "auto" else attention
         if not _DEVICE.fullmatch(device):
-            raise AnnotatorError(f"device '{device}' is unknown: use auto, cpu, cuda or cuda:N")
-        if dtype not in DTYPES:
-            raise AnnotatorError(f"dtype '{dtype}' is unknown: use auto, {', '.join(DTYPES)}")
-        if attention not in ATTENTIONS:
-            raise AnnotatorError(f"attention '{attention}' is unknown: use auto, {', '.join(ATTENTIONS)}")
-        if tensor_parallel_size < 1:
-            raise AnnotatorError(f"tensor_parallel_size must be at least 1, not {tensor_parallel_size}")
-        if tensor_parallel_size > 1 and ":" in device:
             raise AnnotatorError(
-                f"tensor_parallel_size {tensor_parallel_size} cannot fit one device, {device}"
+                f"device '{device}' is unknown: use auto, cpu, cuda or cuda:N", retryable=False
+            )
+        if tensor_parallel_size > 1 and (on_cpu or ":" in device):
+            raise AnnotatorError(
+                f"tensor_parallel_size {tensor_parallel_size} spreads a model over GPUs: with the device {device} "
+                "leave it at 1",
+                retryable=False,
             )
         if attention == "flash_attention_2" and on_cpu:
-            raise AnnotatorError("flash_attention_2 needs a CUDA device: use sdpa or eager on a CPU")
+            raise AnnotatorError(
+                "flash_attention_2 needs a CUDA device: use sdpa or eager on a CPU", retryable=False
+            )
         if attention == "flash_attention_2" and dtype == "float32":
-            raise AnnotatorError("flash_attention_2 computes in half precision only: use bfloat16 or float16")
+            raise AnnotatorError(
+                "flash_attention_2 computes in half precision only: use bfloat16 or float16", retryable=False
+            )
         return cls(device, dtype, attention, tensor_parallel_size)
 
     @property

@@ -1,5 +1,6 @@
-"""Rows of model inputs, and how they become one left-padded batch."""
+"""Rows of model inputs, which of them share a batch, and how they become one, padded on the left."""
 
+from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -9,6 +10,7 @@ from torch.nn.functional import pad
 
 Inputs: TypeAlias = dict[str, torch.Tensor]
 
+MAX_PADDING = 0.4  # of a batch's tokens: padding costs prefill, a further batch a whole decode
 SEQUENCE_KEYS = ("input_ids", "attention_mask", "token_type_ids", "mm_token_type_ids")
 
 
@@ -38,39 +40,51 @@ class Row:
         )
 
 
-def collate(rows: Sequence[Row], pad_token_id: int) -> Inputs:
+def group_rows(rows: Sequence[Row], max_padding: float = MAX_PADDING) -> list[list[int]]:
+    """Split rows into groups of row numbers that are worth computing together.
+
+    Rows of different image shapes never share a group. Within a shape, rows are taken from the longest
+    down, and a new group starts where padding would be more than ``max_padding`` of the group's tokens.
+    """
+    by_signature: dict[Hashable, list[int]] = defaultdict(list)
+    for number, row in enumerate(rows):
+        by_signature[row.signature].append(number)
+    groups: list[list[int]] = []
+    for numbers in by_signature.values():
+        group: list[int] = []
+        for number in sorted(numbers, key=lambda number: -rows[number].length):
+            lengths = [rows[other].length for other in [*group, number]]
+            if group and 1 - sum(lengths) / (max(lengths) * len(lengths)) > max_padding:
+                groups.append(group)
+                group = []
+            group.append(number)
+        groups.append(group)
+    return groups
+
+
+def collate(rows: Sequence[Row]) -> Inputs:
     """One batch: sequences padded on the left, images stacked along their first axis.
 
-    Where images differ in another axis (tiles of a LLaVA-NeXT image, images of an Idefics row) they are
-    zero-padded at its end, as the models' own processors do.
+    Tokens are padded by the row's own last one, behind the attention mask: a penalty on repeated tokens then
+    finds the same tokens in a row whatever the batch, which it would not with padding that is an end token.
     """
+    ids = [row.inputs["input_ids"] for row in rows]
     batch = {
-        "attention_mask": _left_padded([torch.ones_like(row.inputs["input_ids"]) for row in rows], 0),
-        "input_ids": _left_padded([row.inputs["input_ids"] for row in rows], pad_token_id),
+        "attention_mask": _left_padded([torch.ones_like(row) for row in ids]),
+        "input_ids": _left_padded(ids, [int(row[0, -1]) for row in ids]),
     }
     for key in rows[0].inputs:
         if key not in batch:
             values = [row.inputs[key] for row in rows]
-            batch[key] = _left_padded(values, 0) if key in SEQUENCE_KEYS else _stacked(values)
+            batch[key] = _left_padded(values) if key in SEQUENCE_KEYS else torch.cat(values)
     return batch
 
 
-def _left_padded(values: Sequence[torch.Tensor], filler: int) -> torch.Tensor:
+def _left_padded(values: Sequence[torch.Tensor], fillers: Sequence[int] | None = None) -> torch.Tensor:
     longest = max(value.shape[-1] for value in values)
-    return torch.cat([pad(value, (longest - value.shape[-1], 0), value=filler) for value in values])
-
-
-def _stacked(values: Sequence[torch.Tensor]) -> torch.Tensor:
-    if len({value.shape[1:] for value in values}) > 1:
-        sizes = [max(axis) for axis in zip(*(value.shape[1:] for value in values), strict=True)]
-        values = [pad(value, _missing(value, sizes)) for value in values]
-    return torch.cat(list(values))
-
-
-def _missing(value: torch.Tensor, sizes: Sequence[int]) -> list[int]:
-    """Zeros to add at the end of each axis but the first, last axis first as ``pad`` wants it."""
-    return [
-        amount
-        for size, have in zip(reversed(sizes), reversed(value.shape[1:]), strict=True)
-        for amount in (0, size - have)
-    ]
+    return torch.cat(
+        [
+            pad(value, (longest - value.shape[-1], 0), value=filler)
+            for value, filler in zip(values, fillers or [0] * len(values), strict=True)
+        ]
+    )

@@ -2,29 +2,27 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from resources.annotation.annotator import Annotator
 from resources.annotation.declaration import TEXT, Column, Declaration, Role, Scene
-from resources.captioners.kinds import LocalModel
 from resources.engine.fingerprint import model_cache
+from resources.engine.settings import EMBEDDED, LocalModel
 from resources.tagger.prompts import TAG_KEYS
 
 
 class Tags(LocalModel):
     """The objects and the actions that the text of a clip names."""
 
-    icons: ClassVar[frozenset[str]] = frozenset({"pytorch", "huggingface"})
+    demo_model: ClassVar[Path] = EMBEDDED / "tiny-tagger"
+
     kind: Literal["tags"] = "tags"
     name: str = "tags"
     batch_size: int = Field(default=32, gt=0, description="Captions in a batch.")
     max_new_tokens: int = Field(default=512, gt=0, description="Longest list of tags, in tokens.")
-    continuous_batching: bool = Field(
-        default=False, description="Let new captions take the place of finished ones."
-    )
-    constrained: bool = Field(default=False, description="Let the model write nothing but a JSON list.")
 
     @property
     def key(self) -> str:
@@ -53,5 +51,5 @@ class Tags(LocalModel):
     def open(self, scene: Scene) -> Iterator[Mapping[str, Annotator]]:  # noqa: D102
         from resources.tagger import TagAnnotator, Tagger
 
-        with closing(Tagger(**self.own(), cache=model_cache(scene.lake))) as tagger:
+        with closing(Tagger(self, model_cache(scene.lake))) as tagger:
             yield {f"{self.name}_{what}": TagAnnotator(what, tagger) for what in TAG_KEYS}

@@ -1,6 +1,5 @@
 """From a model's words to a list of tags, losing none."""
 
-import json
 import re
 
 NOTHING = re.compile(
@@ -44,19 +43,6 @@ def parse_tags(answer: str) -> list[str]:
     if any(len(tag.split()) > MOST_WORDS for tag in tags):
         raise UnreadableTags(f"no list in the answer: {text[:200]!r}")
     return tags
-
-
-def parse_json_tags(answer: str) -> list[str]:
-    """The tags in an answer that was held to a JSON list of strings, commas inside a tag kept.
-
-    Raises:
-        UnreadableTags: it was cut short (by the limit on new tokens) before its first tag.
-    """
-    try:
-        tags: list[str] = json.loads(answer)
-    except ValueError:
-        return parse_tags(answer)
-    return [tag for tag in tags if not says_nothing(tag)]
 
 
 def normalise_tags(tags: list[str]) -> list[str]:

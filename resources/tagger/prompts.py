@@ -1,7 +1,5 @@
 """What the tagger is asked."""
 
-import json
-
 TAG_KEYS = ("objects", "actions")
 
 _TASKS = {
@@ -23,22 +21,10 @@ _LIST = (
     "Answer with one list in square brackets, the entries in lower case and separated by commas, and nothing "
     "else. "
 )
-_JSON_LIST = "Answer with one JSON list of strings, all in lower case, and nothing else. "
 
 
-def _prompt(key: str, answer_format: str, example: str) -> str:
-    return f"{_TASKS[key]}{answer_format}Example: {example}. If there is none, answer []."
-
-
-TAG_PROMPTS = {key: _prompt(key, _LIST, f"[{', '.join(_EXAMPLES[key])}]") for key in TAG_KEYS}
-"""The system prompt of each kind of tag; the caption follows as the user's turn."""
-
-JSON_TAG_PROMPTS = {key: _prompt(key, _JSON_LIST, json.dumps(_EXAMPLES[key])) for key in TAG_KEYS}
-"""The same for a model whose answers are held to :data:`TAG_SCHEMA`."""
-
-TAG_SCHEMA = {
-    "type": "array",
-    "items": {"type": "string", "minLength": 1, "maxLength": 60},
-    "maxItems": 60,
+TAG_PROMPTS = {
+    key: f"{task}{_LIST}Example: [{', '.join(_EXAMPLES[key])}]. If there is none, answer []."
+    for key, task in _TASKS.items()
 }
-"""What a constrained answer can be: bounded, so that a model that repeats itself comes to an end."""
+"""The system prompt of each kind of tag; the caption follows as the user's turn."""

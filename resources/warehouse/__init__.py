@@ -1,5 +1,19 @@
 """The warehouse: the DuckDB database with the merged tables, rebuilt from the lake at any time."""
 
-from resources.warehouse.warehouse import Merge, RowsLostError, Warehouse, WarehouseBusyError
+from resources.warehouse.columns import ColumnTypeError
+from resources.warehouse.warehouse import (
+    Merge,
+    RowsLostError,
+    Warehouse,
+    WarehouseBusyError,
+    WarehouseEmptyError,
+)
 
-__all__ = ["Merge", "RowsLostError", "Warehouse", "WarehouseBusyError"]
+__all__ = [
+    "ColumnTypeError",
+    "Merge",
+    "RowsLostError",
+    "Warehouse",
+    "WarehouseBusyError",
+    "WarehouseEmptyError",
+]

@@ -4,47 +4,66 @@ from collections.abc import Iterator, Sequence
 
 import duckdb
 
-from resources.annotation.declaration import Declaration
+from resources.annotation.declaration import Column, Declaration
+
+
+class ColumnTypeError(Exception):
+    """A column is in the table with another type than its annotator declares."""
+
+
+def declared_columns(columns: Sequence[Column]) -> str:
+    """Columns as ``CREATE TABLE`` lists them, each with a comma after it."""
+    return "".join(f'"{column.name}" {column.type}, ' for column in columns)
+
+
+def column_types(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, str]:
+    """The DuckDB type of each column of a table, in order."""
+    relation = connection.table(table)
+    return dict(zip(relation.columns, map(str, relation.types), strict=True))
 
 
 def add_columns(connection: duckdb.DuckDBPyConnection, declared: Sequence[Declaration]) -> None:
-    """Let the table have every declared column; those that are there stay as they are. Rewrites no row.
+    """Add the declared columns that the table lacks, rewriting no row, and list the annotators.
+
+    Columns that nobody declares any more stay.
 
     Raises:
         ColumnTypeError: a column is there with another type.
     """
+    there = column_types(connection, "captioned_videos")
     for column in (column for one in declared for column in one.in_table):
-        connection.execute(
-            f'ALTER TABLE captioned_videos ADD COLUMN IF NOT EXISTS "{column.name}" {column.type}'
-        )
-    there = connection.execute("SELECT name, role, columns FROM annotators ORDER BY place").fetchall()
-    rows = [(one.asset, one.role.value, [column.name for column in one.columns]) for one in declared]
-    if there != rows:
+        wanted = str(connection.dtype(column.type))
+        if column.name not in there:
+            connection.execute(f'ALTER TABLE captioned_videos ADD COLUMN "{column.name}" {column.type}')
+        elif there[column.name] != wanted:
+            raise ColumnTypeError(
+                f"the column {column.name} of captioned_videos is {there[column.name]}, but its annotator "
+                f"declares {wanted}: run `vidcap rebuild`, which makes the tables anew"
+            )
+    rows = [
+        (place, one.asset, one.role.value, [column.name for column in one.columns], one.meaning)
+        for place, one in enumerate(declared)
+    ]
+    if connection.execute("SELECT * FROM annotators ORDER BY place").fetchall() != rows:
         connection.execute("BEGIN; DELETE FROM annotators")
-        connection.executemany(
-            "INSERT INTO annotators VALUES (?, ?, ?, ?, ?)",
-            [(i, *row, declared[i].meaning) for i, row in enumerate(rows)],
-        )
+        for row in rows:
+            connection.execute("INSERT INTO annotators VALUES (?, ?, ?, ?, ?)", row)
         connection.execute("COMMIT")
 
 
 def answers(declared: Sequence[Declaration]) -> str:
-    """The select list that makes one row a clip of one row a clip × annotator."""
-    return ",\n        ".join(_answers(declared))
+    """The select list that makes one row a clip of one row a clip × annotator, each item with a comma after it."""
+    return "".join(f"{item},\n        " for item in _answers(declared))
 
 
 def _answers(declared: Sequence[Declaration]) -> Iterator[str]:
     for one in declared:
         mine = f"FILTER (annotator = '{one.asset}')"
         for column in one.columns:
-            said = (
-                f"any_value(value) {mine}"
-                if column.path is None
-                else f"any_value(details ->> '{column.path}') {mine}"
-            )
-            if column.type.endswith("[]"):
-                said = f"""from_json({said}, '["{column.type.removesuffix("[]")}"]')"""
-            elif column.type != "VARCHAR":
-                said = f"TRY_CAST({said} AS {column.type})"
-            yield f'{said} AS "{column.name}"'
+            place = "value" if column.path is None else f"details ->> '{column.path}'"
+            answer = f"any_value({place}) {mine}"
+            if column.type != "VARCHAR":
+                source = "JSON" if "[" in column.type or "(" in column.type else "VARCHAR"
+                answer = f"CAST(CAST({answer} AS {source}) AS {column.type})"
+            yield f'{answer} AS "{column.name}"'
         yield f'any_value(status) {mine} AS "{one.asset}_status"'

@@ -1,7 +1,7 @@
 """Filling the tables from files of the lake; connection and transaction are the caller's."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files as package_files
 from typing import Any
@@ -11,7 +11,7 @@ from upath import UPath
 
 from resources.annotation.declaration import Declaration, Role
 from resources.lake.lake import Lake
-from resources.warehouse.columns import add_columns, answers
+from resources.warehouse.columns import add_columns, answers, declared_columns
 
 _META = """
 CREATE OR REPLACE TEMP VIEW meta AS
@@ -47,29 +47,35 @@ class ShardFiles:
     annotations: list[str]
 
 
-def files_of(lake: Lake, shard: str, declared: Sequence[Declaration]) -> tuple[UPath, list[UPath]]:
+def files_of(lake: Lake, shard: str, annotators: Iterable[str]) -> tuple[UPath, list[UPath]]:
     """The raw metadata of a shard, and the annotations that there are.
 
     Raises:
         NotMaterialisedError: the shard's raw metadata is not in the lake.
     """
-    found = [file for one in declared if (file := lake.file(one.asset, shard)).exists()]
+    found = [file for name in annotators if (file := lake.file(name, shard)).exists()]
     return lake.meta_file(shard), found
+
+
+def annotators_of(lake: Lake, declared: Sequence[Declaration]) -> list[str]:
+    """The annotators that the collection declares, and those that once answered and are declared no more."""
+    return list(dict.fromkeys([*(one.asset for one in declared), *(one.annotator for one in lake.recipes())]))
 
 
 def shard_files(lake: Lake, shard: str, declared: Sequence[Declaration]) -> ShardFiles:
     """The files of one shard; raises what :func:`files_of` does."""
-    meta, annotations = files_of(lake, shard, declared)
+    meta, annotations = files_of(lake, shard, annotators_of(lake, declared))
     return ShardFiles(1, [str(meta)], [str(file) for file in annotations])
 
 
 def grouped_files(lake: Lake, shards: Sequence[str], declared: Sequence[Declaration]) -> Iterator[ShardFiles]:
     """The files of many shards in groups of about ``GROUP_BYTES``, so that a statement needs little memory."""
+    annotators = annotators_of(lake, declared)
     names: list[str] = []
     annotations: list[str] = []
     size = 0
     for place, shard in enumerate(shards):
-        meta, found = files_of(lake, shard, declared)
+        meta, found = files_of(lake, shard, annotators)
         names.append(str(meta))
         annotations += map(str, found)
         size += sum(file.stat().st_size for file in (meta, *found))
@@ -79,14 +85,21 @@ def grouped_files(lake: Lake, shards: Sequence[str], declared: Sequence[Declarat
 
 
 def prepare(connection: duckdb.DuckDBPyConnection, declared: Sequence[Declaration]) -> None:
-    """Tables, views and what a merge needs of its own; outside of any transaction.
+    """Make tables and views, with the declared columns, and what a merge itself needs; outside of any transaction.
 
     DuckDB 1.5.6 loses what is inserted into a table that ``CREATE TABLE AS`` made without rows in the same
     transaction, once it is more than a row group (122,880 rows): no table is made where rows are inserted.
+
+    Raises:
+        ColumnTypeError: a declared column is there with another type.
     """
     connection.execute(f"SET memory_limit = '{_MEMORY}'")
     connection.execute("SET preserve_insertion_order = false")
-    run_script(connection, sql("schema.sql"), {})
+    schema = sql("schema.sql").replace(
+        "{columns}", declared_columns([column for one in declared for column in one.columns])
+    )
+    schema = schema.replace("{statuses}", declared_columns([one.in_table[-1] for one in declared]))
+    run_script(connection, schema, {})
     add_columns(connection, declared)
     _create_views(connection, declared)
     run_script(connection, sql("text_rule.sql"), {})
@@ -105,7 +118,12 @@ def insert_shards(
     connection.execute("SET VARIABLE annotation_files = $files", {"files": files.annotations})
     connection.execute(_META)
     connection.execute(_FRESH if files.annotations else _NOTHING_FRESH)
-    parameters = {"order": list(rule.order), "strip": rule.strip_prefix, "camera": rule.camera_sentence}
+    parameters = {
+        "order": list(rule.order),
+        "strip": rule.strip_prefix,
+        "camera": rule.camera_sentence,
+        "declared": [one.asset for one in declared],
+    }
     annotations, clips = run_script(
         connection,
         sql("insert_shards.sql")
@@ -134,10 +152,8 @@ def insert_recipes(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
 
 def _create_views(connection: duckdb.DuckDBPyConnection, declared: Sequence[Declaration]) -> None:
     """Create the views, or replace them after an upgrade; an unchanged catalog is left alone."""
-    captions = [
-        f'clip."{column.name}"' for one in declared if one.role is Role.CAPTION for column in one.columns
-    ]
-    script = sql("views.sql").replace("{captions}", ", ".join(captions) or "NULL AS nobody")
+    captions = [column.name for one in declared if one.role is Role.CAPTION for column in one.columns]
+    script = sql("views.sql").replace("{captions}", "".join(f'clip."{name}", ' for name in captions))
     version = f"views_{hashlib.sha256(script.encode()).hexdigest()[:8]}"
     there = connection.execute(
         "SELECT view_name FROM duckdb_views() WHERE starts_with(view_name, 'views_')"
@@ -153,7 +169,8 @@ def _create_views(connection: duckdb.DuckDBPyConnection, declared: Sequence[Decl
 
 
 def _camera(declared: Sequence[Declaration]) -> str:
-    return next((one.columns[0].name for one in declared if one.role is Role.LABEL), "NULL")
+    labels = [column.name for one in declared if one.role is Role.LABEL for column in one.columns]
+    return f'"{labels[0]}"' if labels else "NULL"
 
 
 def sql(name: str) -> str:

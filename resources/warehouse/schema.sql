@@ -2,7 +2,9 @@ CREATE TABLE IF NOT EXISTS captioned_videos (
     id VARCHAR, path VARCHAR, shard VARCHAR, kind VARCHAR,
     num_frames BIGINT, height BIGINT, width BIGINT, aspect_ratio DOUBLE, resolution BIGINT,
     fps DOUBLE, duration_s DOUBLE, codec VARCHAR, content_id VARCHAR,
+    {columns}
     text VARCHAR, text_source VARCHAR, text_len BIGINT,
+    {statuses}
     probe_error VARCHAR, duplicate_of VARCHAR, source_text VARCHAR
 );
 

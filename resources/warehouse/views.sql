@@ -15,8 +15,7 @@ WITH spoken AS (
     GROUP BY id
 )
 SELECT clip.id, clip.path, clip.shard, clip.source_text AS source,
-       {captions},
-       clip.text_source, coalesce(spoken.captions, []) AS captions
+       {captions}clip.text_source, coalesce(spoken.captions, []) AS captions
 FROM captioned_videos AS clip
 LEFT JOIN spoken USING (id);
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
@@ -13,6 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 from resources.annotation.declaration import Declaration
 from resources.lake.lake import META, Lake, NotMaterialisedError
 from resources.storage.files import is_local
+from resources.warehouse.columns import column_types
 from resources.warehouse.filling import (
     TextRule,
     delete_shard,
@@ -24,22 +26,32 @@ from resources.warehouse.filling import (
     sql,
 )
 
-_DUCKLAKE = "ducklake:"
-_REMOTE = (_DUCKLAKE, "md:")
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MEMORY = "1GiB"
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Merge:
-    """What a merge put into the tables; ``version`` is a hash of the shard's merged rows."""
+    """What a merge put into the tables.
+
+    ``version`` is a hash of the shard's merged rows, ``columns`` the DuckDB types of ``captioned_videos``.
+    """
 
     clips: int
     annotations: int
     version: str
+    columns: dict[str, str]
 
 
 class RowsLostError(Exception):
     """The database does not hold what was put in; the old tables are kept."""
+
+
+class WarehouseEmptyError(Exception):
+    """There is nothing to read yet."""
 
 
 class WarehouseBusyError(Exception):
@@ -59,25 +71,25 @@ def is_damage(error: duckdb.Error) -> bool:
 
 
 class Warehouse:
-    """The tables `captioned_videos`, `annotations` and `recipes`.
+    """The tables `captioned_videos`, `annotations`, `annotators` and `recipes`.
 
     Args:
-        uri: path of a DuckDB file, or a ``ducklake:`` URI (needs DuckDB's ducklake extension).
+        uri: path of a DuckDB file on this machine.
         lock_timeout_s: seconds to wait while another process has the file open; a DuckDB file has either
             one writer or any number of readers.
         log: told once in a while what is being waited for.
 
     Raises:
-        ValueError: the URI is on an object store, which cannot hold a DuckDB file.
+        ValueError: the URI is no path of this machine.
     """
 
     def __init__(
         self, uri: str, *, lock_timeout_s: float = 600.0, log: Callable[[str], None] = print
     ) -> None:
-        if "://" in uri and not uri.startswith(_REMOTE):
+        if "://" in uri or uri.startswith("ducklake:"):
             raise ValueError(
-                f"a DuckDB file cannot be kept at {uri}: set VIDCAP_WAREHOUSE (or the uri of the resource "
-                "warehouse) to a path on this machine or to a ducklake: URI"
+                f"the warehouse cannot be {uri}: expected the path of a DuckDB file on this machine; set "
+                "VIDCAP_WAREHOUSE (or `warehouse` in the collection file) to one"
             )
         self.uri = uri
         self._lock_timeout_s = lock_timeout_s
@@ -95,6 +107,37 @@ class Warehouse:
             yield connection
         finally:
             connection.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only connection in one transaction, bounded in memory: what is larger goes through disk.
+
+        Raises:
+            WarehouseEmptyError: no shard has been merged yet.
+            WarehouseBusyError: see :meth:`connect`.
+        """
+        nothing = f"nothing has been merged into {self.uri} yet: run caption_videos on a shard first"
+        if not Path(self.uri).exists():
+            raise WarehouseEmptyError(nothing)
+        with self.connect(read_only=True) as connection:
+            connection.execute(f"SET memory_limit = '{_MEMORY}'")
+            connection.execute("BEGIN")
+            if not connection.execute(
+                "FROM duckdb_tables() WHERE table_name = 'captioned_videos'"
+            ).fetchall():
+                raise WarehouseEmptyError(nothing)
+            yield connection
+
+    def frame(self, name: str) -> "pd.DataFrame":
+        """A whole table or view as it is now: ``Warehouse("data/vidcap.duckdb").frame("captioned_videos")``.
+
+        Raises:
+            WarehouseEmptyError: no shard has been merged yet.
+            WarehouseBusyError: see :meth:`connect`.
+            duckdb.CatalogException: there is no such table.
+        """
+        with self.snapshot() as connection:
+            return connection.table(name).df()
 
     def merge(
         self,
@@ -114,7 +157,9 @@ class Warehouse:
 
         Raises:
             NotMaterialisedError: the shard's raw metadata is not in the lake.
+            ColumnTypeError: a declared column is there with another type; `vidcap rebuild` makes it anew.
             WarehouseBusyError: see :meth:`connect`.
+            duckdb.ConversionException: an answer is not of the type that its annotator declares.
         """
         files = shard_files(lake, shard, declared)
         rule = TextRule(caption_order, strip_prefix, camera_sentence)
@@ -126,8 +171,10 @@ class Warehouse:
             insert_recipes(connection, lake)
             row = connection.execute(sql("merged.sql"), {"shard": shard}).fetchone()
             connection.execute("COMMIT")
+            columns = column_types(connection, "captioned_videos")
         assert row is not None
-        return Merge(*row)
+        clips, annotations, version = row
+        return Merge(clips, annotations, version, columns)
 
     def rebuild(
         self,
@@ -143,8 +190,7 @@ class Warehouse:
 
         The same tables as merging every shard gives, many shards at a time and without gaps. A DuckDB file
         is built beside the old one and takes its place at the end; other writers wait meanwhile. A file that
-        DuckDB cannot read is set aside as ``<file>.damaged``. Elsewhere it is one transaction. ``progress``
-        hears the shards done and all shards.
+        DuckDB cannot read is set aside as ``<file>.damaged``. ``progress`` is told the shards done and all shards.
 
         Raises:
             NotMaterialisedError: the lake is empty; the tables are left alone.
@@ -156,15 +202,6 @@ class Warehouse:
                 f"there is no raw_meta of any shard in {lake.root}: nothing to rebuild from"
             )
         rule = TextRule(caption_order, strip_prefix, camera_sentence)
-        if self.uri.startswith(_REMOTE):
-            with self.connect() as connection:
-                prepare(connection, declared)
-                connection.execute("BEGIN")
-                for table in ("annotations", "captioned_videos", "recipes"):
-                    connection.execute(f"DELETE FROM {table}")
-                clips = _fill(connection, lake, rule, declared, progress)
-                connection.execute("COMMIT")
-            return clips
         with self._held():
             fresh = Path(f"{self.uri}.rebuilding")
             _remove_database(fresh)
@@ -206,8 +243,7 @@ class Warehouse:
             yield
 
     def _open(self, read_only: bool) -> duckdb.DuckDBPyConnection:
-        if not self.uri.startswith(_REMOTE):
-            Path(self.uri).absolute().parent.mkdir(parents=True, exist_ok=True)
+        Path(self.uri).absolute().parent.mkdir(parents=True, exist_ok=True)
         retrying = Retrying(
             retry=retry_if_exception(is_lock_conflict),
             stop=stop_after_delay(self._lock_timeout_s),
@@ -215,18 +251,7 @@ class Warehouse:
             before_sleep=self._tell,
             retry_error_callback=self._give_up,
         )
-        return retrying(self._connect, read_only)
-
-    def _connect(self, read_only: bool) -> duckdb.DuckDBPyConnection:
-        if not self.uri.startswith(_DUCKLAKE):
-            return duckdb.connect(self.uri, read_only=read_only)
-        connection = duckdb.connect()
-        connection.execute("LOAD ducklake")
-        options = " (READ_ONLY)" if read_only else ""
-        connection.execute(
-            f"ATTACH '{self.uri.replace(chr(39), chr(39) * 2)}' AS vidcap{options}; USE vidcap"
-        )
-        return connection
+        return retrying(duckdb.connect, self.uri, read_only=read_only)
 
     def _tell(self, state: RetryCallState) -> None:
         if state.attempt_number in (1, 5) or state.attempt_number % 20 == 0:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from resources.words.synonyms import plain_tag
+from resources.words.synonyms import lemma
 
 _WORD = re.compile(r"\w+(?:['’\-]\w+)*")
 _FUNCTION_WORDS = """
@@ -15,13 +15,13 @@ _UNREMARKABLE = frozenset(_FUNCTION_WORDS.split())
 
 
 def own_words(captions: Sequence[str]) -> list[list[str]]:
-    """Each caption cut into pieces, turn by turn shared and its own: ``["A ", "red", " ball"]``.
+    """Each caption cut into pieces, alternately shared and its own: ``["A ", "red", " ball"]``.
 
     A word is a caption's own when no other caption of the clip has it in any form (case, plural, -ing);
-    function words never are. Pieces at odd places are own words and the whole is the caption again. With
-    fewer than two captions there is nothing to compare.
+    function words never are. Pieces at odd places are own words; joined, the pieces give the caption again.
+    With fewer than two captions there is nothing to compare.
     """
-    stems = [{_stem(word) for word in _WORD.findall(caption)} for caption in captions]
+    stems = [{lemma(word.lower()) for word in _WORD.findall(caption)} for caption in captions]
     marked = []
     for place, caption in enumerate(captions):
         others = set().union(*stems[:place], *stems[place + 1 :])
@@ -33,7 +33,7 @@ def _cut(caption: str, others: set[str]) -> list[str]:
     pieces, end = [""], 0
     for match in _WORD.finditer(caption):
         word = match[0]
-        if word.lower() in _UNREMARKABLE or _stem(word) in others:
+        if word.lower() in _UNREMARKABLE or lemma(word.lower()) in others:
             continue
         between = caption[end : match.start()]
         if len(pieces) > 1 and between.isspace():  # neighbours make one mark
@@ -44,12 +44,3 @@ def _cut(caption: str, others: set[str]) -> list[str]:
         end = match.end()
     pieces[-1] += caption[end:]
     return pieces
-
-
-def _stem(word: str) -> str:
-    stem = plain_tag(word)
-    for ending in ("ing", "es", "ed", "s", "e"):
-        if stem.endswith(ending) and len(stem) - len(ending) >= 3:
-            stem = stem.removesuffix(ending)
-            break
-    return stem[:-1] if len(stem) > 3 and stem[-1] == stem[-2] else stem

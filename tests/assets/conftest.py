@@ -1,31 +1,28 @@
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
 import pytest
 
+from resources.camera_motion.kind import CameraMotion
 from resources.lake.lake import Lake
-from tests.annotation.echo import EchoAnnotator
-from vidcap_assets.assets.partitions import SHARDS
-from vidcap_assets.collection.blocks import DecodeResource, LakeResource, SourceResource, WarehouseResource
-from vidcap_assets.definitions import ASSETS, RESOURCES
+from tests.echo import Echo
+from vidcap_assets.collection.component import Collection
+from vidcap_assets.collection.settings import CollectionSettings
+
+SHARDS = "shards"
 
 
-class EchoLlava:
-    """Stands for the LLaVA resource: its captioner echoes ids and notes which it was asked for."""
+class Noting(Echo):
+    """An echo in this process that notes which clips it was asked for, and can be told to misbehave."""
 
-    def __init__(self) -> None:
-        self.prompt = ""
-        self.asked: list[str] = []
-        self.misbehave: Callable[[Sequence[str]], None] = lambda ids: None
+    def note(ids: Any) -> None:  # called through the class
+        Noting.asked.extend(ids)
+        Noting.trouble(ids)
 
-    def captioner(self, frames, lake, run_id) -> EchoAnnotator:
-        def note(ids: Sequence[str]) -> None:
-            self.asked.extend(ids)
-            self.misbehave(ids)
-
-        return EchoAnnotator("captions_llava", batch_size=4, prompt=self.prompt, misbehave=note)
+    misbehave = note
 
 
 class Platform:
@@ -36,9 +33,22 @@ class Platform:
         self.source.mkdir()
         self.home = folder / "home"
         self.lake = Lake(self.home)
-        self.llava = EchoLlava()
+        self.prompt = ""
         self.instance = dg.DagsterInstance.ephemeral()
         self.shard_size = 500
+        self.llava = self
+        self.asked: list[str] = []
+        self.misbehave: Any = lambda ids: None
+
+    @property
+    def collection(self) -> CollectionSettings:
+        return CollectionSettings(
+            home=str(self.home),
+            source={"uri": str(self.source), "shard_size": self.shard_size},
+            warehouse={"uri": str(self.home / "vidcap.duckdb"), "lock_timeout_s": 20},
+            decode={"workers": 1},
+            annotators=[Noting(prompt=self.prompt, folder=None), CameraMotion()],
+        )
 
     def run(
         self, *assets: str, shard: str | None = None, config: dict | None = None
@@ -52,24 +62,19 @@ class Platform:
                 if last
                 else {"dagster/partition": first}
             )
-        resources = RESOURCES | {
-            "source": SourceResource(uri=str(self.source), shard_size=self.shard_size),
-            "lake": LakeResource(root=str(self.home)),
-            "warehouse": WarehouseResource(uri=str(self.home / "vidcap.duckdb"), lock_timeout_s=20),
-            "decode": DecodeResource(workers=1),
-            "llava": dg.ResourceDefinition.hardcoded_resource(self.llava),
-        }
-        definitions = dg.Definitions(
-            assets=ASSETS,
-            resources=resources,
-            jobs=[dg.define_asset_job("chosen", selection=list(assets))],
-            executor=dg.in_process_executor,
+        definitions = dg.Definitions.merge(
+            Collection(self.collection).build_defs(),
+            dg.Definitions(
+                jobs=[dg.define_asset_job("chosen", selection=list(assets))], executor=dg.in_process_executor
+            ),
         )
         job = definitions.resolve_job_def("chosen")
         ops = {"ops": {name: {"config": values} for name, values in (config or {}).items()}}
         with pytest.MonkeyPatch.context() as patched:
             # Steps are tried again as in the product, but at once.
             patched.setattr(dg.RetryPolicy, "calculate_delay", lambda policy, attempt: 0)
+            patched.setattr(Noting, "asked", self.asked, raising=False)
+            patched.setattr(Noting, "trouble", staticmethod(lambda ids: self.misbehave(ids)), raising=False)
             return job.execute_in_process(
                 instance=self.instance, tags=tags, run_config=ops, raise_on_error=False
             )
@@ -83,7 +88,7 @@ class Platform:
 
 
 @pytest.fixture
-def platform(tmp_path: Path) -> Platform:
+def platform(tmp_path: Path) -> Iterator[Platform]:
     return Platform(tmp_path)
 
 

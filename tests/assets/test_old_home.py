@@ -51,6 +51,7 @@ def execute(home: Path, job: str, shard: str | None = None) -> str:
         "VIDCAP_HOME": str(home),
         "VIDCAP_SOURCE": str(home.parent / "clips"),
         "VIDCAP_SHARD_SIZE": "5",
+        **{f"VIDCAP_{name}_MODEL": "demo" for name in ("PLLAVA", "LLAVA", "TAGGER")},
     }
     done = subprocess.run(
         command,

@@ -8,10 +8,10 @@ import pytest
 
 from resources.annotation.outcome import AnnotatorError
 from resources.storage.files import read_table, write_table
-from tests.assets.conftest import Platform, failure
+from tests.assets.conftest import SHARDS, Platform, failure
+from tests.echo import Echo
 from vidcap_assets.assets import columns
-from vidcap_assets.assets.partitions import SHARDS
-from vidcap_assets.assets.partitions import shards as ASSETS_PARTITIONS
+from vidcap_assets.collection.settings import CollectionSettings
 
 SPINE = ("raw_meta", "captions_llava", "captioned_videos")
 FIRST = "shard-00000"
@@ -30,13 +30,13 @@ def test_a_clean_road_from_file_to_row(six_clips: Platform):
     assert result.success, failure(result)
     rows = six_clips.query(
         "SELECT id, num_frames, height, width, aspect_ratio, resolution, fps, codec, caption_llava, text, "
-        "text_source, text_len, captions_llava_status, captions_pllava_status FROM captioned_videos ORDER BY path"
+        "text_source, text_len, captions_llava_status FROM captioned_videos ORDER BY path"
     )
     assert len(rows) == 6
-    for clip_id, *meta, caption, text, source, length, status, pllava in rows:
+    for clip_id, *meta, caption, text, source, length, status in rows:
         assert meta == [6, 32, 32, 1.0, 1024, 12.0, "h264"]
         assert caption == text == clip_id
-        assert (source, length, status, pllava) == ("captions_llava", 1, "ok", None)
+        assert (source, length, status) == ("captions_llava", 1, "ok")
 
 
 def test_the_second_run_asks_the_model_nothing_and_leaves_dependants_fresh(six_clips: Platform):
@@ -51,7 +51,7 @@ def test_the_second_run_asks_the_model_nothing_and_leaves_dependants_fresh(six_c
 def test_a_changed_prompt_redoes_the_captions_and_keeps_the_old_ones(six_clips: Platform):
     six_clips.run(*SPINE, shard=FIRST)
     meta_version = _versions(six_clips)["raw_meta"]
-    six_clips.llava.prompt = "seen: "
+    six_clips.prompt = "seen: "
     six_clips.llava.asked.clear()
     assert six_clips.run(*SPINE, shard=FIRST).success
     assert len(six_clips.llava.asked) == 6
@@ -106,7 +106,7 @@ def test_a_range_finishes_its_good_shards_and_shows_exactly_the_bad_one(platform
         "what was not judged shows as failed"
     )
     status = platform.instance.get_status_by_partition(
-        dg.AssetKey("captions_llava"), platform.partitions(), ASSETS_PARTITIONS
+        dg.AssetKey("captions_llava"), platform.partitions(), platform.collection.shards
     )
     assert {key: value.value for key, value in status.items()} == {
         "shard-00000": "MATERIALIZED",
@@ -306,15 +306,12 @@ def test_the_columns_shown_are_those_of_the_files():
 
     for shown, schema in ((columns.RAW_META, META_SCHEMA), (columns.ANNOTATION, ANNOTATION_SCHEMA)):
         assert [(one.name, one.type) for one in shown.columns] == [(f.name, str(f.type)) for f in schema]
-    assert {one.name for one in columns.CAPTIONED_VIDEOS.columns} == set(
-        columns.CAPTIONED_VIDEOS_LINEAGE.deps_by_column
-    ) | {"shard"}
-    assert set(columns.TRAINING_SET_LINEAGE.deps_by_column) == set(TRAINING_SCHEMA.names)
-    for table in (columns.RAW_META, columns.ANNOTATION, columns.CAPTIONED_VIDEOS):
-        for one in table.columns:
-            assert (
-                one.name in columns._MEANING or one.name.removesuffix("_status") in columns._VALUES.values()
-            )
+    collection = CollectionSettings(annotators=[Echo()])
+    shown = columns.captioned_videos_schema(collection.declared).columns
+    lineage = columns.captioned_videos_lineage(collection.key, collection.declared, collection.text_order)
+    assert {one.name for one in shown} >= {"caption_llava", "captions_llava_status"}
+    assert {one.name for one in shown} == {*lineage.deps_by_column, "shard"}
+    assert set(columns.training_set_lineage(collection.key).deps_by_column) == set(TRAINING_SCHEMA.names)
 
 
 def test_a_shard_that_cannot_be_read_is_red_and_stops_no_other(platform: Platform, write_video):
@@ -356,7 +353,7 @@ def test_a_materialisation_names_its_file_and_what_its_columns_are_made_of(six_c
 
 def _red(platform: Platform, asset: str) -> set[str]:
     statuses = platform.instance.get_status_by_partition(
-        dg.AssetKey(asset), platform.partitions(), ASSETS_PARTITIONS
+        dg.AssetKey(asset), platform.partitions(), platform.collection.shards
     )
     assert statuses.keys() == set(platform.partitions())
     return {shard for shard, status in statuses.items() if status.value == "FAILED"}
@@ -364,7 +361,7 @@ def _red(platform: Platform, asset: str) -> set[str]:
 
 def _status(platform: Platform, asset: str) -> str:
     key = dg.AssetKey(asset)
-    return platform.instance.get_status_by_partition(key, [FIRST], ASSETS_PARTITIONS)[FIRST].value
+    return platform.instance.get_status_by_partition(key, [FIRST], platform.collection.shards)[FIRST].value
 
 
 def _materialisations(platform: Platform, asset: str, shard: str) -> list[dg.AssetMaterialization]:
@@ -379,3 +376,53 @@ def _versions(platform: Platform, shard: str = FIRST) -> dict[str, str]:
     return {
         asset: _materialisations(platform, asset, shard)[0].tags["dagster/data_version"] for asset in SPINE
     }
+
+
+def test_a_range_run_says_of_each_shard_once_what_it_was_made_from(platform: Platform, write_video):
+    platform.shard_size = 1
+    for seed in range(2):
+        write_video(platform.source / f"{seed}.mp4", seed)
+    platform.run("video_index")
+    assert platform.run(*SPINE, shard="shard-00000..shard-00001").success
+    for shard in ("shard-00000", "shard-00001"):
+        made = {asset: _materialisations(platform, asset, shard) for asset in SPINE}
+        assert [len(events) for events in made.values()] == [1, 1, 1]
+        captions, merged = made["captions_llava"][0].tags, made["captioned_videos"][0].tags
+        assert captions["dagster/code_version"]
+        for asset in ("raw_meta", "captions_llava"):
+            version = made[asset][0].tags["dagster/data_version"]
+            assert merged[f"dagster/input_data_version/{asset}"] == version
+            assert int(merged[f"dagster/input_event_pointer/{asset}"]) > 0
+
+
+def test_a_range_the_wrong_way_round_is_refused_and_says_how_it_reads(platform: Platform, write_video):
+    platform.shard_size = 1
+    for seed in range(2):
+        write_video(platform.source / f"{seed}.mp4", seed)
+    platform.run("video_index")
+    result = platform.run("raw_meta", shard="shard-00001..shard-00000")
+    assert not result.success
+    assert "name shard-00000 as its start and shard-00001 as its end" in failure(result)
+
+
+def test_a_partition_typed_by_hand_reddens_no_shard_of_a_range(platform: Platform, write_video):
+    platform.shard_size = 1
+    for seed in range(2):
+        write_video(platform.source / f"{seed}.mp4", seed)
+    platform.run("video_index")
+    platform.instance.add_dynamic_partitions(SHARDS, ["shard-00000b"])
+    assert platform.run(*SPINE, shard="shard-00000..shard-00001").success
+    assert platform.lake.stored_shards("raw_meta") == ["shard-00000", "shard-00001"]
+    assert "there is no shard 'shard-00000b'" in failure(platform.run("raw_meta", shard="shard-00000b"))
+
+
+def test_the_headline_of_the_last_attempt_is_the_sentence(six_clips: Platform):
+    def unreachable(ids: object) -> None:
+        raise AnnotatorError("nobody answers at http://localhost:1")
+
+    six_clips.run("raw_meta", shard=FIRST)
+    six_clips.misbehave = unreachable
+    result = six_clips.run("captions_llava", shard=FIRST)
+    (event,) = [one for one in result.all_events if one.is_step_failure]
+    assert "Exceeded max_retries" not in event.step_failure_data.error.message
+    assert "nobody answers at http://localhost:1" in event.step_failure_data.error.message

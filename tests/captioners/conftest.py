@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from resources.captioners.kinds import Pllava
 from resources.captioners.pllava import PllavaCaptioner
 from tests.golden import MODELS, PngReader, golden_system
 from tests.golden.one_thread import one_thread  # noqa: F401 - a fixture for all tests here
@@ -12,6 +13,11 @@ from tests.golden.one_thread import one_thread  # noqa: F401 - a fixture for all
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
+
+
+def pllava_settings(values: dict[str, Any]) -> Pllava:
+    """The entry of a collection file; paths may be given as such."""
+    return Pllava.model_validate({k: str(v) if isinstance(v, Path) else v for k, v in values.items()})
 
 
 @pytest.fixture
@@ -27,7 +33,6 @@ def pllava(cache: Path) -> Callable[..., PllavaCaptioner]:
             "max_new_tokens": 32,
             "device": "cpu",
             "dtype": "float32",
-            "cache": cache,
         }
         if case is not None:
             settings |= {
@@ -37,6 +42,6 @@ def pllava(cache: Path) -> Callable[..., PllavaCaptioner]:
                 "num_frames": case["num_frames"],
                 "pooling_shape": case["pooling_shape"],
             }
-        return PllavaCaptioner(PngReader(), **(settings | changes))
+        return PllavaCaptioner(pllava_settings(settings | changes), PngReader(), cache)
 
     return build

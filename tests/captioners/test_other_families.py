@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from resources.annotation.outcome import AnnotatorError
-from resources.captioners.llava import LlavaCaptioner
+from resources.captioners.kinds import Transformers
+from resources.captioners.transformers import TransformersCaptioner
 from tests.golden import PngReader, golden_clip
 from tests.golden.tiny_models import write_chat_model, write_gemma3, write_idefics3
 
@@ -16,15 +17,15 @@ from tests.golden.tiny_models import write_chat_model, write_gemma3, write_idefi
 def test_another_family_captions_and_does_not_mind_its_batch(
     write: Callable[[Path], Path], num_frames: int, tmp_path: Path, cache: Path
 ) -> None:
-    captioner = LlavaCaptioner(
-        PngReader(),
-        model=write(tmp_path / "model"),
+    entry = Transformers(
+        name="other",
+        model=str(write(tmp_path / "model")),
         num_frames=num_frames,
         prompt="Say what is seen.",
         max_new_tokens=12,
         device="cpu",
-        cache=cache,
     )
+    captioner = TransformersCaptioner(entry, PngReader(), cache)
     rows = [captioner.prepare(golden_clip(name)) for name in ("a_96x64", "b_64x64", "d_1280x720")]
     alone = [captioner.annotate([row])[0] for row in rows]
     together = captioner.annotate(rows)
@@ -33,8 +34,7 @@ def test_another_family_captions_and_does_not_mind_its_batch(
 
 
 def test_a_model_that_sees_nothing_is_refused(tmp_path: Path, cache: Path) -> None:
-    captioner = LlavaCaptioner(
-        PngReader(), model=write_chat_model(tmp_path / "model"), prompt="What?", device="cpu", cache=cache
-    )
+    entry = Transformers(name="blind", model=str(write_chat_model(tmp_path / "model")), device="cpu")
+    captioner = TransformersCaptioner(entry, PngReader(), cache)
     with pytest.raises(AnnotatorError, match=r"model' is no model for image and text"):
         captioner.prepare(golden_clip("a_96x64"))

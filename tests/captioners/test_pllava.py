@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
+from resources.captioners.kinds import Pllava
 from resources.captioners.pllava import PllavaCaptioner
 from resources.captioners.pllava_pixels import limit_long_side, resize_short_side
 from tests.golden import MODELS, PngReader, golden_clip
@@ -56,14 +58,10 @@ def test_an_image_is_captioned_as_a_still_video(tmp_path: Path, pllava: Build) -
 
 def test_what_cannot_fit_the_context_is_refused_before_decoding(cache: Path) -> None:
     reader = PngReader()
-    captioner = PllavaCaptioner(
-        reader,
-        model=MODELS / "pllava_full56",
-        num_frames=16,
-        pooling_shape=(256, 4, 4),
-        device="cpu",
-        cache=cache,
+    entry = Pllava(
+        model=str(MODELS / "pllava_full56"), num_frames=16, pooling_shape=(256, 4, 4), device="cpu"
     )
+    captioner = PllavaCaptioner(entry, reader, cache)
     with pytest.raises(
         AnnotatorError, match=r"the prompt with the frames takes 4\d\d\d tokens .*context holds 4096"
     ):
@@ -76,18 +74,36 @@ def test_what_cannot_fit_the_context_is_refused_before_decoding(cache: Path) -> 
     [
         ({"model": "no-such-folder"}, "neither a folder nor a hub id"),
         ({"prompt": "video-f9-detail"}, "no prompt preset"),
-        ({"max_new_tokens": 0}, "max_new_tokens"),
-        ({"batch_size": 0}, "batch_size"),
-        ({"dtype": "int8"}, "dtype 'int8'"),
         ({"attention": "flash_attention_2"}, "CUDA"),
-        ({"merge_adapter": True, "tensor_parallel_size": 2}, "merge_adapter"),
+        ({"tensor_parallel_size": 2}, "tensor_parallel_size 2 spreads a model over GPUs"),
+        ({"model": None}, "^pllava: no model is named; set model"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_when_building(
     settings: dict[str, Any], message: str, pllava: Build
 ) -> None:
-    with pytest.raises(AnnotatorError, match=message):
+    with pytest.raises(AnnotatorError, match=message) as refused:
         pllava(**settings)
+    assert not refused.value.retryable
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"max_new_tokens": 0}, {"batch_size": 0}, {"dtype": "int8"}, {"attention": "linear"}, {"device": "tpu"}],
+)
+def test_values_outside_their_set_are_refused_by_the_entry(settings: dict[str, Any], pllava: Build) -> None:
+    with pytest.raises(ValidationError, match=next(iter(settings))):
+        pllava(**settings)
+
+
+def test_the_demo_model_is_used_where_it_is_named_and_in_the_demo() -> None:
+    unnamed, demo = Pllava(), Pllava(model="demo")
+    assert unnamed.missing() is not None
+    assert not unnamed.uses_demo_model
+    assert unnamed.for_demo() == demo
+    assert demo.uses_demo_model
+    assert demo.missing() is None
+    assert Pllava(model="owner/name").for_demo().model == "owner/name"
 
 
 def test_an_image_marker_in_the_prompt_is_refused(pllava: Build) -> None:
@@ -143,11 +159,16 @@ def test_a_recipe_needs_no_torch() -> None:
     import sys
 
     code = (
-        "import sys; from pathlib import Path; from resources.captioners.pllava import PllavaCaptioner\n"
-        "from resources.captioners.llava import LlavaCaptioner; from resources.tagger import Tagger, TagAnnotator\n"
-        f"model = Path({str(MODELS)!r}) / 'pllava_full56'\n"
-        "PllavaCaptioner(None, model=model).recipe; LlavaCaptioner(None, model=model).recipe\n"
-        "TagAnnotator('objects', Tagger(model=model)).recipe\n"
+        "import sys; from resources.captioners.kinds import Pllava, Transformers\n"
+        "from resources.tagger.kind import Tags\n"
+        "assert not {'torch', 'transformers', 'peft', 'cv2', 'av', 'duckdb'} & set(sys.modules)\n"
+        "from resources.captioners.pllava import PllavaCaptioner\n"
+        "from resources.captioners.transformers import TransformersCaptioner\n"
+        "from resources.tagger import Tagger, TagAnnotator\n"
+        f"model = {str(MODELS / 'pllava_full56')!r}\n"
+        "PllavaCaptioner(Pllava(model=model), None).recipe\n"
+        "TransformersCaptioner(Transformers(name='llava', model=model), None).recipe\n"
+        "TagAnnotator('objects', Tagger(Tags(model=model))).recipe\n"
         "assert not {'torch', 'transformers', 'peft', 'cv2', 'av'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

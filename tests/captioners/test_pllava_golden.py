@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from resources.captioners.pllava import PllavaCaptioner
-from resources.engine.engine import LocalEngine, to_device
+from resources.engine.engine import Engine, to_device
 from resources.engine.rows import Row, collate
 from tests.golden import golden_arrays, golden_cases, golden_clip, golden_json
 
@@ -24,9 +24,9 @@ def prepared(captioner: PllavaCaptioner, case: dict[str, Any]) -> list[Row]:
 
 
 def forward(captioner: PllavaCaptioner, rows: list[Row]) -> Any:
-    engine = LocalEngine(captioner.model_spec(), torch.device("cpu"))
+    engine = Engine(captioner.model_spec())
     with torch.inference_mode():
-        return engine.model(**to_device(collate(rows, 0), engine.device, engine.model.dtype))
+        return engine.model(**to_device(collate(rows), engine.device, engine.model.dtype))
 
 
 @CASES

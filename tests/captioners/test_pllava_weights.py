@@ -12,7 +12,7 @@ from transformers import LlavaConfig, LlavaForConditionalGeneration
 
 from resources.captioners.pllava import PllavaCaptioner
 from resources.captioners.pllava_weights import model_name, read_adapter_weights
-from resources.engine.engine import LocalEngine
+from resources.engine.engine import Engine
 from resources.engine.model_spec import WeightsError
 from tests.golden import MODELS, golden_clip, golden_json
 
@@ -80,7 +80,7 @@ def test_a_release_with_a_fault_is_refused_by_name(
 ) -> None:
     captioner = pllava(model=changed_copy("pllava_full56", tmp_path / "model", change))
     with pytest.raises(WeightsError, match=message):
-        captioner.model_spec().load(torch.device("cpu"))
+        captioner.model_spec().load([torch.device("cpu")])
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_weight_folder_with_a_fault_is_refused_by_name(
         pooling_shape=(4, 12, 12),
     )
     with pytest.raises(WeightsError, match=message):
-        captioner.model_spec().load(torch.device("cpu"))
+        captioner.model_spec().load([torch.device("cpu")])
 
 
 def test_every_weight_of_a_13b_release_has_its_place() -> None:
@@ -163,7 +163,7 @@ def test_all_layouts_of_the_same_weights_caption_alike(tmp_path: Path, pllava: B
     row = captioner.prepare(golden_clip("a_96x64"))
     expected = captioner.annotate([row])[0].value
 
-    merged = LocalEngine(captioner.model_spec(), torch.device("cpu")).model
+    merged = Engine(captioner.model_spec()).model
     plain = LlavaForConditionalGeneration(merged.config)
     plain.load_state_dict(merged.state_dict())
     plain.save_pretrained(tmp_path / "merged")

@@ -1,8 +1,10 @@
 """The real definitions with all steps of a run in one process, which saves the start of the others."""
 
 import dagster as dg
-from vidcap_assets.jobs import JOBS
 
-from vidcap_assets.definitions import ASSETS, RESOURCES
+from vidcap_assets.collection.component import Collection
 
-defs = dg.Definitions(assets=ASSETS, jobs=JOBS, resources=RESOURCES, executor=dg.in_process_executor)
+defs = dg.Definitions.merge(
+    *(collection.build_defs() for collection in Collection.in_force()),
+    dg.Definitions(executor=dg.in_process_executor),
+)

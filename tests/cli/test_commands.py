@@ -13,20 +13,25 @@ from tests.dataset.collection import Collection
 from vidcap_assets.automation.launch import contiguous
 from vidcap_assets.cli import app
 from vidcap_assets.cli.bars import duration
+from vidcap_assets.cli.choosing import chosen
 from vidcap_assets.cli.retrying import retry_stages
-from vidcap_assets.cli.running import stages_for
-from vidcap_assets.cli.stages import Stage
+from vidcap_assets.cli.stages import Stage, stages_of
+from vidcap_assets.collection.file import DEFAULT, CollectionFile
+from vidcap_assets.collection.settings import CollectionSettings
 
 
 @pytest.fixture
 def vidcap(monkeypatch: pytest.MonkeyPatch):
     """Runs a command in this process; gives exit code and output."""
     monkeypatch.setenv("COLUMNS", "160")
-    for name in ("VIDCAP_HOME", "VIDCAP_WAREHOUSE", "VIDCAP_SOURCE", "OPENAI_API_KEY"):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    for name in ("VIDCAP_HOME", "VIDCAP_WAREHOUSE", "VIDCAP_SOURCE", "VIDCAP_CONFIG", "VIDCAP_PINNED"):
         monkeypatch.delenv(name, raising=False)
 
     def run(home: Path, *arguments: str) -> tuple[int, str]:
         monkeypatch.setenv("VIDCAP_HOME", str(home))
+        # Pinned in this process by an earlier command, and put back after the test.
+        monkeypatch.setenv("VIDCAP_PINNED", "{}")
         result = CliRunner().invoke(app, list(arguments))
         return result.exit_code, result.output
 
@@ -40,6 +45,7 @@ def process(home: Path, *arguments: str) -> tuple[int, dict]:
         "VIDCAP_HOME": str(home),
         "DAGSTER_HOME": str(home / "dagster"),
         "VIDCAP_DEFINITIONS": "tests.cli.one_process",
+        "OPENAI_API_KEY": "none",
     }
     (home / "dagster").mkdir(parents=True, exist_ok=True)
     (home / "dagster" / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
@@ -89,6 +95,7 @@ def test_before_the_first_run_the_next_step_is_named(vidcap, tmp_path: Path, com
     "command",
     [["run", "--captioners", "blip"], ["retry"], ["retry", "--failed", "--kind", "tired"],
      ["retry", "--failed", "--annotator", "captions"], ["rebuild", "--prefer", "blip"],
+     ["export", "--captioner", "blip"],
      ["ui", "--port", "99999999"], ["nonsense"]],
 )  # fmt: skip
 def test_wrong_usage_is_exit_code_2(vidcap, tmp_path: Path, command: list[str]) -> None:
@@ -120,16 +127,12 @@ def test_rebuild(vidcap, captioned: Collection) -> None:
 def test_doctor_names_what_is_wrong(vidcap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VIDCAP_SOURCE", str(tmp_path / "nowhere"))
     monkeypatch.setenv("VIDCAP_LLAVA_MODEL", str(tmp_path / "no-model"))
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
     code, output = vidcap(tmp_path, "doctor", "--json")
     found = {finding["what"]: finding for finding in json.loads(output)["findings"]}
     assert code == 1
-    assert (found["source"]["level"], found["model llava"]["level"]) == ("bad", "bad")
-    assert (found["decoder"]["level"], found["key"]["level"], found["home"]["level"]) == (
-        "ok",
-        "ok",
-        found["home"]["level"],
-    )
+    assert (found["source"]["level"], found["annotator llava"]["level"]) == ("bad", "bad")
+    assert found["decoder"]["level"] == "ok"
+    assert "pllava" in found["annotator pllava"]["remedy"]
     assert "sk-very-secret" not in output
 
 
@@ -155,8 +158,16 @@ def test_ranges_of_neighbours(wanted: str, ranges: list[str]) -> None:
     assert contiguous(list("abcdef"), list(wanted), 3) == [list(one) for one in ranges]
 
 
+@pytest.fixture
+def settings(monkeypatch: pytest.MonkeyPatch) -> CollectionSettings:
+    """The collection of the default file, the paid captioner with a key."""
+    monkeypatch.delenv("VIDCAP_SOURCE", raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    return CollectionFile.at(DEFAULT).settings
+
+
 @pytest.mark.parametrize(
-    ("annotators", "kinds", "stages"),
+    ("assets", "kinds", "stages"),
     [
         (
             ["camera_motion"], [ErrorKind.MISSING_FILE],
@@ -173,8 +184,7 @@ def test_ranges_of_neighbours(wanted: str, ranges: list[str]) -> None:
         ),
         (
             ["captions_gpt4v"], [ErrorKind.RATE_LIMITED],
-            [("caption_videos_gpt4v", ("captions_gpt4v", "captioned_videos"), {}),
-             ("caption_videos", ("tags", "captioned_videos"), {})],
+            [("caption_videos_gpt4v", ("captions_gpt4v", "tags", "captioned_videos"), {})],
         ),
         (
             ["raw_meta"], [ErrorKind.DECODE_ERROR],
@@ -183,23 +193,95 @@ def test_ranges_of_neighbours(wanted: str, ranges: list[str]) -> None:
         ),
     ],
 )  # fmt: skip
-def test_a_retry_runs_what_failed_and_what_reads_it(annotators, kinds, stages) -> None:
+def test_a_retry_runs_what_failed_and_what_reads_it(settings, assets, kinds, stages) -> None:
     def redone(stage: Stage) -> dict[str, list[str]]:
         return {op: said["config"]["redo_kinds"] for op, said in stage.config.get("ops", {}).items()}
 
-    found = [(stage.job, stage.steps, redone(stage)) for stage in retry_stages(annotators, kinds)]
-    assert found == stages
+    found = [(stage.job, stage.steps, redone(stage)) for stage in retry_stages(settings, assets, kinds)]
+    assert found == [
+        (job, steps, again if kinds != [ErrorKind.RATE_LIMITED] else {}) for job, steps, again in stages
+    ]
 
 
-def test_paid_captioner_runs_last_and_tags_once() -> None:
-    assert stages_for("llava,gpt4v") == [
+def test_paid_captioner_runs_last_and_tags_once(settings: CollectionSettings) -> None:
+    assert stages_of(settings, chosen(settings, "llava,gpt4v")) == [
         Stage(
             "caption_videos",
             ("captions_llava", "camera_motion"),
             ("raw_meta", "captions_llava", "camera_motion"),
         ),
-        Stage("caption_videos_gpt4v", ("captions_gpt4v", "tags_objects", "tags_actions")),
+        Stage(
+            "caption_videos_gpt4v",
+            ("captions_gpt4v", "tags_objects", "tags_actions"),
+            ("captions_gpt4v", "tags", "captioned_videos"),
+        ),
     ]
+
+
+def test_paid_captioners_run_only_when_named(settings: CollectionSettings) -> None:
+    assert "gpt4v" not in [one.name for one in chosen(settings, None)]
+    assert [one.name for one in chosen(settings, "")] == ["camera_motion", "tags"]
+
+
+WRONG = {
+    "an unknown setting": "attributes: {sorce: demo}",
+    "a kind that is not there": "attributes: {annotators: [{kind: blip}]}",
+    "YAML that is none": "attributes: {",
+}
+
+
+@pytest.mark.parametrize("text", WRONG.values(), ids=WRONG.keys())
+@pytest.mark.parametrize("command", [["run", "demo"], ["status"], ["retry", "--failed"], ["rebuild"], ["export"],
+                                     ["report"], ["compare", "x"], ["doctor"], ["ui"], ["reap"],
+                                     ["config"]])  # fmt: skip
+def test_a_wrong_file_is_one_sentence_and_nothing_is_started(
+    vidcap, tmp_path, monkeypatch, text, command
+) -> None:
+    monkeypatch.setenv("VIDCAP_CONFIG", "")
+    file = tmp_path / "wrong.yaml"
+    file.write_text(f"type: vidcap_assets.Collection\n{text}\n")
+    code, output = vidcap(tmp_path / "home", "--config", str(file), *command)
+    assert code == 2
+    assert output.startswith(f"{file}:2:") or output.startswith(f"{file}:3:")
+    assert len(output.strip().splitlines()) == 1
+    assert not (tmp_path / "home").exists()
+
+
+def test_of_several_files_one_has_to_be_named(
+    vidcap, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [tmp_path / name for name in ("a.yaml", "b.yaml")]
+    for file in files:
+        file.write_text("type: vidcap_assets.Collection\nattributes: {source: demo, home: there}\n")
+    monkeypatch.setenv("VIDCAP_CONFIG", os.pathsep.join(map(str, files)))
+    code, output = vidcap(tmp_path, "status")
+    assert code == 2
+    assert all(str(file) in output for file in files)
+    assert "name one with --config" in output
+
+
+def test_a_home_that_the_file_contradicts_is_refused(vidcap, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("VIDCAP_CONFIG", "")
+    file = tmp_path / "own.yaml"
+    file.write_text("type: vidcap_assets.Collection\nattributes:\n  home: there\n")
+    code, output = vidcap(tmp_path, "--config", str(file), "--home", str(tmp_path / "other"), "status")
+    assert code == 2
+    assert output.startswith(f"{file}:3: home: the home is {tmp_path / 'there'}")
+
+
+def test_config_says_where_each_value_comes_from(vidcap, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("VIDCAP_CONFIG", "")
+    monkeypatch.setenv("FEW", "3")
+    file = tmp_path / "own.yaml"
+    file.write_text(
+        "type: vidcap_assets.Collection\nattributes:\n  source: demo\n  home: there\n"
+        '  shards_per_run: "{{ env.FEW }}"\n  annotators:\n  - {kind: camera_motion, threshold: 0.5}\n'
+    )
+    said = json.loads(vidcap(tmp_path, "--config", str(file), "config", "--json")[1])
+    assert said["settings"]["shards_per_run"] == {"value": 3, "from": "FEW"}
+    assert said["settings"]["source.uri"] == {"value": "demo", "from": "own.yaml:3"}
+    assert said["settings"]["camera_motion.threshold"] == {"value": 0.5, "from": "own.yaml:7"}
+    assert said["settings"]["decode.timeout_s"] == {"value": 120.0, "from": "default"}
 
 
 @pytest.mark.parametrize(("seconds", "text"), [(42, "42 s"), (200, "3 min"), (7800, "2 h 10 min")])

@@ -1,25 +1,26 @@
 import os
 import pty
+import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from tests.cli.test_run_log import BEFORE
+from resources.annotation.progress import ShardProgress, append_to
 from vidcap_assets.cli.bars import Bars
-from vidcap_assets.cli.run_log import RunLog
+from vidcap_assets.cli.run_progress import RunProgress
 
-SAID = [
-    "camera_motion - camera_motion shard-00000: 500 clips, 480 to do, 5 skipped, 15 done before",
-    "camera_motion - camera_motion shard-00000: 80/480 clips, 4.00/s, ETA 100 s, 3 failed",
-]
+BEGUN = ShardProgress("camera_motion", "shard-00000", clips=500, settled=20)
+TOLD = [BEGUN, replace(BEGUN, done=80, failed=3, rate=4.0)]
+LINES = ["camera_motion shard-00000: 500 clips, 480 to do"]
 
 
 class Terminal:
@@ -65,17 +66,18 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.02)
 
 
-def draw(console: Console) -> None:
-    log = RunLog()
+def draw(console: Console, folder: Path) -> None:
+    progress = RunProgress(folder / "progress.jsonl")
+    tell = append_to(str(progress.file))
     with Bars(console, ["camera_motion", "tags_objects"], 500) as bars:
-        for line in SAID:
-            log.feed(BEFORE + line)
-            bars.show(log)
+        for one in TOLD:
+            tell(one)
+            bars.show(progress)
 
 
-def test_bars_on_a_terminal(terminal: Terminal) -> None:
+def test_bars_on_a_terminal(terminal: Terminal, tmp_path: Path) -> None:
     with open(terminal.device, "w", closefd=False) as file:
-        draw(Console(file=file, force_terminal=True, width=120))
+        draw(Console(file=file, force_terminal=True, width=120), tmp_path)
     drawn = terminal.until("\x1b[?25h")
     assert "100/500" in drawn
     assert "3 failed" in drawn
@@ -85,10 +87,10 @@ def test_bars_on_a_terminal(terminal: Terminal) -> None:
 
 
 @pytest.mark.parametrize("options", [{}, {"force_terminal": True}])
-def test_a_log_file_gets_lines_and_no_bars(options: dict) -> None:
+def test_a_log_file_gets_lines_and_no_bars(options: dict, tmp_path: Path) -> None:
     file = StringIO()
-    draw(Console(file=file, width=40, color_system=None, **options))
-    assert file.getvalue().splitlines() == SAID
+    draw(Console(file=file, width=40, color_system=None, **options), tmp_path)
+    assert file.getvalue().splitlines() == LINES, "the next line is due after some seconds"
 
 
 def test_ctrl_c_ends_the_run_and_all_its_processes(tmp_path: Path, terminal: Terminal) -> None:
@@ -102,6 +104,8 @@ def test_ctrl_c_ends_the_run_and_all_its_processes(tmp_path: Path, terminal: Ter
         stdout=terminal.device,
         stderr=terminal.device,
         env=environment,
+        # A shell that started these tests in the background had the signal ignored, for all below it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         log = _log_with(tmp_path, "waiting for the end")

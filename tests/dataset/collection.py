@@ -8,15 +8,40 @@ import pyarrow as pa
 
 from resources.annotation.annotator import Annotator
 from resources.annotation.clip import Clip, Kind
+from resources.annotation.declaration import Column, Declaration, Role
 from resources.annotation.loop import LoopOptions, annotate_shard
 from resources.annotation.outcome import Answer, ClipError
 from resources.annotation.recipe import Recipe
 from resources.lake.lake import Lake
 from resources.lake.meta import META_SCHEMA
 from resources.lake.shards import IndexedClip
-from resources.warehouse import ANNOTATORS, Warehouse
+from resources.warehouse import Warehouse
 
 ORDER = ("captions_gpt4v", "captions_pllava", "captions_llava")
+
+
+def captioner(name: str) -> Declaration:
+    """What a captioner of this name declares."""
+    return Declaration(
+        f"captions_{name}", Role.CAPTION, (Column(f"caption_{name}", meaning=f"caption by {name}"),), "Says."
+    )
+
+
+def declared(
+    name: str, role: Role, column: str, kind: str = "VARCHAR", path: str | None = None
+) -> Declaration:
+    """An annotator with one column."""
+    return Declaration(name, role, (Column(column, kind, f"what {name} found", path),), f"Finds {column}.")
+
+
+DECLARED = (
+    captioner("pllava"),
+    captioner("llava"),
+    captioner("gpt4v"),
+    declared("camera_motion", Role.LABEL, "cmotion"),
+    declared("tags_objects", Role.TAGS, "objects", "VARCHAR[]"),
+    declared("tags_actions", Role.TAGS, "actions", "VARCHAR[]"),
+)
 Say = Callable[[Clip], str | Answer | ClipError]
 
 
@@ -68,6 +93,7 @@ class Collection:
     """A lake and a warehouse below ``root``."""
 
     root: Path
+    declared: tuple[Declaration, ...] = DECLARED
 
     @property
     def lake(self) -> Lake:
@@ -103,7 +129,7 @@ class Collection:
 
     def annotate(self, name: str, say: Say, *, model: str = "tiny", run_id: str = "run-1") -> None:
         """Run one annotator over every shard."""
-        assert name in ANNOTATORS
+        assert name in {one.asset for one in self.declared}
         annotator = ScriptedAnnotator(name, say, model)
         for shard in self.lake.shards():
             store = self.lake.store(annotator.recipe, shard)
@@ -113,4 +139,4 @@ class Collection:
     def merge(self, shards: Sequence[str] | None = None) -> None:
         """Merge shards, by default all."""
         for shard in self.lake.shards() if shards is None else shards:
-            self.warehouse.merge(self.lake, shard, ORDER)
+            self.warehouse.merge(self.lake, shard, self.declared, ORDER)

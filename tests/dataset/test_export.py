@@ -7,10 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
+from resources.annotation.declaration import Role
 from resources.dataset.export import ExportFormat, ExportOptions, NothingToExportError, export_training_set
 from resources.dataset.filters import ClipFilters, FilterError
-from resources.dataset.reading import WarehouseEmptyError
-from tests.dataset.collection import Collection
+from resources.dataset.publication import PublicationError
+from resources.warehouse import WarehouseEmptyError
+from tests.dataset.collection import DECLARED, Collection, clip, declared
 
 SEED_COLUMNS = [
     "path",
@@ -41,7 +43,7 @@ def everything(captioned_once: Collection, tmp_path_factory: pytest.TempPathFact
     """The folder of an export of all clips in all formats."""
     exports = UPath(tmp_path_factory.mktemp("exports"))
     made = export_training_set(captioned_once.warehouse, exports, log=lambda _: None)
-    return Path(made.published.name.path)
+    return Path(made.folder.path)
 
 
 def test_csv_has_exactly_the_seeds_training_columns(everything: Path) -> None:
@@ -57,7 +59,7 @@ def test_csv_has_exactly_the_seeds_training_columns(everything: Path) -> None:
 
 def test_parquet_is_sharded_and_explains_itself(captioned: Collection) -> None:
     options = ExportOptions(ClipFilters(fmin=1), rows_per_file=2)
-    folder = Path(export(captioned, options).published.name.path)
+    folder = Path(export(captioned, options).folder.path)
     files = sorted((folder / "data").iterdir())
     assert [file.name for file in files] == [f"train-0000{i}-of-00003.parquet" for i in range(3)]
     assert [pq.read_metadata(file).num_rows for file in files] == [2, 2, 1]
@@ -113,7 +115,7 @@ def test_csv_of_a_step(everything: Path, step: str, column: str, values: list[st
 )
 def test_filters(captioned: Collection, filters: ClipFilters, ids: list[str]) -> None:
     made = export(captioned, ExportOptions(filters, formats=(ExportFormat.CSV,)))
-    folder = Path(made.published.name.path)
+    folder = Path(made.folder.path)
     assert [Path(row["path"]).stem for row in rows_of(folder / "training_set.csv")] == ids
     record = json.loads((folder / "export.json").read_text())
     assert record["filters"] == filters.active
@@ -129,7 +131,7 @@ def test_filters_that_leave_nothing_keep_the_last_training_set(
     before = export(captioned)
     with pytest.raises(NothingToExportError, match="none of the 6 clips"):
         export(captioned, ExportOptions(filters))
-    assert json.loads((Path(before.published.name.path) / "export.json").read_text())["rows"] == before.rows
+    assert json.loads((Path(before.folder.path) / "export.json").read_text())["rows"] == before.rows
 
 
 @pytest.mark.parametrize(
@@ -141,41 +143,61 @@ def test_filters_that_leave_nothing_keep_the_last_training_set(
         ({"fmin": 10, "fmax": 9}, "fmin 10 is above fmax 9"),
     ],
 )
-def test_filter_that_no_clip_can_pass_is_refused(wrong: dict, message: str) -> None:
+def test_filter_that_no_clip_can_pass_is_refused(
+    captioned_once: Collection, tmp_path: Path, wrong: dict, message: str
+) -> None:
     with pytest.raises(FilterError, match=message):
-        ClipFilters(**wrong)
+        export_training_set(captioned_once.warehouse, UPath(tmp_path), ExportOptions(ClipFilters(**wrong)))
 
 
-def test_unchanged_export_is_left_alone_and_changed_one_replaced_whole(captioned: Collection) -> None:
-    first = export(captioned)
-    name = Path(first.published.name.path)
-    pinned = name.resolve()
-    again = export(captioned)
-    assert (again.published.changed, again.content_hash) == (False, first.content_hash)
-    assert name.resolve() == pinned
+def test_an_export_takes_the_place_of_the_one_before(captioned: Collection) -> None:
+    first, name = export(captioned), captioned.root / "exports" / "training_set"
+    assert export(captioned).content_hash == first.content_hash
     captioned.annotate("captions_pllava", lambda one: f"Another view of {one.id}.", model="other")
     captioned.merge()
-    third = export(captioned)
-    assert third.published.changed
-    assert third.content_hash != first.content_hash
+    assert export(captioned).content_hash != first.content_hash
     assert "Another view of a1." in (name / "training_set.csv").read_text()
-    assert "a red ball a1" in (pinned / "training_set.csv").read_text()
+    assert len([path for path in name.resolve().parent.iterdir() if path.is_dir()]) == 1
 
 
 def test_failed_export_leaves_the_old_one_and_no_debris(captioned: Collection) -> None:
-    made = export(captioned)
-    name = Path(made.published.name.path)
+    name = Path(export(captioned).folder.path)
+    before = name.resolve()
     with pytest.raises(FileNotFoundError):
         export(captioned, ExportOptions(media=True))
-    assert name.resolve().name == made.published.version
-    assert sorted(path.name for path in name.resolve().parent.iterdir()) == sorted(
-        ["lock", made.published.version]
+    assert name.resolve() == before
+    assert [path for path in before.parent.iterdir() if path.is_dir()] == [before]
+
+
+def test_scores_and_structured_answers_follow_the_training_columns(collection: Collection) -> None:
+    collection.declared = (
+        *DECLARED,
+        declared("brightness", Role.SCORE, "brightness", "DOUBLE"),
+        declared("parts", Role.STRUCTURED, "parts", "VARCHAR[]"),
     )
+    collection.add_shard("shard-00000", [clip("a")])
+    collection.annotate("captions_llava", lambda one: "A ball.")
+    collection.annotate("brightness", lambda one: "0.25")
+    collection.annotate("parts", lambda one: '["ball", "a \\"b\\""]')
+    collection.merge()
+    folder = Path(export(collection).folder.path)
+    [row] = rows_of(folder / "training_set.csv")
+    assert list(row) == [*SEED_COLUMNS, "brightness", "parts"]
+    assert (row["brightness"], json.loads(row["parts"])) == ("0.25", ["ball", 'a "b"'])
+    [table] = [pq.read_table(file) for file in (folder / "data").iterdir()]
+    assert table["parts"].to_pylist() == [["ball", 'a "b"']]
+    assert "| `brightness` | double |" in (folder / "README.md").read_text()
+
+
+def test_words_of_demonstration_models_are_marked(captioned: Collection) -> None:
+    folder = Path(export(captioned, ExportOptions(demo_models=["captions_llava"])).folder.path)
+    assert "**Not for training.** captions_llava used" in (folder / "README.md").read_text()
+    assert json.loads((folder / "export.json").read_text())["demo_models"] == ["captions_llava"]
 
 
 def test_foreign_folder_is_not_overwritten(captioned: Collection) -> None:
     os.makedirs(captioned.root / "exports" / "training_set")
-    with pytest.raises(Exception, match="was not put there by vidcap"):
+    with pytest.raises(PublicationError, match="was not put there by vidcap"):
         export(captioned)
 
 
@@ -189,4 +211,4 @@ def test_order_of_merging_does_not_change_the_export(captioned: Collection) -> N
     os.remove(captioned.root / "vidcap.duckdb")
     captioned.merge(["shard-00001", "shard-00000", "shard-00001"])
     second = export(captioned)
-    assert (second.content_hash, second.published.changed) == (first.content_hash, False)
+    assert second.content_hash == first.content_hash

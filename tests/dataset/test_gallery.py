@@ -147,7 +147,7 @@ def test_search_filters_and_address(shown: Browser, page: Path) -> None:
 
 def test_status_filter_finds_what_has_not_run(shown: Browser) -> None:
     options = shown.run("return [...document.querySelectorAll('#status option')].map(one => one.textContent)")
-    assert "GPT-4V: not yet (60)" in options
+    assert "gpt4v: not yet (60)" in options
     assert "anything failed (0)" in options
 
 
@@ -219,3 +219,10 @@ def test_gallery_of_some_clips_says_so(captioned: Collection, frames: FrameReade
     gallery = build(captioned, frames, max_clips=2)
     assert (gallery.shown, gallery.clips) == (2, 6)
     assert "2 of 6 clips" in Path(gallery.page.path).read_text()
+
+
+def test_words_of_demonstration_models_are_marked(captioned: Collection, frames: FrameReader) -> None:
+    options = GalleryOptions(1, 1, demo_models=["captions_llava"])
+    gallery = build_gallery(captioned.warehouse, captioned.lake.folder("reports"), frames, options, quiet)
+    assert "Not for training: captions_llava used" in Path(gallery.page.path).read_text()
+    assert 'id="banner"' not in Path(build(captioned, frames).page.path).read_text()

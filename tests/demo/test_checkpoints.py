@@ -18,11 +18,13 @@ from transformers import (
 from resources.annotation.annotator import Annotator
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.outcome import Answer
-from resources.captioners.llava import LlavaCaptioner
+from resources.captioners.kinds import Pllava, Transformers
 from resources.captioners.pllava import PllavaCaptioner
+from resources.captioners.transformers import TransformersCaptioner
 from resources.demo.clips import Truth, render_clips
 from resources.demo.world import MOVES, Slots, parse
 from resources.tagger import TagAnnotator, Tagger
+from resources.tagger.kind import Tags
 from resources.video import FrameReader, IsolatedWorkers
 from tools.train_embedded.layout import CHECKPOINTS, LORA_RANK, POOLING_SHAPE
 
@@ -145,9 +147,12 @@ def test_captions_of_held_out_clips_are_right(
     captioner: str, dtype: str, held_out: tuple[Path, list[Truth]], reader: FrameReader
 ) -> None:
     made = (
-        PllavaCaptioner(reader, dtype=dtype)
+        PllavaCaptioner(Pllava.model_validate({"model": "demo", "dtype": dtype}), reader)
         if captioner == "pllava"
-        else LlavaCaptioner(reader, num_frames=3, dtype=dtype)
+        else TransformersCaptioner(
+            Transformers.model_validate({"name": "llava", "model": "demo", "num_frames": 3, "dtype": dtype}),
+            reader,
+        )
     )
     said = captions_of(made, held_out)
     wanted = [truth.slots.caption for truth in held_out[1] if truth.slots]
@@ -158,7 +163,8 @@ def test_captions_of_held_out_clips_are_right(
 def test_one_frame_tells_no_motion_but_what_is_there(
     held_out: tuple[Path, list[Truth]], reader: FrameReader
 ) -> None:
-    said = [parse(caption) for caption in captions_of(LlavaCaptioner(reader, num_frames=1), held_out)]
+    captioner = TransformersCaptioner(Transformers(name="llava", model="demo", num_frames=1), reader)
+    said = [parse(caption) for caption in captions_of(captioner, held_out)]
     moving = [
         (s, t.slots) for s, t in zip(said, held_out[1], strict=True) if t.slots and t.slots.action in MOVES
     ]
@@ -176,7 +182,7 @@ def test_one_frame_tells_no_motion_but_what_is_there(
 def test_tags_of_captions_are_right(kind: str, held_out: tuple[Path, list[Truth]]) -> None:
     seen = [slots for truth in held_out[1] for slots in (truth.slots, truth.still_slots) if slots]
     seen.append(Slots("gray"))
-    tagger = Tagger()
+    tagger = Tagger(Tags(model="demo"))
     clips = [Clip(str(i), Path("-"), text=slots.caption) for i, slots in enumerate(seen)]
     said = [json.loads(value) for value in said_of(TagAnnotator(kind, tagger), clips)]
     tagger.close()

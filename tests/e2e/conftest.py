@@ -89,7 +89,7 @@ class Workplace:
             "DAGSTER_DISABLE_TELEMETRY": "1",
             "VIDCAP_HOME": str(self.home),
             "VIDCAP_SOURCE": str(self.source),
-            "ECHO_CALLS": str(self.calls),
+            "ECHO_FOLDER": str(self.folder),
         }
         return subprocess.Popen(
             command,

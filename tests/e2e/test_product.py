@@ -26,7 +26,7 @@ def demo(tmp_path_factory) -> Workplace:
     """A shard of a few demo clips, captioned by the product's own job."""
     folder = tmp_path_factory.mktemp("product with spaces")
     rendered = render_demo_source(folder / "rendered")
-    place = Workplace(folder)
+    place = Workplace(folder, {f"VIDCAP_{name}_MODEL": "demo" for name in ("PLLAVA", "LLAVA", "TAGGER")})
     for file in sorted(rendered.rglob("*.*")):
         name = file.relative_to(rendered).as_posix()
         if name.startswith(CHOSEN):

@@ -1,4 +1,4 @@
-"""Rows that finish early leave the batch, and no row notices."""
+"""Greedy generation whose answers do not depend on the batch."""
 
 import json
 from pathlib import Path
@@ -6,19 +6,14 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoTokenizer, Cache, Qwen2VLConfig, Qwen2VLForConditionalGeneration
+from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
 
-from resources.annotation.outcome import AnnotatorError
-from resources.captioners.llava_model import ImageTextSpec
-from resources.engine.constraint import JsonConstraint
-from resources.engine.engine import LocalEngine
+from resources.engine.engine import Engine
 from resources.engine.generation import Finish, Generation
+from resources.engine.model_spec import ChatSpec, ImageTextSpec
 from resources.engine.placement import Placement
 from resources.engine.rows import Row
-from resources.tagger.tagger_model import ChatSpec
 from tests.golden.tiny_models import write_chat_model
-
-CPU = torch.device("cpu")
 
 
 @pytest.fixture
@@ -39,35 +34,51 @@ ROWS = [
 ]
 
 
-def ended_at(engine: LocalEngine, rows: list[Row], step: int) -> tuple[int, ...]:
+def ended_at(engine: Engine, rows: list[Row], step: int) -> tuple[int, ...]:
     """The token that the first row writes at ``step``, to be taken as an end token."""
     return (engine.generate(rows[:1], 16)[0].ids[step],)
 
 
-def test_early_rows_end_and_the_others_go_on_unchanged(chat: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = LocalEngine(ChatSpec(folder=chat, placement=Placement.choose("cpu")), CPU)
+def test_early_rows_end_and_the_others_go_on_unchanged(chat: Path) -> None:
+    plain = Engine(ChatSpec(folder=chat, placement=Placement.choose("cpu")))
     ends = ended_at(plain, ROWS, 3)
-    engine = LocalEngine(ChatSpec(folder=chat, placement=Placement.choose("cpu"), end_ids=ends), CPU)
+    engine = Engine(ChatSpec(folder=chat, placement=Placement.choose("cpu"), end_ids=ends))
     alone = [engine.generate([row], 16)[0] for row in ROWS]
-    widths: list[int] = []
-    select = Cache.batch_select_indices
-
-    def watch(cache: Cache, kept: torch.Tensor) -> None:
-        widths.append(len(kept))
-        select(cache, kept)
-
-    monkeypatch.setattr(Cache, "batch_select_indices", watch)
-    doubled = [ROWS[0], *ROWS, ROWS[0]]
-    together = engine.generate(doubled, 16)
+    together = engine.generate([ROWS[0], *ROWS, ROWS[0]], 16)
     assert [made.ids for made in together] == [alone[i].ids for i in (0, 0, 1, 2, 3, 4, 0)]
     assert {made.finish for made in alone} == {Finish.STOP, Finish.LENGTH}
     assert alone[0].tokens_out == 4
-    assert widths, "finished rows were dropped from the cache"
-    assert widths[0] < len(doubled) / 2
+
+
+@pytest.mark.parametrize("pad", [None, 2], ids=["no padding token", "an end token as padding"])
+@pytest.mark.parametrize(
+    "setting", [{"repetition_penalty": 1.3}, {"no_repeat_ngram_size": 1}, {"suppress_tokens": [50, 60]}]
+)
+def test_a_checkpoints_penalties_work_in_batches(
+    chat: Path, setting: dict[str, Any], pad: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Padding must not count as a repeated token, least of all where it is an end token."""
+    plain = Engine(ChatSpec(folder=chat, placement=Placement.choose("cpu"))).generate(ROWS, 16)
+    file = chat / "generation_config.json"
+    settings = json.loads(file.read_text()) | setting | {"pad_token_id": pad}
+    file.write_text(json.dumps(settings))
+    engine = Engine(ChatSpec(folder=chat, placement=Placement.choose("cpu")))
+    alone = [engine.generate([row], 16)[0].ids for row in ROWS]
+    batches: list[int] = []
+    generate = engine.model.generate
+
+    def watch(**inputs: Any) -> Any:
+        batches.append(len(inputs["input_ids"]))
+        return generate(**inputs)
+
+    monkeypatch.setattr(engine.model, "generate", watch)
+    assert [made.ids for made in engine.generate(ROWS, 16)] == alone
+    assert len(batches) < len(ROWS), "rows were computed together"
+    assert alone != [made.ids for made in plain], "the setting is in force"
 
 
 def test_greedy_equals_the_librarys_own_greedy_search(chat: Path) -> None:
-    engine = LocalEngine(ChatSpec(folder=chat, placement=Placement.choose("cpu")), CPU)
+    engine = Engine(ChatSpec(folder=chat, placement=Placement.choose("cpu")))
     for row in ROWS:
         ids = row.inputs["input_ids"]
         expected = engine.model.generate(
@@ -79,47 +90,19 @@ def test_greedy_equals_the_librarys_own_greedy_search(chat: Path) -> None:
 @pytest.mark.parametrize("setting", [{"use_cache": False}, {"cache_implementation": "static"}])
 def test_a_checkpoints_own_wish_for_a_cache_changes_no_answer(chat: Path, setting: dict[str, Any]) -> None:
     """Training leaves ``use_cache`` off in some checkpoints; one token at a time would then see no prompt."""
-    expected = LocalEngine(ChatSpec(folder=chat, placement=Placement.choose("cpu")), CPU).generate(ROWS, 8)
+    expected = Engine(ChatSpec(folder=chat, placement=Placement.choose("cpu"))).generate(ROWS, 8)
     file = chat / "generation_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | setting))
-    made = LocalEngine(ChatSpec(folder=chat, placement=Placement.choose("cpu")), CPU).generate(ROWS, 8)
+    made = Engine(ChatSpec(folder=chat, placement=Placement.choose("cpu"))).generate(ROWS, 8)
     assert [row.ids for row in made] == [row.ids for row in expected]
-
-
-SCHEMA = json.dumps({"type": "array", "items": {"enum": ["cat", "dog", "sea"]}, "minItems": 1, "maxItems": 3})
-
-
-def test_rows_held_to_a_schema_end_inside_it_and_do_not_mind_their_batch(
-    chat: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    engine = LocalEngine(ChatSpec(folder=chat, placement=Placement.choose("cpu"), json_schema=SCHEMA), CPU)
-    words = AutoTokenizer.from_pretrained(chat)
-    kept: list[list[int]] = []
-    keep = JsonConstraint.keep
-    monkeypatch.setattr(
-        JsonConstraint, "keep", lambda held, rows: kept.append(list(rows)) or keep(held, rows)
-    )
-    rows = [text_row(1, token, token) for token in range(40, 160, 10)]
-    together = engine.generate(rows, 40)
-    values = [json.loads(words.decode(made.ids, skip_special_tokens=True)) for made in together]
-    assert all(1 <= len(value) <= 3 and set(value) <= {"cat", "dog", "sea"} for value in values)
-    assert {made.finish for made in together} == {Finish.STOP}
-    assert kept, "rows that had ended left the batch, and the others kept their places in the schema"
-    assert [made.ids for made in together] == [engine.generate([row], 40)[0].ids for row in rows]
-
-
-def test_a_schema_that_cannot_be_used_is_refused(chat: Path) -> None:
-    spec = ChatSpec(folder=chat, placement=Placement.choose("cpu"), json_schema='{"type": "colour"}')
-    with pytest.raises(AnnotatorError, match="the JSON schema cannot be used"):
-        LocalEngine(spec, CPU)
 
 
 def test_positions_in_three_axes_survive_the_loss_of_rows(tmp_path: Path) -> None:
     """Qwen-VL gives every token a time, a row and a column, and so has one axis more to cut."""
     rows, folder = qwen_rows(), write_qwen(tmp_path / "qwen")
-    plain = LocalEngine(ImageTextSpec(folder=folder, placement=Placement.choose("cpu")), CPU)
+    plain = Engine(ImageTextSpec(folder=folder, placement=Placement.choose("cpu")))
     ends = ended_at(plain, rows, 2)
-    engine = LocalEngine(ImageTextSpec(folder=folder, placement=Placement.choose("cpu"), end_ids=ends), CPU)
+    engine = Engine(ImageTextSpec(folder=folder, placement=Placement.choose("cpu"), end_ids=ends))
     alone = [engine.generate([row], 12)[0].ids for row in rows]
     assert {len(ids) for ids in alone} != {12}
     together = engine.generate([rows[0], *rows, rows[0]], 12)

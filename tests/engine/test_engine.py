@@ -4,14 +4,12 @@ import pytest
 import torch
 
 from resources.annotation.outcome import AnnotatorError
-from resources.engine.continuous import cache_size
-from resources.engine.engine import LocalEngine, to_device
-from resources.engine.generation import Finish, Generation
+from resources.engine.device_lease import lease_devices
+from resources.engine.engine import Engine, to_device
 from resources.engine.model_annotator import LazyEngine
+from resources.engine.model_spec import ChatSpec
 from resources.engine.placement import Placement
 from resources.engine.rows import Row
-from resources.engine.throughput import Throughput
-from resources.tagger.tagger_model import ChatSpec
 from tests.golden.tiny_models import write_chat_model
 
 ROWS = [Row({"input_ids": torch.tensor([[1, 50, 60]])}), Row({"input_ids": torch.tensor([[1, 70]])})]
@@ -25,7 +23,7 @@ def spec(tmp_path: Path) -> ChatSpec:
 def test_memory_that_runs_out_is_told_and_the_engine_lives_on(
     spec: ChatSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = LocalEngine(spec, torch.device("cpu"))
+    engine = Engine(spec)
     forward = type(engine.model).forward
 
     def too_much(model: object, *arguments: object, **named: torch.Tensor) -> object:
@@ -52,13 +50,13 @@ def test_weights_that_do_not_fit_blame_no_clip(
 
     monkeypatch.setattr(ChatSpec, "load", load)
     with pytest.raises(AnnotatorError, match=r"do not fit on cpu: .* tensor_parallel_size"):
-        LocalEngine(spec, torch.device("cpu"))
+        Engine(spec)
 
 
 def test_a_library_that_finds_no_memory_for_itself_halves_the_batch(
     spec: ChatSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = LocalEngine(spec, torch.device("cpu"))
+    engine = Engine(spec)
 
     def no_room(*arguments: object, **named: object) -> object:
         raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate(handle)")
@@ -71,7 +69,7 @@ def test_a_library_that_finds_no_memory_for_itself_halves_the_batch(
 def test_a_broken_device_stops_the_annotator_and_blames_no_clip(
     spec: ChatSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = LocalEngine(spec, torch.device("cpu"))
+    engine = Engine(spec)
 
     def broken(*arguments: object, **named: object) -> object:
         raise torch.AcceleratorError("CUDA error: device-side assert triggered")
@@ -82,7 +80,7 @@ def test_a_broken_device_stops_the_annotator_and_blames_no_clip(
 
 
 def test_no_gradient_is_kept(spec: ChatSpec, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = LocalEngine(spec, torch.device("cpu"))
+    engine = Engine(spec)
     forward, modes = type(engine.model).forward, []
 
     def watch(model: object, *arguments: object, **named: object) -> object:
@@ -107,7 +105,7 @@ def test_the_model_loads_once_on_first_use_and_again_after_closing(
     load, loads = ChatSpec.load, []
     monkeypatch.setattr(ChatSpec, "load", lambda *arguments: loads.append(1) or load(*arguments))
     lazy = LazyEngine(spec.placement, max_new_tokens=3)
-    assert (loads, lazy.throughput) == ([], None)
+    assert not loads
     lazy.generate(spec, ROWS)
     lazy.generate(spec, ROWS)
     assert len(loads) == 1
@@ -116,16 +114,20 @@ def test_the_model_loads_once_on_first_use_and_again_after_closing(
     assert len(loads) == 2
 
 
-def test_the_warm_up_is_not_counted() -> None:
-    throughput = Throughput()
-    made = [Generation((5, 2), Finish.STOP, 10, 0.1)] * 3
-    throughput.record(made, 60.0)
-    assert (throughput.warm_up_s, throughput.rows, throughput.rows_per_second) == (60.0, 0, None)
-    throughput.record(made, 1.5)
-    assert (throughput.rows, throughput.tokens_in, throughput.tokens_out) == (3, 30, 6)
-    assert throughput.rows_per_second == 2.0
+def test_several_devices_share_the_layers_by_their_free_memory(
+    spec: ChatSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two leased devices of three: the third is somebody else's."""
+    free = {0: 8 * 2**30, 2: 4 * 2**30}
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free[device.index], 16 * 2**30))
+    arguments = spec.loading_arguments([torch.device("cuda", 0), torch.device("cuda", 2)])
+    assert arguments["device_map"] == "balanced"
+    assert set(arguments["max_memory"]) == {0, 2}
+    assert all(0 < arguments["max_memory"][index] <= free[index] for index in free)
+    assert spec.loading_arguments([torch.device("cpu")])["device_map"] == {"": torch.device("cpu")}
 
 
-def test_the_paged_cache_is_sized_by_the_rows() -> None:
-    assert cache_size([33, 10], max_new_tokens=31, page_tokens=32) == (2 + 2, 64)
-    assert cache_size([5000] * 4, 1, page_tokens=32) == (4 * 157, 8192)
+def test_devices_are_given_back_with_the_engine(spec: ChatSpec, tmp_path: Path) -> None:
+    lease = lease_devices(["a", "b"], 2, folder=tmp_path / "leases")
+    Engine(spec, lease=lease).close()
+    lease_devices(["a", "b"], 2, timeout_s=0, folder=tmp_path / "leases").release()

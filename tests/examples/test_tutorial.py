@@ -70,10 +70,9 @@ def test_the_page_makes_a_column_of_numbers_in_duckdb(folder: Path):
     assert statuses == [("ok",)]
 
 
-@pytest.mark.xfail(strict=True, reason="the published assets still ask for columns of the default collection")
 def test_gallery_and_training_set_show_it(folder: Path):
     run(folder, "dagster job execute -m vidcap_assets.definitions -j publish_dataset\n")
-    [training_set] = (folder / "home" / "exports" / "training_set").glob("*.parquet")
+    [training_set] = (folder / "home" / "exports" / "training_set").rglob("*.parquet")
     assert "brightness" in pq.read_schema(training_set).names
     gallery = folder / "home" / "reports" / "gallery"
     assert any(

@@ -96,7 +96,7 @@ def test_every_setting_of_the_services_is_one_that_vidcap_reads():
     code = " ".join(
         file.read_text()
         for package in ("vidcap_assets", "resources")
-        for file in (ROOT / package).rglob("*.py")
+        for file in (*(ROOT / package).rglob("*.py"), *(ROOT / package).rglob("*.yaml"))
     )
     named = {*variables(COMPOSE / ".env.example"), *variables(SYSTEMD / "vidcap.env")}
     named |= read(COMPOSE / "compose.yaml")["services"]["code"]["environment"].keys()

@@ -9,13 +9,26 @@ from dagster._core.events import AssetMaterializationPlannedData
 from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 
 from resources.lake.lake import Lake
-from vidcap_assets.assets.partitions import SHARDS, shards
+from tests.echo import Echo, echoing
+from vidcap_assets.automation import schedules
+from vidcap_assets.automation.conditions import with_conditions
 from vidcap_assets.automation.launch import contiguous
-from vidcap_assets.automation.switch import FILL, Automation, automation, schedules, with_conditions
-from vidcap_assets.collection import environment
-from vidcap_assets.definitions import ASSETS, defs
+from vidcap_assets.collection.component import Collection
+from vidcap_assets.collection.settings import CollectionSettings
 
 NIGHT = datetime(2026, 1, 2, 2, tzinfo=UTC)
+SHARDS = "shards"
+
+
+@pytest.fixture
+def collection(tmp_path: Path) -> CollectionSettings:
+    paid = Echo(name="gpt4v", paid=True)
+    return echoing(tmp_path, tmp_path / "clips", annotators=[Echo(), paid], shards_per_run=2)
+
+
+@pytest.fixture
+def defs(collection: CollectionSettings) -> dg.Definitions:
+    return Collection(collection).build_defs()
 
 
 @pytest.mark.parametrize(
@@ -38,7 +51,7 @@ def materialise(instance: dg.DagsterInstance, asset: str, *names: str) -> None:
         instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=name))
 
 
-def fail(instance: dg.DagsterInstance, asset: str, shard: str) -> None:
+def fail(instance: dg.DagsterInstance, defs: dg.Definitions, asset: str, shard: str) -> None:
     run = instance.create_run_for_job(
         defs.resolve_job_def("caption_videos"), tags={"dagster/partition": shard}
     )
@@ -50,8 +63,9 @@ def fail(instance: dg.DagsterInstance, asset: str, shard: str) -> None:
     instance.report_run_failed(run)
 
 
-def requests(instance, assets=("raw_meta", "captioned_videos"), night=NIGHT):
-    schedule = schedules.gap_schedule(defs.resolve_job_def("caption_videos"), assets)
+def requests(instance, collection, assets=("raw_meta", "captioned_videos"), night=NIGHT):
+    job = dg.define_asset_job("caption_videos")
+    schedule = schedules.gap_schedule(collection, job, assets)
     result = schedule(dg.build_schedule_context(instance, scheduled_execution_time=night))
     if isinstance(result, dg.SkipReason):
         return result.skip_message
@@ -62,14 +76,12 @@ def requests(instance, assets=("raw_meta", "captioned_videos"), night=NIGHT):
 
 
 def test_the_night_fills_missing_and_failed_shards_but_none_in_progress(
-    instance, monkeypatch, tmp_path: Path
+    instance, collection, defs, tmp_path: Path
 ):
-    monkeypatch.setenv("VIDCAP_HOME", str(tmp_path))
-    monkeypatch.setattr(schedules, "SHARDS_PER_RUN", 2)
     names = [f"shard-{number:05}" for number in range(8)]
     for name in names:
         Lake(tmp_path).write_manifest(name, [])
-    assert requests(instance) == [
+    assert requests(instance, collection) == [
         (names[0], names[1]),
         (names[2], names[3]),
         (names[4], names[5]),
@@ -82,7 +94,7 @@ def test_the_night_fills_missing_and_failed_shards_but_none_in_progress(
         status=dg.DagsterRunStatus.STARTED,
         tags={"dagster/asset_partition_range_start": names[5], "dagster/asset_partition_range_end": names[6]},
     )
-    assert requests(instance) == [(names[2],), (names[7],)]
+    assert requests(instance, collection) == [(names[2],), (names[7],)]
     backfill = PartitionBackfill.from_asset_partitions(
         backfill_id="by-hand",
         asset_graph=defs.resolve_asset_graph(),
@@ -97,43 +109,45 @@ def test_the_night_fills_missing_and_failed_shards_but_none_in_progress(
         run_config=None,
     )
     instance.add_backfill(backfill)
-    assert requests(instance) == [(names[2],)], "a backfill will come to its other shards by itself"
+    assert requests(instance, collection) == [(names[2],)], (
+        "a backfill will come to its other shards by itself"
+    )
     instance.update_backfill(backfill.with_status(BulkActionStatus.CANCELED))
-    assert requests(instance) == [(names[2],), (names[7],)]
+    assert requests(instance, collection) == [(names[2],), (names[7],)]
     materialise(instance, "captioned_videos", names[2], names[7])
-    assert requests(instance) == "none of 8 shards is missing or failed, or a run has it already"
+    assert requests(instance, collection) == "none of 8 shards is missing or failed, or a run has it already"
 
 
-def test_shards_that_go_on_failing_keep_nobody_waiting(instance, monkeypatch, tmp_path: Path):
-    monkeypatch.setenv("VIDCAP_HOME", str(tmp_path))
-    monkeypatch.setattr(schedules, "SHARDS_PER_RUN", 1)
+def test_a_partition_that_is_no_shard_is_never_asked_for_and_parts_a_range(
+    instance, collection, tmp_path: Path
+):
+    for name in ("shard-00000", "shard-00001"):
+        Lake(tmp_path).write_manifest(name, [])
+    instance.add_dynamic_partitions(SHARDS, ["shard-00000b", "shard-00009"])
+    assert requests(instance, collection) == [("shard-00000",), ("shard-00001",)]
+
+
+def test_shards_that_go_on_failing_keep_nobody_waiting(
+    instance, collection, defs, monkeypatch, tmp_path: Path
+):
+    collection = collection.model_copy(update={"shards_per_run": 1})
     monkeypatch.setattr(schedules, "RUNS_PER_NIGHT", 2)
+    for shard in "abcde":
+        Lake(tmp_path).write_manifest(shard, [])
     instance.add_dynamic_partitions(SHARDS, list("abcde"))
     materialise(instance, "raw_meta", *"abc")
     for shard in "abc":
-        fail(instance, "captioned_videos", shard)
-    asked = [requests(instance, night=NIGHT + timedelta(days=day)) for day in range(3)]
+        fail(instance, defs, "captioned_videos", shard)
+    asked = [requests(instance, collection, night=NIGHT + timedelta(days=day)) for day in range(3)]
     assert asked == [[("d",), ("e",)]] * 3
     materialise(instance, "raw_meta", "d", "e")
     materialise(instance, "captioned_videos", "d", "e")
-    asked = [requests(instance, night=NIGHT + timedelta(days=day)) for day in range(3)]
+    asked = [requests(instance, collection, night=NIGHT + timedelta(days=day)) for day in range(3)]
     assert {shard for night in asked[:2] for (shard,) in night} == set("abc")
 
 
-@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5"])
-def test_a_size_that_is_none_is_refused_by_name(value, monkeypatch):
-    for name, read in (
-        ("VIDCAP_SHARD_SIZE", environment.shard_size),
-        ("VIDCAP_SHARDS_PER_RUN", environment.shards_per_run),
-        ("VIDCAP_LOOK_EVERY_S", environment.look_every_s),
-    ):
-        monkeypatch.setenv(name, value)
-        with pytest.raises(ValueError, match=f"{name}={value}: must be a whole number of at least 1"):
-            read()
-
-
-def test_the_week_publishes_only_what_is_new(instance):
-    schedule = schedules.publish_schedule(defs.resolve_job_def("publish_dataset"))
+def test_the_week_publishes_only_what_is_new(instance, collection):
+    schedule = schedules.publish_schedule(collection, dg.define_asset_job("publish_dataset"))
 
     def tick():
         return schedule(dg.build_schedule_context(instance, scheduled_execution_time=NIGHT))
@@ -148,44 +162,26 @@ def test_the_week_publishes_only_what_is_new(instance):
 @pytest.mark.parametrize(
     ("setting", "running"),
     [
-        (None, {"reaper"}),
-        ("off", {"reaper"}),
-        ("schedules", {"reaper", "new_clips", "nightly_gaps", "weekly_publish"}),
-        ("Declarative", {"reaper", "new_clips", "shards_by_condition", "weekly_publish"}),
+        ("off", set()),
+        ("schedules", {"new_clips", "nightly_gaps", "weekly_publish"}),
+        ("declarative", {"new_clips", "shards_by_condition", "weekly_publish"}),
     ],
 )
-def test_one_switch_decides_what_runs_by_itself(setting, running, monkeypatch):
-    from vidcap_assets import jobs
-    from vidcap_assets.automation.reaper import reaper_sensor
-    from vidcap_assets.automation.switch import condition_sensor, sensors
-
-    if setting is not None:
-        monkeypatch.setenv("VIDCAP_AUTOMATION", setting)
-    made = [
-        sensors.new_clips_sensor(jobs.index_videos, jobs.caption_videos),
-        condition_sensor(ASSETS),
-        reaper_sensor,
-        schedules.gap_schedule(jobs.caption_videos, jobs.PARTITIONED),
-        schedules.publish_schedule(jobs.publish_dataset),
-    ]
-    assert {one.name for one in made if one.default_status.value == "RUNNING"} == running
+def test_one_setting_decides_what_runs_by_itself(setting, running, tmp_path: Path):
+    collection = echoing(tmp_path, tmp_path, automation={"mode": setting, "look_every_s": 7})
+    repository = Collection(collection).build_defs().get_repository_def()
+    made = {one.name: one for one in (*repository.sensor_defs, *repository.schedule_defs)}
+    assert {name for name, one in made.items() if one.default_status.value == "RUNNING"} == running
+    assert made["new_clips"].minimum_interval_seconds == 7
 
 
-def test_a_wrong_switch_says_what_there_is(monkeypatch):
-    monkeypatch.setenv("VIDCAP_AUTOMATION", "on")
-    with pytest.raises(ValueError, match="VIDCAP_AUTOMATION=on: choose one of off, schedules, declarative"):
-        automation()
-    assert list(Automation) == ["off", "schedules", "declarative"]
-
-
-def test_conditions_fill_each_gap_once_and_wait_for_no_paid_captions():
+def test_conditions_fill_each_gap_once_and_wait_for_no_paid_captions(collection, defs):
     paid_key = dg.AssetKey("captions_gpt4v")
-    conditioned = {
-        spec.key: spec.automation_condition for asset in with_conditions(ASSETS) for spec in asset.specs
-    }
+    conditioned = {spec.key: spec.automation_condition for spec in defs.resolve_all_asset_specs()}
     assert conditioned[paid_key] is None
     assert conditioned[dg.AssetKey("video_index")] is None
-    assert conditioned[dg.AssetKey("tags_objects")] == FILL
+    assert conditioned[dg.AssetKey("captions_llava")] is not None
+    shards = collection.shards
 
     @dg.asset(partitions_def=shards)
     def captions_gpt4v(): ...
@@ -196,7 +192,7 @@ def test_conditions_fill_each_gap_once_and_wait_for_no_paid_captions():
     @dg.asset(partitions_def=shards, deps=[raw_meta, captions_gpt4v])
     def captioned_videos(): ...
 
-    small = dg.Definitions(with_conditions([captions_gpt4v, raw_meta, captioned_videos]))
+    small = dg.Definitions(with_conditions([captions_gpt4v, raw_meta, captioned_videos], collection))
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(SHARDS, ["a", "b"])
         cursor, asked = None, []
@@ -215,14 +211,16 @@ def test_conditions_fill_each_gap_once_and_wait_for_no_paid_captions():
         assert asked == [([], []), (["a", "b"], ["a", "b"]), ([], []), (["a", "b"], ["a", "b"])]
 
 
-def test_conditions_ask_for_a_failing_shard_once_a_night_even_if_it_never_came_right():
+def test_conditions_ask_for_a_failing_shard_once_a_night_even_if_it_never_came_right(collection, defs):
+    shards = collection.shards
+
     @dg.asset(partitions_def=shards)
     def raw_meta(): ...
 
-    small = dg.Definitions(with_conditions([raw_meta]))
+    small = dg.Definitions(with_conditions([raw_meta], collection))
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions(SHARDS, ["a", "b"])
-        fail(instance, "raw_meta", "b")
+        fail(instance, defs, "raw_meta", "b")
         cursor, asked = None, []
         for minutes in (-1, 1, 61, 121, 24 * 60 + 1):
             result = dg.evaluate_automation_conditions(

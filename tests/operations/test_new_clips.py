@@ -1,22 +1,22 @@
 """The sensor of new clips: what it asks for, when, and what it says when it asks for nothing."""
 
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from vidcap_assets.jobs import caption_videos, index_videos
 
 from resources.lake.lake import Lake
 from resources.lake.meta import META_SCHEMA
 from resources.lake.shards import update_index
 from resources.source.source import Entry, kind_of, read_source
 from resources.source.watch import Listing, Watch, look
-from vidcap_assets.assets.partitions import SHARDS
-from vidcap_assets.automation.switch import sensors
-from vidcap_assets.collection.blocks import LakeResource, SourceResource
-from vidcap_assets.definitions import defs
+from tests.echo import echoing
+from vidcap_assets.automation import sensors
+from vidcap_assets.collection.component import Collection
 
+SHARDS = "shards"
 EMPTY, ONE, TWO = Listing("", 0), Listing("a", 1), Listing("b", 2)
 
 
@@ -62,7 +62,15 @@ class Watched:
         self.source, self.lake, self.instance = folder / "source", Lake(folder / "home"), instance
         self.source.mkdir()
         self.cursor: str | None = None
-        self.sensor = sensors.new_clips_sensor(index_videos, caption_videos)
+        self.watch()
+
+    def watch(self, **settings: object) -> None:
+        """Go by a collection with these settings from now on."""
+        collection = Collection(echoing(self.lake.root, self.source, **settings))
+        self.defs = collection.build_defs()
+        self.sensor = next(
+            one for one in self.defs.get_repository_def().sensor_defs if one.name == "new_clips"
+        )
 
     def add(self, *names: str) -> None:
         for name in names:
@@ -75,15 +83,7 @@ class Watched:
             self.lake.write_manifest(shard, clips)
 
     def tick(self) -> dg.SensorResult:
-        context = dg.build_sensor_context(
-            self.instance,
-            cursor=self.cursor,
-            definitions=defs,
-            resources={
-                "source": SourceResource(uri=str(self.source)),
-                "lake": LakeResource(root=str(self.lake.root)),
-            },
-        )
+        context = dg.build_sensor_context(self.instance, cursor=self.cursor)
         result = self.sensor(context)
         self.cursor = result.cursor
         return result
@@ -121,7 +121,7 @@ def test_a_new_file_is_indexed_once_and_its_shard_captioned_once(watched: Watche
 
 
 def test_many_new_shards_are_asked_for_in_ranges_of_at_most_k(watched: Watched, monkeypatch):
-    monkeypatch.setattr(sensors, "SHARDS_PER_RUN", 3)
+    watched.watch(shards_per_run=3)
     monkeypatch.setattr(sensors, "RUNS_PER_TICK", 2)
     watched.add(*(f"{number}.mp4" for number in range(8)))
     watched.index()
@@ -162,15 +162,15 @@ def test_nothing_is_indexed_while_indexing_is_under_way(watched: Watched):
     watched.add("a.mp4")
     watched.tick()
     run = watched.instance.create_run_for_job(
-        defs.resolve_job_def("index_videos"), status=dg.DagsterRunStatus.STARTED
+        watched.defs.resolve_job_def("index_videos"), status=dg.DagsterRunStatus.STARTED
     )
     assert "index_videos is under way" in watched.said()
     watched.instance.report_run_failed(run)
     assert [name for name, *_ in watched.asked()] == ["index_videos"]
 
 
-def test_with_conditions_on_the_assets_only_changed_shards_are_asked_for(watched: Watched, monkeypatch):
-    monkeypatch.setenv("VIDCAP_AUTOMATION", "declarative")
+def test_with_conditions_on_the_assets_only_changed_shards_are_asked_for(watched: Watched):
+    watched.watch(automation={"mode": "declarative"})
     watched.add("a.mp4", "b.mp4")
     watched.index()
     assert watched.tick().run_requests == []
@@ -179,3 +179,23 @@ def test_with_conditions_on_the_assets_only_changed_shards_are_asked_for(watched
     later = os.stat(watched.lake.file("raw_meta", "shard-00001").path).st_mtime + 1
     os.utime(watched.lake.file("video_index", "shard-00001").path, (later, later))
     assert ("caption_videos", "shard-00001", "shard-00001") in watched.asked()
+
+
+def test_a_state_whose_index_run_failed_is_indexed_again_and_the_tick_names_the_run(
+    watched: Watched, monkeypatch
+):
+    watched.add("a.mp4")
+    watched.tick()
+    (request,) = watched.tick().run_requests
+    job = watched.defs.resolve_job_def("index_videos")
+    run = watched.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=request.tags)
+    assert "index_videos is under way" in watched.said()
+    watched.instance.report_run_failed(run)
+    assert f"index_videos failed for this state of the source (run {run.run_id})" in watched.said()
+    monkeypatch.setattr(sensors, "AGAIN_AFTER", timedelta())
+    (again,) = watched.tick().run_requests
+    assert again.run_key != request.run_key
+    second = watched.instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED, tags=again.tags)
+    succeeded = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, second.job_name)
+    watched.instance.report_dagster_event(succeeded, second.run_id)
+    assert "nothing new among 1 files" in watched.said()

@@ -6,9 +6,11 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
+import psutil
 import pytest
 from typer.testing import CliRunner
 
@@ -24,16 +26,19 @@ def reap(*options: str) -> str:
     return result.stdout
 
 
-def test_the_place_of_a_killed_run_is_freed_and_that_of_a_live_one_is_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("start", ["spawn", "forkserver"])
+def test_steps_end_with_a_killed_run_and_its_place_is_freed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: str
 ):
     (tmp_path / "dagster.yaml").write_text(_SETTINGS)
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     waiting = tmp_path / "waiting"
+    config = tmp_path / "run.yaml"
+    config.write_text(f"execution: {{config: {{start_method: {{{start}: {{}}}}}}}}")
     command = [sys.executable, "-W", "ignore", "-m", "dagster", "job", "execute"]
     command += ["-m", "tests.operations.waiting_definitions", "-j", "waiting"]
     run = subprocess.Popen(
-        [*command, "--tags", '{"dagster/partition": "shard-00007"}'],
+        [*command, "--tags", '{"dagster/partition": "shard-00007"}', "-c", str(config)],
         cwd=ROOT,
         env={**os.environ, "WAITING": str(waiting)},
         stdout=subprocess.DEVNULL,
@@ -45,8 +50,13 @@ def test_the_place_of_a_killed_run_is_freed_and_that_of_a_live_one_is_not(
             assert run.poll() is None
             time.sleep(0.05)
         assert "every run that is under way has a live process" in " ".join(reap().split())
+        step = psutil.Process(int(waiting.read_text()))
+        assert step.pid != run.pid
+        run.kill()  # and nothing else
+        step.wait(60)
     finally:
-        os.killpg(run.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
         run.wait()
 
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
@@ -58,7 +68,7 @@ def test_the_place_of_a_killed_run_is_freed_and_that_of_a_live_one_is_not(
         assert (reaped["run_id"], reaped["job"], reaped["shards"], reaped["slots"]) == (
             started.run_id, "waiting", "shard-00007", 1,
         )  # fmt: skip
-        assert reaped["reason"].startswith(f"no process of this run is left: {run.pid} on ")
+        assert reaped["reason"].startswith(f"its process is gone: {run.pid} on ")
         assert instance.get_run_by_id(started.run_id).status is dg.DagsterRunStatus.FAILURE
         assert pool("gpu").active_slot_count == 0
     assert json.loads(reap("--json")) == []

@@ -1,4 +1,4 @@
-"""A run whose processes are gone is ended; one that may live never is."""
+"""A run whose process is gone is ended; one that may live never is."""
 
 import os
 import subprocess
@@ -9,12 +9,18 @@ from datetime import timedelta
 
 import dagster as dg
 import pytest
-from dagster._core.events import EngineEventData
 
-from vidcap_assets.automation.process_identity import Presence, ProcessIdentity
-from vidcap_assets.automation.reaper import processes_of, reap, reaper_sensor
-from vidcap_assets.automation.registered_executor import IDENTITY, note_process
-from vidcap_assets.definitions import defs
+from vidcap_assets.automation.reaper import reap, reaper_sensor
+from vidcap_assets.automation.run_process import RunProcess, _started
+
+
+@dg.op
+def nothing(): ...
+
+
+@dg.job
+def publish_dataset():
+    nothing()
 
 
 @pytest.fixture
@@ -27,48 +33,34 @@ def child() -> Iterator[subprocess.Popen]:
 
 
 def test_a_process_is_gone_once_it_ended_even_while_its_parent_has_not_looked(child):
-    identity = ProcessIdentity.of(child.pid)
-    assert ProcessIdentity(**identity.to_json()).presence is Presence.ALIVE
+    identity = replace(ME, pid=child.pid, started=_started(child.pid))
+    assert identity.is_alive
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
-    assert identity.presence is Presence.GONE
+    assert not identity.is_alive
     child.wait()
-    assert identity.presence is Presence.GONE
-    with pytest.raises(ProcessLookupError):
-        ProcessIdentity.of(child.pid)
+    assert not identity.is_alive
 
 
-@pytest.mark.parametrize(
-    ("change", "presence"),
-    [
-        ({}, Presence.ALIVE),
-        ({"started": 1}, Presence.GONE),
-        ({"boot": "an earlier one"}, Presence.GONE),
-        ({"host": "another"}, Presence.ELSEWHERE),
-        ({"host": "another", "pid": 1, "boot": "another"}, Presence.ELSEWHERE),
-    ],
-)
-def test_a_number_alone_proves_nothing(change, presence):
-    assert replace(ProcessIdentity.current(), **change).presence is presence
+@pytest.mark.parametrize("change", [{"started": 1}, {"boot": "an earlier one"}])
+def test_a_number_alone_proves_nothing(change):
+    assert ME.is_alive
+    assert not replace(ME, **change).is_alive
 
 
 def test_a_container_is_a_host_of_its_own_unless_it_is_given_a_name(monkeypatch):
     monkeypatch.setattr(os, "readlink", lambda path: "pid:[4026532999]")
-    assert ProcessIdentity.current().host.endswith("/pid:[4026532999]")
-    monkeypatch.setenv("VIDCAP_HOST", "box")
-    assert ProcessIdentity.current().host == "box"
+    assert RunProcess.current().host.endswith("/pid:[4026532999]")
+    monkeypatch.setenv("VIDCAP_HOST", "a box")
+    assert RunProcess.current().host == "a box"
 
 
-def started(instance: dg.DagsterInstance, *processes: ProcessIdentity) -> dg.DagsterRun:
+def started(instance: dg.DagsterInstance, process: RunProcess | None, of_run: str = "") -> dg.DagsterRun:
     run = instance.create_run_for_job(
-        defs.resolve_job_def("publish_dataset"),
-        status=dg.DagsterRunStatus.STARTED,
-        tags={"dagster/partition": "shard-00003"},
+        publish_dataset, status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "shard-00003"}
     )
-    for process in processes:
-        instance.report_engine_event(
-            "a step", run, EngineEventData(metadata={IDENTITY: dg.MetadataValue.json(process.to_json())})
-        )
+    if process is not None:
+        instance.add_run_tags(run.run_id, process.tag(of_run or run.run_id))
     return run
 
 
@@ -78,13 +70,13 @@ def take_slot(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     assert instance.event_log_storage.get_concurrency_info("gpu").active_slot_count == 1
 
 
-ME = ProcessIdentity.current()
+ME = RunProcess.current()
 DEAD = replace(ME, started=1)
 ELSEWHERE = replace(ME, host="another")
 
 
 def test_a_run_without_a_live_process_is_ended_and_its_slot_is_free(instance):
-    run = started(instance, DEAD, replace(DEAD, pid=1))
+    run = started(instance, DEAD)
     take_slot(instance, run)
     (reaped,) = reap(instance)
     assert (reaped.run_id, reaped.job, reaped.shards, reaped.slots) == (
@@ -98,17 +90,18 @@ def test_a_run_without_a_live_process_is_ended_and_its_slot_is_free(instance):
     assert reap(instance) == []
 
 
-@pytest.mark.parametrize(
-    "processes",
-    [(ME,), (DEAD, ME), (ELSEWHERE,), (DEAD, ELSEWHERE), ()],
-    ids=["live", "a step outlived its run", "another machine", "a step on another machine", "nothing known"],
-)
-def test_a_run_that_may_live_is_left_alone(instance, processes):
-    run = started(instance, *processes)
+@pytest.mark.parametrize("process", [ME, ELSEWHERE, None], ids=["live", "another machine", "nothing known"])
+def test_a_run_that_may_live_is_left_alone(instance, process):
+    run = started(instance, process)
     take_slot(instance, run)
     assert reap(instance) == []
     assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.STARTED
     assert instance.event_log_storage.get_concurrency_info("gpu").active_slot_count == 1
+
+
+def test_a_run_that_is_tried_again_is_not_taken_for_the_one_whose_tags_it_has(instance):
+    started(instance, DEAD, of_run="the first one")
+    assert reap(instance) == []
 
 
 def test_a_machine_that_is_lost_has_to_be_named(instance):
@@ -120,13 +113,13 @@ def test_a_machine_that_is_lost_has_to_be_named(instance):
 def test_a_run_that_ends_well_between_the_two_looks_stays_a_success(instance, monkeypatch):
     run = started(instance, DEAD)
 
-    def ends_meanwhile(self):
+    def ends_meanwhile(self) -> bool:
         instance.report_dagster_event(
             dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name), run.run_id
         )
-        return Presence.GONE
+        return False
 
-    monkeypatch.setattr(ProcessIdentity, "presence", property(ends_meanwhile))
+    monkeypatch.setattr(RunProcess, "is_alive", property(ends_meanwhile))
     assert reap(instance) == []
     assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.SUCCESS
 
@@ -142,12 +135,6 @@ def test_young_runs_can_be_left_alone(instance):
 
 def test_the_sensor_says_what_it_did(instance):
     run = started(instance, DEAD)
-    context = dg.build_sensor_context(instance, definitions=defs)
+    context = dg.build_sensor_context(instance)
     assert run.run_id in reaper_sensor(context).skip_message
     assert "has a live process" in reaper_sensor(context).skip_message
-
-
-def test_a_run_notes_its_processes(instance):
-    run = started(instance)
-    note_process(instance, run, "The run")
-    assert processes_of(instance, run.run_id) == [ME]

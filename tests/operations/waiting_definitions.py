@@ -6,12 +6,17 @@ from pathlib import Path
 
 import dagster as dg
 
-from vidcap_assets.automation.registered_executor import registered
+from vidcap_assets.automation.executor import noting_its_process
+from vidcap_assets.automation.run_process import follow_the_run
+
+follow_the_run()  # as a collection does
 
 
 @dg.op(pool="gpu")
 def wait():
-    Path(os.environ["WAITING"]).touch()
+    note = Path(os.environ["WAITING"])
+    note.with_suffix(".part").write_text(str(os.getpid()))
+    note.with_suffix(".part").rename(note)
     time.sleep(600)
 
 
@@ -20,4 +25,4 @@ def waiting():
     wait()
 
 
-defs = dg.Definitions(jobs=[waiting], executor=registered(dg.in_process_executor))
+defs = dg.Definitions(jobs=[waiting], executor=noting_its_process(dg.multiprocess_executor))

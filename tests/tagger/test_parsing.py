@@ -1,6 +1,6 @@
 import pytest
 
-from resources.tagger.parsing import UnreadableTags, normalise_tags, parse_json_tags, parse_tags, says_nothing
+from resources.tagger.parsing import UnreadableTags, normalise_tags, parse_tags, says_nothing
 from tests.golden import golden_json
 
 WHAT_IS_MEANT = {
@@ -81,18 +81,3 @@ def test_tags_that_sound_like_nothing(text: str) -> None:
 
 def test_normalising_keeps_order_and_plurals() -> None:
     assert normalise_tags(["Dogs", "dog", "  Red   Ball ", "DOG"]) == ["dogs", "dog", "red ball"]
-
-
-@pytest.mark.parametrize(
-    ("answer", "tags"),
-    [
-        ('["dog", "red ball"]', ["dog", "red ball"]),
-        ('["salt, pepper", "a [sign]"]', ["salt, pepper", "a [sign]"]),
-        ("[]", []),
-        ('["none"]', []),
-        ('["dog", "red ba', ["dog", "red ba"]),
-        ('["caf\\u00e9"]', ["café"]),
-    ],
-)
-def test_json_answers_keep_their_commas_even_when_cut_short(answer: str, tags: list[str]) -> None:
-    assert parse_json_tags(answer) == tags

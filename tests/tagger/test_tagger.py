@@ -9,6 +9,7 @@ from resources.annotation.clip import Clip
 from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind
 from resources.engine.generation import Finish, Generation
 from resources.tagger import TagAnnotator, Tagger
+from resources.tagger.kind import Tags
 from tests.golden.tiny_models import NO_SYSTEM_TEMPLATE, write_chat_model
 
 Build = Callable[..., Tagger]
@@ -32,7 +33,7 @@ def tagger(tmp_path: Path) -> Build:
         if not folder.exists():
             write_chat_model(folder)
         return Tagger(
-            **({"model": folder, "device": "cpu", "max_new_tokens": 16, "cache": tmp_path} | changes)
+            Tags(**({"model": str(folder), "device": "cpu", "max_new_tokens": 16} | changes)), tmp_path
         )
 
     return build
@@ -49,49 +50,6 @@ def test_tags_do_not_depend_on_the_batch(tagger: Build) -> None:
     assert generated(annotator, CAPTIONS) == [generated(annotator, [text])[0] for text in CAPTIONS]
 
 
-def test_continuous_batching_gives_the_same_tags(tagger: Build) -> None:
-    one = TagAnnotator("actions", tagger())
-    other = TagAnnotator("actions", tagger(continuous_batching=True))
-    assert generated(other, CAPTIONS) == generated(one, CAPTIONS)
-
-
-def test_constrained_tags_are_json_whatever_the_model_is_inclined_to_say(tagger: Build) -> None:
-    """Random weights never write a list by themselves, in none of these batches."""
-    free = TagAnnotator("objects", tagger(max_new_tokens=48))
-    held = TagAnnotator("objects", tagger(max_new_tokens=48, constrained=True))
-    assert not any(free.decode(ids).startswith("[") for ids in generated(free, CAPTIONS))
-    texts = [held.decode(ids) for ids in generated(held, CAPTIONS)]
-    assert all(text == "[]" or text.startswith('["') for text in texts)
-    assert texts == [held.decode(generated(held, [text])[0]) for text in CAPTIONS]
-
-
-def test_constraining_changes_the_recipe_and_leaves_the_others_as_they_were(tagger: Build) -> None:
-    plain, held = (TagAnnotator("objects", tagger(constrained=flag)).recipe for flag in (False, True))
-    assert "schema" not in plain.settings
-    assert held.settings["schema"]["type"] == "array"
-    assert '["girl", "bicycle", "lake"]' in held.settings["prompt"]
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"model": None}, "the embedded tagger knows no JSON"),
-        ({"continuous_batching": True}, "do not go together"),
-    ],
-)
-def test_what_cannot_be_constrained_is_refused(settings: dict[str, Any], message: str, tagger: Build) -> None:
-    with pytest.raises(AnnotatorError, match=message):
-        tagger(constrained=True, **settings)
-
-
-def test_constraining_without_its_library_says_what_to_install(
-    tagger: Build, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(AnnotatorError, match=r"pip install 'vidcap\[constrained\]'"):
-        tagger(constrained=True)
-
-
 def test_decoding_is_greedy_though_the_checkpoint_samples(tagger: Build) -> None:
     annotator = TagAnnotator("objects", tagger())
     assert generated(annotator, CAPTIONS[:1]) == generated(annotator, CAPTIONS[:1])
@@ -104,7 +62,7 @@ def test_the_end_of_the_turn_ends_the_answer_though_the_settings_do_not_name_it(
 
 
 def test_both_kinds_of_tags_share_one_loaded_model(tagger: Build, monkeypatch: pytest.MonkeyPatch) -> None:
-    from resources.tagger.tagger_model import ChatSpec
+    from resources.engine.model_spec import ChatSpec
 
     loads = []
     load = ChatSpec.load
@@ -152,36 +110,31 @@ def test_another_caption_is_another_input(tagger: Build) -> None:
     assert annotator.input_key(clip("A dog.")) != annotator.input_key(clip("A cat."))
 
 
-def test_recipes_tell_key_and_source_apart(tagger: Build) -> None:
+def test_recipes_tell_the_kinds_of_tags_apart(tagger: Build) -> None:
     model = tagger()
     recipes = [
         TagAnnotator("objects", model).recipe,
         TagAnnotator("actions", model).recipe,
-        TagAnnotator("objects", model, text_from={"captions_llava": "abc"}).recipe,
     ]
-    assert len({recipe.fingerprint for recipe in recipes}) == 3
+    assert len({recipe.fingerprint for recipe in recipes}) == 2
     assert recipes[0].annotator == "tags_objects"
 
 
 def test_a_template_without_system_role_still_gets_the_task(tmp_path: Path) -> None:
-    model = Tagger(
-        model=write_chat_model(tmp_path / "model", NO_SYSTEM_TEMPLATE),
-        device="cpu",
-        max_new_tokens=4,
-        cache=tmp_path,
-    )
+    folder = write_chat_model(tmp_path / "model", NO_SYSTEM_TEMPLATE)
+    model = Tagger(Tags(model=str(folder), device="cpu", max_new_tokens=4), tmp_path)
     row = model.row("The task.", "A dog.", "it")
     assert "The task.\n\nA dog." in model.chat.tokenizer.decode(row.inputs["input_ids"][0])
 
 
 def test_a_caption_longer_than_the_context_is_refused(tmp_path: Path) -> None:
-    model = Tagger(model=write_chat_model(tmp_path / "model", context=256), device="cpu", cache=tmp_path)
+    model = Tagger(Tags(model=str(write_chat_model(tmp_path / "model", context=256)), device="cpu"), tmp_path)
     with pytest.raises(ClipError, match=r"refused: the text of clip 'c' takes \d+ tokens .* holds 256"):
         TagAnnotator("objects", model).prepare(clip("A dog."))
 
 
 def test_a_base_model_without_template_is_refused(tmp_path: Path) -> None:
-    model = Tagger(model=write_chat_model(tmp_path / "model", None), device="cpu", cache=tmp_path)
+    model = Tagger(Tags(model=str(write_chat_model(tmp_path / "model", None)), device="cpu"), tmp_path)
     with pytest.raises(AnnotatorError, match="has no chat template: use its instruction-tuned version"):
         TagAnnotator("objects", model).prepare(clip("A dog."))
 

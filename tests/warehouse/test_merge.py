@@ -12,7 +12,7 @@ from resources.lake.lake import NotMaterialisedError
 from resources.lake.meta import META_SCHEMA
 from resources.storage.files import write_table
 from resources.warehouse import Warehouse
-from tests.dataset.collection import ORDER, Collection, clip
+from tests.dataset.collection import DECLARED, ORDER, Collection, clip
 
 SHARDS = ["shard-00000", "shard-00001", "shard-00002"]
 
@@ -56,7 +56,7 @@ def test_any_order_and_repetition_of_merges_gives_the_same_tables(
     again = Warehouse(str(tmp_path / "again.duckdb"), log=lambda line: None)
     versions: dict[str, set[str]] = {}
     for shard in [*order, *rest]:
-        versions.setdefault(shard, set()).add(again.merge(three_shards.lake, shard, ORDER).version)
+        versions.setdefault(shard, set()).add(again.merge(three_shards.lake, shard, DECLARED, ORDER).version)
     assert all(len(found) == 1 for found in versions.values())
     assert tables(again) == tables(three_shards.warehouse)
 
@@ -71,10 +71,15 @@ def test_one_row_a_clip_with_its_own_captions(captioned: Collection) -> None:
 
 
 def test_text_follows_the_order_of_preference_and_falls_back_to_the_source(captioned: Collection) -> None:
-    captioned.warehouse.merge(captioned.lake, "shard-00000", ("captions_llava", "captions_pllava"))
+    captioned.warehouse.merge(captioned.lake, "shard-00000", DECLARED, ("captions_llava", "captions_pllava"))
     sources = dict(one(captioned, "SELECT id, text_source FROM captioned_videos WHERE shard = 'shard-00000'"))
     assert sources == {"a1": "captions_llava", "a2": "captions_llava", "a3": "captions_llava"}
-    captioned.warehouse.merge(captioned.lake, "shard-00000", ())
+    captioned.warehouse.merge(
+        captioned.lake, "shard-00000", DECLARED, ("captions_gpt4v", "source", "captions_llava")
+    )
+    sources = dict(one(captioned, "SELECT id, text_source FROM captioned_videos WHERE shard = 'shard-00000'"))
+    assert sources == {"a1": "captions_llava", "a2": "captions_gpt4v", "a3": "source"}
+    captioned.warehouse.merge(captioned.lake, "shard-00000", DECLARED, ())
     rows = one(
         captioned,
         "SELECT id, text, text_source FROM captioned_videos WHERE shard = 'shard-00000' ORDER BY id",
@@ -135,7 +140,9 @@ def rule() -> duckdb.DuckDBPyConnection:
 
 
 def test_text_is_changed_only_where_wanted_and_captions_never(captioned: Collection) -> None:
-    captioned.warehouse.merge(captioned.lake, "shard-00000", ORDER, strip_prefix=True, camera_sentence=True)
+    captioned.warehouse.merge(
+        captioned.lake, "shard-00000", DECLARED, ORDER, strip_prefix=True, camera_sentence=True
+    )
     [(text, length, caption)] = one(
         captioned, "SELECT text, text_len, caption_pllava FROM captioned_videos WHERE id = 'a1'"
     )
@@ -147,14 +154,14 @@ def test_text_is_changed_only_where_wanted_and_captions_never(captioned: Collect
 def test_merge_of_a_shard_without_metadata_says_what_is_missing(captioned: Collection) -> None:
     captioned.lake.file("raw_meta", "shard-00000").unlink()
     with pytest.raises(NotMaterialisedError, match="shard-00000"):
-        captioned.warehouse.merge(captioned.lake, "shard-00000", ORDER)
+        captioned.warehouse.merge(captioned.lake, "shard-00000", DECLARED, ORDER)
 
 
 def test_failed_merge_leaves_the_tables_as_they_were(captioned: Collection) -> None:
     before = tables(captioned.warehouse)
     Path(captioned.lake.file("captions_llava", "shard-00000").path).write_bytes(b"damaged")
     with pytest.raises(duckdb.Error):
-        captioned.warehouse.merge(captioned.lake, "shard-00000", ORDER)
+        captioned.warehouse.merge(captioned.lake, "shard-00000", DECLARED, ORDER)
     assert tables(captioned.warehouse) == before
 
 
@@ -201,9 +208,9 @@ def test_no_row_of_a_large_shard_is_lost(collection: Collection) -> None:
     write_table(
         collection.lake.file("captions_llava", "shard-00000"), pa.table(columns, schema=ANNOTATION_SCHEMA)
     )
-    merge = collection.warehouse.merge(collection.lake, "shard-00000", ORDER)
+    merge = collection.warehouse.merge(collection.lake, "shard-00000", DECLARED, ORDER)
     assert (merge.clips, merge.annotations) == (count, count)
     counted = "SELECT count(*) FILTER (caption_llava = id), (SELECT count(*) FROM annotations) FROM captioned_videos"
     assert one(collection, counted) == [(count, count)]
-    assert collection.warehouse.rebuild(collection.lake, ORDER) == count
+    assert collection.warehouse.rebuild(collection.lake, DECLARED, ORDER) == count
     assert one(collection, counted) == [(count, count)]

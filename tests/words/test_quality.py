@@ -41,8 +41,11 @@ def test_empty_and_cut_off_captions(text, finish_reason, says):
     [
         (GOOD, None),
         ("It is very, very dark, and nothing can be seen.", None),
-        ("the man and the woman and the man and the woman and the man and the woman dance", "in a row|twice"),
-        (GOOD + " He turns. " + "He looks at the camera and smiles at the viewer. " * 6, "stand twice"),
+        (
+            "the man and the woman and the man and the woman and the man and the woman dance",
+            "in a row|are repeated",
+        ),
+        (GOOD + " He turns. " + "He looks at the camera and smiles at the viewer. " * 6, "are repeated"),
         (GOOD + " nice nice nice", "in a row: nice"),
     ],
 )
@@ -125,7 +128,7 @@ def test_only_what_is_clearly_in_another_language_is_found(text, says):
         ("static", None),
         ("pan left", "not a label: 'pan left'"),
         ("pan_left+", "not a label: ''"),
-        ("static+static", "a label twice"),
+        ("static+static", "a label is repeated"),
     ],
 )
 def test_labels_outside_the_vocabulary(text, says):

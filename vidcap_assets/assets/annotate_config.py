@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 from pydantic import Field
 
-from resources.annotation.loop import Redo
-from resources.annotation.outcome import ErrorKind
+from resources.annotation.outcome import ErrorKind, Redo
 from vidcap_assets.assets.checks import QualityCheck, QualityConfig, quality_specs
 
 ACCOUNTING = "accounting"
@@ -18,11 +17,11 @@ class AnnotateConfig(QualityConfig):
 
     redo: Redo = Field(
         default=Redo.NOTHING,
-        description="Which recorded outcomes of the same recipe to do again: nothing, failed or all.",
+        description="Which recorded outcomes of the same recipe to do again: NOTHING, FAILED or ALL.",
     )
     redo_kinds: list[ErrorKind] = Field(
         default=[],
-        description="With redo: failed, only failures of these kinds (decode_error, refused, ...); empty for all.",
+        description="With redo: FAILED, only failures of these kinds (decode_error, refused, ...); empty for all.",
     )
     max_failed_share: float = Field(
         default=0.5,

@@ -1,10 +1,12 @@
 """The body of every annotation asset: run the loop over the shards of a step and tell Dagster about each."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -15,6 +17,7 @@ from resources.annotation.accounting import AccountingError, account
 from resources.annotation.annotator import Annotator
 from resources.annotation.loop import LoopOptions, ShardReport, annotate_shard
 from resources.annotation.outcome import AnnotatorError, ErrorKind
+from resources.annotation.progress import VARIABLE, append_to
 from resources.annotation.recipe import Recipe
 from resources.annotation.store import ShardBusyError
 from resources.lake.inputs import Inputs
@@ -22,6 +25,7 @@ from resources.lake.lake import Lake
 from resources.storage.files import read_table
 from vidcap_assets.assets.annotate_config import ACCOUNTING, FAILED_SHARE, AnnotateConfig
 from vidcap_assets.assets.checks import QualityCheck, judge
+from vidcap_assets.assets.policies import failed
 from vidcap_assets.assets.preview import contact_sheet
 from vidcap_assets.assets.step_shards import StepShards, rows_version
 from vidcap_assets.collection.settings import CollectionSettings
@@ -38,12 +42,12 @@ Events = Iterator[dg.MaterializeResult | dg.AssetCheckEvaluation | dg.Output]
 
 
 @contextmanager
-def failing_clearly(asset: str) -> Iterator[None]:
+def failing_clearly(context: dg.AssetExecutionContext, asset: str) -> Iterator[None]:
     """Let what no clip is to blame for fail the step in one sentence, and retry it only where that may help."""
     try:
         yield
     except AnnotatorError as error:
-        raise dg.Failure(f"{asset}: {error}", allow_retries=error.retryable) from error
+        raise failed(context, f"{asset}: {error}", may_come_right=error.retryable) from error
 
 
 @dataclass
@@ -56,6 +60,7 @@ class AnnotationStep:
         quality: what is checked of the answers.
         frames: shows some of what was annotated just now; ``None`` where nothing is to be seen.
         inputs: what is read beside the pixels.
+        only_below: the folder of the only clips that the annotator knows, ``None`` where it knows any.
     """
 
     context: dg.AssetExecutionContext
@@ -66,7 +71,8 @@ class AnnotationStep:
     prepare_workers: int
     quality: Sequence[QualityCheck] = ()
     frames: "FrameReader | None" = None
-    inputs: Inputs = Inputs()
+    inputs: Inputs = field(default_factory=Inputs)
+    only_below: Path | None = None
 
     @property
     def _key(self) -> dg.AssetKey:
@@ -92,6 +98,14 @@ class AnnotationStep:
         self, shard: str, annotator: Annotator, shards: StepShards
     ) -> Iterator[dg.AssetCheckEvaluation]:
         clips, read = self.inputs.of(self.lake, shard)
+        if self.only_below and not all(clip.path.is_relative_to(self.only_below) for clip in clips):
+            shards.leave(
+                shard,
+                "its clips are not the demo's, and no model is named for them; name one, or demo for the "
+                "demonstration model",
+                may_come_right=False,
+            )
+            return
         recipe = Recipe(self.asset, {**annotator.recipe.settings, **read})
         self.lake.remember(recipe)
         try:
@@ -127,6 +141,7 @@ class AnnotationStep:
             redo_kinds=frozenset(self.config.redo_kinds),
             lock_timeout_s=self.config.lock_timeout_s,
             log=self.context.log.info,
+            tell=append_to(os.environ.get(VARIABLE)),
         )
 
 

@@ -9,6 +9,7 @@ from vidcap_assets.assets.annotate_config import AnnotateConfig, check_specs
 from vidcap_assets.assets.checks import CAPTION_CHECKS, LABEL_CHECKS
 from vidcap_assets.assets.columns import ANNOTATION, annotation_lineage
 from vidcap_assets.assets.policies import RETRY
+from vidcap_assets.collection.blocks import demo_folder
 from vidcap_assets.collection.settings import CollectionSettings, caption_asset
 
 CHECKS = {Role.CAPTION: CAPTION_CHECKS, Role.LABEL: LABEL_CHECKS}
@@ -28,7 +29,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
                 key(one.asset),
                 deps=[key(name) for name in ("raw_meta", *upstream[one.asset])],
                 description=one.meaning,
-                group_name=one.role,
+                group_name=one.role.value,
                 kinds=set(entry.icons),
                 skippable=True,
                 metadata={
@@ -70,27 +71,33 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
         if reads_text and resource("text").order:
             order = [caption_asset(name) for name in resource("text").order]
         failures: list[dg.Failure] = []
-        with failing_clearly(entry.step), decode.frames() as (frames, workers):
-            with now.open(Scene(frames, workers, lake, context.run_id, context.log.info)) as annotators:
-                for one in declared:
-                    if key(one.asset) in context.selected_asset_keys:
-                        read = order if TEXT in one.reads else upstream[one.asset]
-                        ahead, seen = (decode.worker_count, frames) if PIXELS in one.reads else (1, None)
-                        step = AnnotationStep(
-                            context,
-                            collection,
-                            one.asset,
-                            config,
-                            lake,
-                            ahead,
-                            CHECKS.get(one.role, ()),
-                            seen,
-                            Inputs(one.reads, tuple(read)),
-                        )
-                        try:
-                            yield from step.run(annotators[one.asset])
-                        except dg.Failure as unfinished:
-                            failures.append(unfinished)
+        with (
+            failing_clearly(context, entry.step),
+            decode.frames() as (frames, workers),
+            now.open(Scene(frames, workers, lake, context.run_id, context.log.info)) as annotators,
+        ):
+            for one in declared:
+                if key(one.asset) in context.selected_asset_keys:
+                    read = order if TEXT in one.reads else upstream[one.asset]
+                    ahead, seen = (decode.worker_count, frames) if PIXELS in one.reads else (1, None)
+                    step = AnnotationStep(
+                        context,
+                        collection,
+                        one.asset,
+                        config,
+                        lake,
+                        ahead,
+                        CHECKS.get(one.role, ()),
+                        seen,
+                        Inputs(one.reads, tuple(read)),
+                        demo_folder(lake)
+                        if entry.name in collection.demo_by_default and now.uses_demo_model
+                        else None,
+                    )
+                    try:
+                        yield from step.run(annotators[one.asset])
+                    except dg.Failure as unfinished:
+                        failures.append(unfinished)
         if failures:
             raise dg.Failure(
                 "; ".join(failure.description or "" for failure in failures),

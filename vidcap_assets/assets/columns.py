@@ -132,11 +132,13 @@ def captioned_videos_lineage(
     key: Keys, declared: Sequence[Declaration], order: Sequence[str]
 ) -> dg.TableColumnLineage:
     """What each column of the merged table is made of."""
+    own = [column.name for column in _warehouse("captioned_videos").columns]
+    added = [(one, column) for one in declared for column in one.columns]
     text = [*((asset, "value") for asset in order if asset != SOURCE_TEXT), ("raw_meta", "text")]
     return lineage(
         key,
-        **{column.name: [("raw_meta", column.name)] for column in _warehouse("captioned_videos").columns if column.name in _RAW},
-        **{column.name: [(one.asset, "details" if column.path else "value")] for one in declared for column in one.columns},
+        **{name: [("raw_meta", name)] for name in own if name in _RAW},
+        **{column.name: [(one.asset, "details" if column.path else "value")] for one, column in added},
         **{f"{one.asset}_status": [(one.asset, "status")] for one in declared},
         text=text, text_source=text, text_len=text, source_text=[("raw_meta", "text")],
     )  # fmt: skip

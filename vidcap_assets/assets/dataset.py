@@ -11,7 +11,7 @@ from pydantic import Field
 
 from resources.dataset.formats import ExportFormat
 from vidcap_assets.assets.columns import training_set_lineage
-from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY
+from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed
 from vidcap_assets.collection.settings import CollectionSettings
 
 if TYPE_CHECKING:
@@ -23,18 +23,24 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def _failing_clearly() -> Iterator[None]:
+def _failing_clearly(context: dg.AssetExecutionContext) -> Iterator[None]:
     from resources.dataset.export import NothingToExportError
+    from resources.dataset.filters import FilterError
     from resources.dataset.publication import PublicationError
-    from resources.dataset.reading import WarehouseEmptyError
-    from resources.warehouse import WarehouseBusyError
+    from resources.warehouse import WarehouseBusyError, WarehouseEmptyError
 
     try:
         yield
-    except (WarehouseEmptyError, NothingToExportError, PublicationError, FileNotFoundError) as error:
+    except (
+        WarehouseEmptyError,
+        NothingToExportError,
+        FilterError,
+        PublicationError,
+        FileNotFoundError,
+    ) as error:
         raise dg.Failure(str(error), allow_retries=False) from error
     except WarehouseBusyError as error:
-        raise dg.Failure(str(error)) from error
+        raise failed(context, str(error)) from error
 
 
 class GalleryConfig(dg.Config):
@@ -60,7 +66,7 @@ class TrainingSetConfig(dg.Config):
     max_text_len: int | None = Field(default=None, description="Most words of the text.")
     kinds: list[str] = Field(default=[], description="video and/or image; empty for both.")
     captioners: list[str] = Field(
-        default=[], description="Where the text may come from (captions_pllava, …, source); empty for all."
+        default=[], description="Where the text may come from (captions_<name>, source); empty for all."
     )
     required: list[str] = Field(default=[], description="Annotators whose status must be ok.")
     camera_motion: list[str] = Field(
@@ -115,15 +121,15 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         from resources.dataset.distribution import ALL
         from resources.dataset.distribution_report import publish_distribution
 
-        with _failing_clearly():
+        with _failing_clearly(context):
             made = publish_distribution(*opened(context, "reports"))
         rows = [row for row in made.table.to_pylist() if row["captioner"] == ALL]
-        context.log.info(f"{made.table.num_rows} rows in {made.published.name}")
+        context.log.info(f"{made.table.num_rows} rows in {made.folder}")
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(made.published.version),
+            data_version=dg.DataVersion(made.version),
             metadata={
                 "dagster/row_count": made.table.num_rows,
-                "dagster/uri": str(made.published.name),
+                "dagster/uri": str(made.folder),
                 "dagster/column_schema": _columns(made.table.schema),
                 "distribution": dg.MetadataValue.md("\n\n".join(_pictures(made.plots))),
                 "commonest": dg.MetadataValue.md(
@@ -147,11 +153,11 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         from resources.dataset.gallery import GalleryOptions, build_gallery
 
         decode = getattr(context.resources, label("decode"))
-        with _failing_clearly(), decode.frames() as (frames, _):
+        with _failing_clearly(context), decode.frames() as (frames, _):
             gallery = build_gallery(
                 *opened(context, "reports"),
                 frames,
-                GalleryOptions(max_clips=config.max_clips, workers=decode.worker_count),
+                GalleryOptions(config.max_clips, decode.worker_count, demo_models=collection.demo_models),
                 context.log.info,
             )
         return dg.MaterializeResult(
@@ -177,7 +183,6 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         Published all at once: a reader sees the export before or the one after.
         """
         from resources.dataset.export import ExportOptions, export_training_set
-        from resources.dataset.tables import TRAINING_SCHEMA
 
         try:
             filters = config.filters()
@@ -190,19 +195,19 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
             config.rows_per_file,
             config.samples_per_tar,
             config.media,
+            collection.demo_models,
         )
-        with _failing_clearly():
+        with _failing_clearly(context):
             made = export_training_set(*opened(context, "exports"), options, context.log.info)
         return dg.MaterializeResult(
             data_version=dg.DataVersion(made.content_hash[:16]),
             metadata={
                 "dagster/row_count": made.rows,
                 "left_out": made.clips - made.rows,
-                "dagster/uri": str(made.published.name),
-                "version": made.published.version,
+                "dagster/uri": str(made.folder),
                 "content_hash": made.content_hash,
                 "filters": dg.MetadataValue.json(filters.active),
-                "dagster/column_schema": _columns(TRAINING_SCHEMA),
+                "dagster/column_schema": _columns(made.schema),
                 "dagster/column_lineage": training_set_lineage(key),
                 "text_sources": dg.MetadataValue.json({origin.name: origin.clips for origin in made.sources}),
                 "files": dg.MetadataValue.json(made.files),

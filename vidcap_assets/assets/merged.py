@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from vidcap_assets.assets.columns import captioned_videos_lineage, captioned_videos_schema
-from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY
+from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed
 from vidcap_assets.collection.settings import CollectionSettings, caption_asset
 
 
@@ -37,7 +37,7 @@ def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
         """
         import duckdb
 
-        from resources.warehouse import WarehouseBusyError
+        from resources.warehouse import ColumnTypeError, WarehouseBusyError
         from vidcap_assets.assets.step_shards import StepShards
 
         def resource(name: str) -> Any:
@@ -61,11 +61,13 @@ def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
                         strip_prefix=text.strip_prefix,
                         camera_sentence=text.camera_sentence,
                     )
-                except duckdb.InvalidInputException as error:
+                except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
                     step.leave(shard, f"a file of it cannot be read: {error}", may_come_right=False)
                     continue
+                except ColumnTypeError as error:
+                    raise dg.Failure(str(error), allow_retries=False) from error
                 except WarehouseBusyError as error:
-                    raise dg.Failure(str(error)) from error
+                    raise failed(context, str(error)) from error
                 context.log.info(f"{shard}: {merge.clips} clips merged into {tables.uri}")
                 metadata = {
                     "dagster/row_count": dg.MetadataValue.int(merge.clips),

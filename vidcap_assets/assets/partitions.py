@@ -5,13 +5,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 import dagster as dg
-from dagster._core.definitions.partitions.context import partition_loading_context
-from dagster._core.instance import DynamicPartitionsStore
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    PARTITION_NAME_TAG,
-)
+
+from vidcap_assets.automation.launch import PARTITION, RANGE_END, RANGE_START
+from vidcap_assets.dagster_private import DynamicPartitionsStore, partition_loading_context
 
 if TYPE_CHECKING:
     from resources.lake.lake import Lake
@@ -76,20 +72,18 @@ def shard_partitions(name: str, home: str) -> ShardPartitions:
 def shards_of_run(context: dg.AssetExecutionContext, shards: ShardPartitions, lake: "Lake") -> list[str]:
     """The shards that this run is for, each proven to exist before it becomes a partition.
 
+    A partition within a range that is no shard of the lake (typed by hand) is left out with a warning.
+
     Raises:
-        dg.Failure: the run names no shard, or one that the lake does not have.
+        dg.Failure: the run names no shard, one that the lake does not have, or a range the wrong way round.
     """
     from resources.lake.lake import UnknownShardError
 
     tags = context.run.tags
-    names = [
-        tags[tag]
-        for tag in (PARTITION_NAME_TAG, ASSET_PARTITION_RANGE_START_TAG, ASSET_PARTITION_RANGE_END_TAG)
-        if tag in tags
-    ]
+    names = [tags[tag] for tag in (PARTITION, RANGE_START, RANGE_END) if tag in tags]
     if not names:
         raise dg.Failure(
-            f'name the shard to run: --tags \'{{"{PARTITION_NAME_TAG}": "shard-00000"}}\'',
+            f'name the shard to run: --tags \'{{"{PARTITION}": "shard-00000"}}\'',
             allow_retries=False,
         )
     try:
@@ -101,4 +95,13 @@ def shards_of_run(context: dg.AssetExecutionContext, shards: ShardPartitions, la
         if not context.instance.has_dynamic_partition(shards.set_name, names[0]):
             shards.register(context.instance, lake.shards())
         return names
-    return list(context.partition_keys)
+    first, last = names
+    if first > last:
+        raise dg.Failure(
+            f"the range {first}..{last} is the wrong way round: name {last} as its start and {first} as its end",
+            allow_retries=False,
+        )
+    there = {*lake.shards()}
+    if unknown := [key for key in context.partition_keys if key not in there]:
+        context.log.warning(f"left out, since the lake has no such shard: {', '.join(unknown)}")
+    return [key for key in context.partition_keys if key in there]

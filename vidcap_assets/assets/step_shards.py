@@ -1,4 +1,4 @@
-"""The shards of one step: each logged the moment it is finished, the others named together at the end."""
+"""The shards of one step: each logged once, the moment it is finished, the others named together at the end."""
 
 import hashlib
 import json
@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from resources.lake.lake import Lake, NotMaterialisedError, UnknownShardError
 from vidcap_assets.assets.partitions import shards_of_run
+from vidcap_assets.assets.policies import failed
 from vidcap_assets.collection.settings import CollectionSettings
+from vidcap_assets.dagster_private import LOGGED_ALREADY
 
 
 class StepShards:
@@ -31,8 +33,7 @@ class StepShards:
         self._context = context
         self._asset = asset
         self._key = collection.key(asset)
-        self._metadata: dict[str, dict[str, dg.MetadataValue]] = {}
-        self._versions: dict[str, str] = {}
+        self._provenance: dict[str, dict[str, str]] = {}
         self._unfinished: dict[str, str] = {}
         self._may_come_right = False
         lineage = context.assets_def.metadata_by_key[self._key].get("dagster/column_lineage")
@@ -42,7 +43,8 @@ class StepShards:
     def to_do(self) -> Iterator[str]:
         """The shards of the run, without those that an earlier attempt of this step finished and logged."""
         for shard in self.keys:
-            if self._context.retry_number == 0 or not self._adopt(shard):
+            if self._context.retry_number == 0 or not self._is_logged(shard):
+                self._provenance[shard] = self._inputs(shard)
                 yield shard
 
     @contextmanager
@@ -62,57 +64,57 @@ class StepShards:
         self._may_come_right |= may_come_right
 
     def finish(self, shard: str, metadata: Mapping[str, dg.MetadataValue], version: str) -> None:
-        """Note a shard as finished, in the history too where others follow; ``version``: hash of its content."""
-        self._metadata[shard] = {**metadata, **self._always}
-        self._versions[shard] = version
-        if len(self.keys) > 1:
-            self._log(shard)
+        """Log a shard as finished; ``version``: hash of its content, by which what depends on it stays fresh."""
+        self._context.log_event(
+            dg.AssetMaterialization(
+                self._key,
+                partition=shard,
+                metadata={**metadata, **self._always},
+                tags={
+                    **self._provenance[shard],
+                    "dagster/data_version": version,
+                    "dagster/data_version_is_user_provided": "true",
+                },
+            )
+        )
 
     def results(self) -> Iterator[dg.MaterializeResult]:
         """The result of the step.
 
-        A result carries one data version for all its partitions. After a range, each shard's own is therefore
-        logged once more, behind it, so that an unchanged shard keeps what depends on it fresh.
+        Dagster would log every partition of it once more, all with one data version: it is told not to.
 
         Raises:
             dg.Failure: shards are unfinished; the message names each with its reason.
         """
         if self._unfinished:
             reasons = "; ".join(f"{shard}: {reason}" for shard, reason in self._unfinished.items())
-            raise dg.Failure(
+            raise failed(
+                self._context,
                 f"{self._asset}: {len(self._unfinished)} of {len(self.keys)} shards are unfinished: {reasons}",
-                allow_retries=self._may_come_right,
+                may_come_right=self._may_come_right,
             )
-        for shard, values in self._metadata.items():
-            self._context.add_asset_metadata(values, asset_key=self._key, partition_key=shard)
-        versions = list(self._versions.values())
-        together = versions[0] if len(versions) == 1 else digest(sorted(self._versions.items()))
-        yield dg.MaterializeResult(asset_key=self._key, data_version=dg.DataVersion(together))
-        if len(versions) > 1:
-            for shard in self._metadata:
-                self._log(shard)
+        yield dg.MaterializeResult(asset_key=self._key, metadata=LOGGED_ALREADY)
 
-    def _adopt(self, shard: str) -> bool:
-        """Take over what this run has logged of a shard already, if it has."""
-        last = self._context.instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=self._key, asset_partitions=[shard]), limit=1
-        ).records
-        logged = last[0].asset_materialization if last and last[0].run_id == self._context.run_id else None
-        if logged is None or logged.tags is None:
-            return False
-        self._metadata[shard] = dict(logged.metadata)
-        self._versions[shard] = logged.tags["dagster/data_version"]
-        return True
+    def _is_logged(self, shard: str) -> bool:
+        last = self._last(self._key, shard)
+        return last is not None and last.run_id == self._context.run_id
 
-    def _log(self, shard: str) -> None:
-        self._context.log_event(
-            dg.AssetMaterialization(
-                self._key,
-                partition=shard,
-                metadata=self._metadata[shard],
-                tags={"dagster/data_version": self._versions[shard]},
-            )
-        )
+    def _inputs(self, shard: str) -> dict[str, str]:
+        """What the shard is about to be made from, as Dagster notes it for a run over one partition."""
+        assets = self._context.assets_def
+        tags = {"dagster/code_version": assets.code_versions_by_key.get(self._key) or self._context.run_id}
+        for key in assets.asset_deps[self._key]:
+            last = self._last(key, shard) or self._last(key)
+            made = last.asset_materialization if last is not None else None
+            version = (made.tags or {}).get("dagster/data_version") if made is not None else None
+            tags[f"dagster/input_data_version/{key.to_user_string()}"] = version or "INITIAL"
+            pointer = "NULL" if last is None else str(last.storage_id)
+            tags[f"dagster/input_event_pointer/{key.to_user_string()}"] = pointer
+        return tags
+
+    def _last(self, key: dg.AssetKey, shard: str | None = None) -> dg.EventLogRecord | None:
+        chosen = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[shard] if shard else None)
+        return next(iter(self._context.instance.fetch_materializations(chosen, limit=1).records), None)
 
 
 def rows_version(table: pa.Table, columns: list[str]) -> str:

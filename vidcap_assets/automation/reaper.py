@@ -1,8 +1,8 @@
-"""Ending runs whose processes are gone, so that none of them holds a place in a pool for ever.
+"""Ending runs whose process is gone, so that none of them holds a place in a pool for ever.
 
-A killed machine, or a kill -9 of everything, leaves its runs STARTED: nobody was left to say that they ended.
-A run is only ever touched here where every process it noted in its log is proven gone (machine, boot, number
-and start time), so a live one cannot be hit, however quiet it is.
+A killed machine, or a kill -9, leaves its runs STARTED: nobody was left to say that they ended. A run is only ever
+touched here where the process that its tag names is proven gone (machine, boot, number and start time), so a live one
+cannot be hit, however quiet it is. Its steps ended with it.
 """
 
 from collections.abc import Collection
@@ -10,17 +10,17 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-from dagster._core.storage.dagster_run import RunRecord
 
-from vidcap_assets.automation.process_identity import Presence, ProcessIdentity
-from vidcap_assets.automation.registered_executor import IDENTITY
+from vidcap_assets.automation.gaps import shards_named
+from vidcap_assets.automation.run_process import RunProcess
 
 _NO_DELAY = timedelta()
+_UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 @dataclass(frozen=True)
 class ReapedRun:
-    """A run that was ended for its processes; ``slots`` is the number of places in pools that it held."""
+    """A run that was ended for its process; ``slots`` is the number of places in pools that it held."""
 
     run_id: str
     job: str
@@ -39,57 +39,33 @@ def reap(
     older_than: timedelta = _NO_DELAY,
     lost_hosts: Collection[str] = (),
 ) -> list[ReapedRun]:
-    """End the runs of which no process is left, and free their places in pools.
+    """End the runs whose process is gone, and free their places in pools.
 
     Such a run fails; with ``run_retries`` switched on the daemon starts what is left of it again.
 
     Args:
         older_than: leave runs alone that began less than this ago.
-        lost_hosts: machines that will not come back. Their processes cannot be looked at from here, and
+        lost_hosts: machines that will not come back. Processes there cannot be looked at from here, and
             runs on machines that are not named here are never ended.
     """
     reaped = []
-    for record in _running(instance):
+    for record in instance.get_run_records(dg.RunsFilter(statuses=_UNDER_WAY)):
         run = record.dagster_run
         started = datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None
         if started is not None and datetime.now(UTC) - started < older_than:
             continue
-        processes = processes_of(instance, run.run_id)
-        if not processes or any(_may_live(process, lost_hosts) for process in processes):
+        process = RunProcess.of(run)
+        if process is None or (process.host not in lost_hosts if process.is_elsewhere else process.is_alive):
             continue
         if (now := instance.get_run_by_id(run.run_id)) is None or now.is_finished:
             continue  # it ended well between the two looks
-        reason = "no process of this run is left: " + ", ".join(
-            f"{process.pid} on {process.host}" for process in processes
-        )
+        reason = f"its process is gone: {process.pid} on {process.host}"
         slots = sum(run.run_id in {slot.run_id for slot in pool.claimed_slots} for pool in _pools(instance))
         instance.report_run_failed(run, message=f"Ended by the reaper, {reason}")
         if _supports_pools(instance):
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         reaped.append(ReapedRun(run.run_id, run.job_name, _shards(run), started, reason, slots))
     return reaped
-
-
-def processes_of(instance: dg.DagsterInstance, run_id: str) -> list[ProcessIdentity]:
-    """The processes that worked for a run, as they noted themselves in its log."""
-    records = instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records
-    found = []
-    for record in records:
-        event = record.event_log_entry.dagster_event
-        noted = event.engine_event_data.metadata.get(IDENTITY) if event is not None else None
-        if isinstance(noted, dg.JsonMetadataValue) and isinstance(noted.data, dict):
-            found.append(ProcessIdentity(**noted.data))
-    return found
-
-
-def _running(instance: dg.DagsterInstance) -> list[RunRecord]:
-    statuses = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-    return list(instance.get_run_records(dg.RunsFilter(statuses=statuses)))
-
-
-def _may_live(process: ProcessIdentity, lost_hosts: Collection[str]) -> bool:
-    presence = process.presence
-    return presence is Presence.ALIVE or (presence is Presence.ELSEWHERE and process.host not in lost_hosts)
 
 
 def _supports_pools(instance: dg.DagsterInstance) -> bool:
@@ -104,8 +80,6 @@ def _pools(instance: dg.DagsterInstance) -> list:
 
 
 def _shards(run: dg.DagsterRun) -> str:
-    from vidcap_assets.automation.gaps import shards_named
-
     names = shards_named(run)
     return "" if names is None else names[0] if names[0] == names[1] else f"{names[0]} to {names[1]}"
 

@@ -7,20 +7,25 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vidcap_assets.cli import doctor, looking, operating, publishing, retrying, running
+from vidcap_assets.cli import configuring, doctor, looking, operating, publishing, retrying, running
+from vidcap_assets.cli.in_force import collection_file
 from vidcap_assets.cli.output import errors
-from vidcap_assets.collection import environment
+from vidcap_assets.collection.file import VARIABLE, files_in_force
+from vidcap_assets.collection.settings import CollectionError
 
-_INTERRUPTED = 130
+_WRONG_USAGE, _INTERRUPTED = 2, 130
 
 
 class Commands(TyperGroup):
-    """All commands end alike when they are interrupted."""
+    """All commands end alike when they are interrupted, and when the collection file is wrong."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
+        except CollectionError as error:
+            errors.print(str(error), style="red", markup=False, soft_wrap=True)
+            raise typer.Exit(_WRONG_USAGE) from None
         except KeyboardInterrupt:
             errors.print("interrupted; everything finished is kept, the same command goes on from there")
             raise typer.Exit(_INTERRUPTED) from None
@@ -40,20 +45,36 @@ app = typer.Typer(
 
 @app.callback()
 def main(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="The collection file; default: $VIDCAP_CONFIG, ./vidcap.yaml, $VIDCAP_HOME/vidcap.yaml, "
+            "else the settings of the environment variables.",
+            show_default=False,
+        ),
+    ] = None,
     home: Annotated[
         Path | None,
         typer.Option(
-            help="Where everything is kept; default: $VIDCAP_HOME, else ./data.", show_default=False
+            help="Where everything is kept, if the collection file does not say it; default: $VIDCAP_HOME, "
+            "else ./data.",
+            show_default=False,
         ),
     ] = None,
 ) -> None:
     """Settings that hold for every command."""
+    if config is not None:
+        os.environ[VARIABLE] = str(config.absolute())
+        files_in_force()
     if home is not None:
         os.environ["VIDCAP_HOME"] = str(home.absolute())
-    if Path(environment.home()).is_file():
-        raise typer.BadParameter(f"{environment.home()} is a file; the home must be a folder")
+        file = collection_file()
+        if file.settings.home != os.environ["VIDCAP_HOME"]:
+            raise file.fault(["home"], f"the home is {file.settings.home}; leave --home out, or the setting")
 
 
+app.command()(configuring.init)
+app.command()(configuring.config)
 app.command()(running.run)
 app.command()(looking.status)
 app.command()(retrying.retry)

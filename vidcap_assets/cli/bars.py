@@ -1,5 +1,6 @@
 """A bar for each annotator of a run: done, failed, rate, time left."""
 
+import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -8,7 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from vidcap_assets.cli.output import is_live
-from vidcap_assets.cli.run_log import RunLog
+from vidcap_assets.cli.run_progress import RunProgress
+
+_LINE_EVERY_S = 5.0
 
 
 class Bars:
@@ -20,7 +23,7 @@ class Bars:
         self._console, self._clips = console, clips
         self._bars = not silent and is_live(console)
         self._lines = not silent and not self._bars
-        self._said = 0
+        self._said: dict[str, float] = {}
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -35,12 +38,13 @@ class Bars:
             for name in annotators
         }
 
-    def show(self, log: RunLog) -> None:
-        """Bring the bars up to what the log says."""
+    def show(self, progress: RunProgress) -> None:
+        """Bring the bars up to what the run's steps have told."""
+        new = progress.refresh()
         for name, task in self._tasks.items():
-            if name not in log.shards:
+            if name not in progress.shards:
                 continue
-            done, failed, rate = log.done(name), log.failed(name), log.rates.get(name)
+            done, failed, rate = progress.done(name), progress.failed(name), progress.rate(name)
             left = self._clips - done
             speed = "done" if left <= 0 else "starting"
             if rate and left > 0:
@@ -48,10 +52,16 @@ class Bars:
             self._progress.update(
                 task, completed=done, failed=f"{failed} failed" if failed else "", speed=speed
             )
-        if self._lines:
-            for message in log.messages[self._said :]:
-                self._console.print(message, soft_wrap=True, markup=False)
-        self._said = len(log.messages)
+        for one in new if self._lines else []:
+            todo, now = one.clips - one.settled, time.monotonic()
+            if one.done in (0, todo) or now - self._said.get(one.annotator, 0) >= _LINE_EVERY_S:
+                self._said[one.annotator] = now
+                state = (
+                    f"{one.done}/{todo} clips, {one.rate:.2f}/s, {one.failed} failed"
+                    if one.done
+                    else (f"{one.clips} clips, {todo} to do")
+                )
+                self._console.print(f"{one.annotator} {one.shard}: {state}", soft_wrap=True, markup=False)
 
     def stopping(self) -> None:
         """Say that the end takes a moment."""

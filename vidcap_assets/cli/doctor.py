@@ -14,8 +14,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from resources.video import available_cores
+from vidcap_assets.assets.policies import GPU_POOL
+from vidcap_assets.cli.in_force import collection
 from vidcap_assets.cli.output import Json, console, print_json
-from vidcap_assets.collection import environment
+from vidcap_assets.collection.settings import CollectionSettings
 
 _LITTLE_SPACE_GIB = 5.0
 _NO_SPACE_GIB = 0.5
@@ -25,7 +27,7 @@ _SIGNS = {"ok": "[green]✓[/green]", "note": "[yellow]![/yellow]", "bad": "[red
 
 
 class Level(StrEnum):
-    """``note`` hinders nobody who does not need the thing; ``bad`` makes runs fail."""
+    """``note``: matters only if you use the feature; ``bad`` makes runs fail."""
 
     OK = "ok"
     NOTE = "note"
@@ -43,8 +45,9 @@ class Finding:
 
 
 def doctor(as_json: Json = False) -> None:
-    """Check decoders, models, devices, disk, lock, source and keys, and say how to mend what is wrong."""
-    findings = [finding for check in CHECKS for finding in check()]
+    """Check decoders, annotators, devices, disk, lock and source, and say how to mend what is wrong."""
+    settings = collection()
+    findings = [finding for check in CHECKS for finding in check(settings)]
     healthy = all(finding.level is not Level.BAD for finding in findings)
     if as_json:
         print_json({"healthy": healthy, "findings": [asdict(finding) for finding in findings]})
@@ -58,12 +61,12 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def check_python() -> list[Finding]:
+def check_python(settings: CollectionSettings) -> list[Finding]:
     """The interpreter."""
     return [Finding("python", Level.OK, f"{sys.version.split()[0]} in {sys.prefix}")]
 
 
-def check_decoders() -> list[Finding]:
+def check_decoders(settings: CollectionSettings) -> list[Finding]:
     """PyAV and OpenCV are needed; decord is a faster second for some files."""
     findings = []
     for module, package, needed in (
@@ -86,7 +89,7 @@ def check_decoders() -> list[Finding]:
     return findings
 
 
-def check_devices() -> list[Finding]:
+def check_devices(settings: CollectionSettings) -> list[Finding]:
     """What the models will run on."""
     try:
         import torch
@@ -105,53 +108,41 @@ def check_devices() -> list[Finding]:
     ]
 
 
-def check_models() -> list[Finding]:
-    """The folders and hub ids that the environment names, else the embedded checkpoints."""
-    from resources.captioners.llava import EMBEDDED as LLAVA
-    from resources.captioners.pllava import EMBEDDED as PLLAVA
-    from resources.tagger.tagger import EMBEDDED as TAGGER
-
-    findings = []
-    for name, embedded in (("PLLAVA", PLLAVA / "tiny-pllava"), ("LLAVA", LLAVA), ("TAGGER", TAGGER)):
-        variable = f"VIDCAP_{name}_MODEL"
-        model = environment.setting(variable)
-        what = f"model {name.lower()}"
-        if model is None:
-            there = embedded.is_dir() and any(embedded.iterdir())
+def check_annotators(settings: CollectionSettings) -> list[Finding]:
+    """What each annotator of the collection lacks, and whether the model that it names is there."""
+    findings = [
+        Finding(f"annotator {name}", Level.NOTE, "left out", sentence)
+        for name, sentence in settings.left_out.items()
+    ]
+    for entry in settings.working:
+        what = f"annotator {entry.name}"
+        model = getattr(entry, "model", None)
+        served = getattr(entry, "base_url", None) or getattr(entry, "serve", None)
+        if entry.uses_demo_model:
+            found = "a demonstration model: it knows the demo clips and nothing else"
+            findings.append(Finding(what, Level.NOTE, found, "name a model for clips of your own"))
+        elif model is None or served or entry.pool != GPU_POOL:
             findings.append(
-                Finding(
-                    what,
-                    Level.NOTE,
-                    "the embedded demonstration model: it knows the demo clips and nothing else",
-                    f"set {variable} for clips of your own",
-                )
-                if there
-                else Finding(
-                    what,
-                    Level.BAD,
-                    f"the embedded model is not in {embedded}",
-                    f"set {variable}, or install again",
-                )
+                Finding(what, Level.OK, f"{model} at {served}" if served else model or entry.kind)
             )
-        elif Path(model).is_dir():
-            there = (Path(model) / "config.json").exists()
+        elif Path(model).expanduser().is_dir():
             findings.append(
                 Finding(what, Level.OK, model)
-                if there
+                if (Path(model).expanduser() / "config.json").exists()
                 else Finding(
                     what, Level.BAD, f"{model} has no config.json", "name the folder of the checkpoint itself"
                 )
             )
         elif model.startswith(("/", ".", "~")):
-            findings.append(Finding(what, Level.BAD, f"there is no folder {model}", f"correct {variable}"))
+            findings.append(Finding(what, Level.BAD, f"there is no folder {model}", "correct its model"))
         else:
             findings.append(_hub_model(what, model))
     return findings
 
 
-def check_home() -> list[Finding]:
+def check_home(settings: CollectionSettings) -> list[Finding]:
     """Can the home be written, and is there room?"""
-    home = environment.home()
+    home = settings.home
     if "://" in home:
         return [Finding("home", Level.NOTE, f"{home} is on an object store", "not checked from here")]
     try:
@@ -164,25 +155,25 @@ def check_home() -> list[Finding]:
                 "home",
                 Level.BAD,
                 f"{home} cannot be written: {error}",
-                "set VIDCAP_HOME to a folder of yours",
+                "name another home (in the collection file, or VIDCAP_HOME)",
             )
         ]
     free = shutil.disk_usage(home).free / _GIB
     found = f"{home}, {free:.1f} GiB free"
     if free < _NO_SPACE_GIB:
-        return [Finding("home", Level.BAD, found, "make room, or set VIDCAP_HOME to another disk")]
+        return [Finding("home", Level.BAD, found, "make room, or name a home on another disk")]
     if free < _LITTLE_SPACE_GIB:
         return [Finding("home", Level.NOTE, found, "enough for a small collection")]
     return [Finding("home", Level.OK, found)]
 
 
-def check_warehouse() -> list[Finding]:
+def check_warehouse(settings: CollectionSettings) -> list[Finding]:
     """Can the database be opened, or does another process hold it?"""
     import duckdb
 
     from resources.warehouse import Warehouse, WarehouseBusyError
 
-    uri = environment.warehouse()
+    uri = settings.warehouse_block.uri
     if ":" not in uri and not Path(uri).exists():
         return [Finding("warehouse", Level.OK, f"{uri} will be made by the first run")]
     try:
@@ -213,41 +204,38 @@ def check_warehouse() -> list[Finding]:
     return [Finding("warehouse", Level.OK, f"{uri}, about {row[0] if row else 0} clips")]
 
 
-def check_source() -> list[Finding]:
+def check_source(settings: CollectionSettings) -> list[Finding]:
     """Is there something to caption?"""
     from resources.source.source import SourceError, read_source
 
-    source = environment.source()
-    if source == environment.DEMO_SOURCE:
+    source = settings.source.uri
+    if settings.is_demo:
         return [
             Finding(
-                "source", Level.OK, "the demo clips; name your own with VIDCAP_SOURCE or `vidcap run FOLDER`"
+                "source",
+                Level.OK,
+                "the demo clips; name your own in a collection file: vidcap init --source FOLDER",
             )
         ]
     try:
         entries = read_source(source)
     except SourceError as error:
-        return [Finding("source", Level.BAD, str(error), "correct VIDCAP_SOURCE")]
+        return [
+            Finding(
+                "source", Level.BAD, str(error), "correct source: in the collection file, or VIDCAP_SOURCE"
+            )
+        ]
     return [Finding("source", Level.OK, f"{source}: {len(entries)} files")]
 
 
-def check_keys() -> list[Finding]:
-    """The key of the paid captioner; it is never shown."""
-    if environment.setting("OPENAI_API_KEY"):
-        server = environment.setting("OPENAI_BASE_URL") or "OpenAI"
-        return [Finding("key", Level.OK, f"OPENAI_API_KEY is set, for {server}")]
-    return [Finding("key", Level.NOTE, "OPENAI_API_KEY is not set", "only needed for the captioner gpt4v")]
-
-
-CHECKS: tuple[Callable[[], list[Finding]], ...] = (
+CHECKS: tuple[Callable[[CollectionSettings], list[Finding]], ...] = (
     check_python,
     check_decoders,
     check_devices,
-    check_models,
+    check_annotators,
     check_home,
     check_warehouse,
     check_source,
-    check_keys,
 )
 
 

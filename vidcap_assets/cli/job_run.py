@@ -1,4 +1,4 @@
-"""One job run to its end in a process of its own, watched through its log."""
+"""One job run to its end in a process of its own; what became of it is read from Dagster's history."""
 
 import json
 import os
@@ -6,16 +6,20 @@ import signal
 import subprocess
 import sys
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from vidcap_assets.automation.launch import QUIET
-from vidcap_assets.cli.run_log import RunLog
-from vidcap_assets.collection import environment
+from resources.annotation.progress import VARIABLE
+from vidcap_assets.cli.in_force import collection
+from vidcap_assets.cli.run_progress import RunProgress
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 _INSTANCE = """\
 # Made by vidcap for runs outside a project folder; a DAGSTER_HOME of your own takes its place.
@@ -23,6 +27,9 @@ telemetry: {enabled: false}
 concurrency:
   pools: {default_limit: 1, granularity: op}
 """
+_QUIET = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
+_LAUNCH_TAG = "vidcap/launch"
+_LOOK_EVERY_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -46,16 +53,21 @@ class JobResult:
         }
 
 
+def definitions() -> str:
+    """The module whose jobs are run."""
+    return os.environ.get("VIDCAP_DEFINITIONS") or "vidcap_assets.definitions"
+
+
 def run_job(
     job: str,
     *,
     tags: Mapping[str, str] | None = None,
     steps: Sequence[str] = (),
     config: Mapping[str, Any] | None = None,
-    watch: Callable[[RunLog], None] = lambda log: None,
+    watch: Callable[[RunProgress], None] = lambda progress: None,
     stopping: Callable[[], None] = lambda: None,
 ) -> JobResult:
-    """Run a job by ``dagster job execute``; ``watch`` is called whenever its log says something,
+    """Run a job by ``dagster job execute``; ``watch`` is called several times a second,
     ``stopping`` when it was interrupted and is about to end.
 
     Args:
@@ -66,48 +78,93 @@ def run_job(
     Raises:
         KeyboardInterrupt: Ctrl-C, SIGTERM or a closed terminal ended the run; its finished batches are kept.
     """
-    logs = Path(environment.home()) / "logs"
+    settings = collection()
+    logs = _local_home() / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     path = logs / f"{datetime.now():%Y%m%d-%H%M%S}-{job}-{os.getpid()}.log"
-    told = RunLog()
-    with tempfile.TemporaryDirectory() as folder, open(path, "a") as kept:
+    launch = uuid.uuid4().hex
+    with tempfile.TemporaryDirectory() as folder, open(path, "a") as log:
+        progress = RunProgress(Path(folder, "progress.jsonl"))
         run_config = Path(folder, "run.yaml")
-        run_config.write_text(json.dumps({**QUIET, **(config or {})}))
+        run_config.write_text(json.dumps({**_QUIET, **(config or {})}))
         command = [sys.executable, "-W", "ignore", "-m", "dagster", "job", "execute"]
-        command += ["-m", environment.definitions(), "-j", job, "-c", str(run_config)]
-        if tags:
-            command += ["--tags", json.dumps(tags)]
+        command += ["-m", definitions(), "-j", settings.label(job), "-c", str(run_config)]
+        command += ["--tags", json.dumps({**(tags or {}), _LAUNCH_TAG: launch})]
         if steps:
             command += ["--op-selection", ",".join(steps)]
         with (
             subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=log,
                 stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                env=dagster_environment(),
+                env={**dagster_environment(), VARIABLE: str(progress.file)},
                 # Of its own, so that the run is interrupted once and by this process, wherever Ctrl-C came from.
                 process_group=0,
             ) as process,
             _ended_like_by_ctrl_c(),
         ):
-            assert process.stdout is not None
             try:
-                for line in process.stdout:
-                    kept.write(line)
-                    kept.flush()
-                    told.feed(line.rstrip("\n"))
-                    watch(told)
+                while _is_running(process):
+                    watch(progress)
             except KeyboardInterrupt:
                 process.send_signal(signal.SIGINT)
                 stopping()
-                # What is said on the way out is taken in, or the run would hang on a full pipe.
-                kept.writelines(process.stdout)
                 raise
+            watch(progress)
     success = process.returncode == 0
-    return JobResult(job, success, told.run_id, {} if success else told.failures, path)
+    run_id, failures = _outcome(launch)
+    if not success and not failures:
+        failures = {"run": _last_line(path)}
+    return JobResult(job, success, run_id, {} if success else failures, path)
+
+
+def _is_running(process: subprocess.Popen) -> bool:
+    try:
+        process.wait(_LOOK_EVERY_S)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _outcome(launch: str) -> tuple[str | None, dict[str, str]]:
+    """The run that was launched so, and why each failed step of it failed."""
+    import dagster as dg
+
+    with instance() as history:
+        runs = history.get_runs(dg.RunsFilter(tags={_LAUNCH_TAG: launch}), limit=1)
+        if not runs:
+            return None, {}
+        run_id = runs[0].run_id
+        failures = {}
+        for entry in history.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE):
+            event = entry.get_dagster_event()
+            step, error = str(event.step_key), event.step_failure_data.error
+            failures[step] = _reason(error).removeprefix(f"{step}: ") if error else "see the log"
+        return run_id, failures
+
+
+def _reason(error: Any) -> str:
+    """What vidcap itself says of it (a ``Failure``, wherever it stands in the chain), else the error at the root."""
+    while error.cls_name != "Failure" and error.cause is not None:
+        error = error.cause
+    message = error.message.strip()
+    return message.partition(": ")[2] if error.cls_name == "Failure" else message
+
+
+def _last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "it said nothing"
+
+
+@contextmanager
+def instance() -> "Iterator[dg.DagsterInstance]":
+    """The Dagster instance that the runs of this command are remembered in."""
+    from vidcap_assets.dagster_private import instance_of_this_folder
+
+    os.environ.update(dagster_environment())
+    with instance_of_this_folder("vidcap") as found:
+        yield found
 
 
 @contextmanager
@@ -130,10 +187,16 @@ def dagster_environment() -> dict[str, str]:
     """
     variables = {"PYTHONWARNINGS": "ignore", **os.environ}
     if "DAGSTER_HOME" not in variables and not Path("dagster.yaml").exists():
-        home = Path(environment.home()).absolute() / "dagster"
+        home = _local_home() / "dagster"
         home.mkdir(parents=True, exist_ok=True)
         settings = home / "dagster.yaml"
         if not settings.exists():
             settings.write_text(_INSTANCE)
         variables["DAGSTER_HOME"] = str(home)
     return variables
+
+
+def _local_home() -> Path:
+    """The home, or ./data where that is on an object store: logs and Dagster's history are files."""
+    home = collection().home
+    return Path("data" if "://" in home else home).absolute()

@@ -10,6 +10,8 @@ from rich.panel import Panel
 from rich.table import Column, Table
 from rich.text import Text
 
+from resources.annotation.declaration import Role
+from vidcap_assets.cli.in_force import collection, tell_left_out
 from vidcap_assets.cli.output import Json, console, fail, print_json
 from vidcap_assets.cli.reading import query
 
@@ -34,7 +36,7 @@ SELECT annotator, fingerprint, model, is_current, clips, tokens_in, tokens_out, 
 FROM costs WHERE cost_usd IS NOT NULL OR tokens_out > 0
 """
 _COMPARISON = """
-SELECT comparison.*, clip.cmotion, clip.objects, clip.actions, clip.probe_error
+SELECT comparison.*, clip.probe_error, clip
 FROM caption_comparison AS comparison JOIN captioned_videos AS clip USING (id)
 WHERE clip.id = $wanted OR clip.path = $wanted
    OR (length($wanted) >= 3 AND (starts_with(clip.id, $wanted) OR ends_with(clip.path, '/' || $wanted)))
@@ -45,13 +47,16 @@ LIMIT 6
 
 def status(as_json: Json = False) -> None:
     """How far every annotator is, what failed and how to retry it, how fast it went, what it cost."""
+    settings = collection()
     coverage = query(_COVERAGE, as_json)
     failures = query(_FAILURES, as_json)
     throughput = query(_THROUGHPUT, as_json)
     costs = query(_COSTS, as_json)
     if as_json:
-        print_json({"coverage": coverage, "failures": failures, "throughput": throughput, "costs": costs})
+        content = {"coverage": coverage, "failures": failures, "throughput": throughput, "costs": costs}
+        print_json({**content, "left_out": settings.left_out})
         return
+    tell_left_out(settings)
     _print_coverage(coverage)
     if failures:
         table = Table("annotator", "why", "clips", "for example", title="Failed", title_justify="left")
@@ -97,31 +102,27 @@ def compare(
     exact = [row for row in found if clip in (row["id"], row["path"])]
     if len(found) > 1 and not exact:
         fail(
-            f"'{clip}' may be {', '.join(row['id'] for row in found[:5])}{', …' if len(found) > 5 else ''}",
+            f"'{clip}' is ambiguous: {', '.join(row['id'] for row in found[:5])}{', …' if len(found) > 5 else ''}",
             as_json,
             candidates=[row["id"] for row in found],
         )
     row = found[0]
+    known = row.pop("clip")
+    facts = {
+        column.name: known[column.name]
+        for one in collection().declared
+        for column in one.columns
+        if one.role is not Role.CAPTION and column.name in known
+    }
     if as_json:
-        print_json(row)
+        print_json({**row, **facts})
         return
-    _print_comparison(row)
+    _print_comparison(row, facts)
 
 
 def show_coverage() -> None:
     """The coverage table alone."""
     _print_coverage(query(_COVERAGE, as_json=False))
-
-
-def tell_unreadable() -> None:
-    """How many files could not be read, if any: no annotator was asked about them."""
-    [row] = query(
-        "SELECT count(*) AS clips FROM captioned_videos WHERE probe_error IS NOT NULL", as_json=False
-    )
-    if row["clips"]:
-        console.print(
-            f"[yellow]![/yellow] {row['clips']} of the files cannot be read and were skipped; why: vidcap status"
-        )
 
 
 def _print_coverage(rows: list[dict[str, Any]]) -> None:
@@ -145,7 +146,7 @@ def _bar(share: float) -> Text:
     return Text("━" * full, style="green") + Text("━" * (_BAR - full), style="dim")
 
 
-def _print_comparison(row: dict[str, Any]) -> None:
+def _print_comparison(row: dict[str, Any], columns: dict[str, Any]) -> None:
     from resources.words.differences import own_words
 
     current = [said for said in row["captions"] if said["is_current"]]
@@ -168,12 +169,10 @@ def _print_comparison(row: dict[str, Any]) -> None:
     for name, value in (
         ("file", row["path"]),
         ("shard", row["shard"]),
-        ("camera", row["cmotion"]),
-        ("objects", ", ".join(row["objects"] or [])),
-        ("actions", ", ".join(row["actions"] or [])),
+        *((name, ", ".join(said) if isinstance(said, list) else said) for name, said in columns.items()),
         ("not readable", row["probe_error"]),
     ):
-        if value:
+        if value not in (None, ""):
             facts.add_row(Text(name, style="dim"), Text(str(value)))
     for said in current:
         if said["status"] != "ok":

@@ -1,6 +1,5 @@
 """Commands for who keeps an installation running."""
 
-import os
 import time
 from datetime import timedelta
 from typing import Annotated
@@ -10,18 +9,18 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vidcap_assets.cli.bars import duration
-from vidcap_assets.cli.job_run import dagster_environment
+from vidcap_assets.cli.choosing import captions_named
+from vidcap_assets.cli.in_force import collection
+from vidcap_assets.cli.job_run import instance
 from vidcap_assets.cli.output import Json, console, fail, is_live, print_json, say
-from vidcap_assets.cli.running import Captioner, asset_of
-from vidcap_assets.collection import environment
 
 
 def rebuild(
     prefer: Annotated[
         list[str] | None,
         typer.Option(
-            help="Captioner whose caption becomes the text, the best first; may stand several times.",
-            show_default="captions_gpt4v, captions_pllava, captions_llava",
+            help="Captioner whose caption becomes the text, the best first; can be given more than once.",
+            show_default="the order of the collection file",
         ),
     ] = None,
     strip_prefix: Annotated[
@@ -35,7 +34,7 @@ def rebuild(
     ] = 600,
     as_json: Json = False,
 ) -> None:
-    """Make the merged tables anew from the lake: after damage, after a loss, or to choose the texts otherwise.
+    """Make the merged tables anew from the lake: after damage, a loss, or to change which caption becomes the text.
 
     Everything in the tables comes from the lake, so nothing is lost. Readers see the old tables until the
     new ones are whole. A database file that cannot be read is kept beside the new one.
@@ -44,13 +43,10 @@ def rebuild(
 
     from resources.lake.lake import Lake, NotMaterialisedError
     from resources.warehouse import RowsLostError, Warehouse, WarehouseBusyError
-    from vidcap_assets.collection.blocks import TextResource
 
-    order = [asset_of(name) for name in prefer] if prefer else TextResource().order
-    known = [f"captions_{captioner}" for captioner in Captioner]
-    if unknown := [name for name in order if name not in known]:
-        raise typer.BadParameter(f"no such captioner {', '.join(unknown)}; there are {', '.join(known)}")
-    warehouse = Warehouse(environment.warehouse(), lock_timeout_s=wait, log=say)
+    settings = collection()
+    order = captions_named(settings, prefer) if prefer else settings.text_order
+    warehouse = Warehouse(settings.warehouse_block.uri, lock_timeout_s=wait, log=say)
     started = time.monotonic()
     bar = Progress(
         TextColumn("merging"), BarColumn(), MofNCompleteColumn(), TextColumn("shards"), TimeRemainingColumn(),
@@ -60,10 +56,11 @@ def rebuild(
         with bar:
             task = bar.add_task("", total=None)
             clips = warehouse.rebuild(
-                Lake(environment.home()),
+                Lake(settings.home),
+                settings.declared,
                 order,
-                strip_prefix=strip_prefix,
-                camera_sentence=camera_sentence,
+                strip_prefix=strip_prefix or settings.text.strip_prefix,
+                camera_sentence=camera_sentence or settings.text.camera_sentence,
                 progress=lambda done, shards: bar.update(task, completed=done, total=shards),
             )
     except NotMaterialisedError as error:
@@ -86,19 +83,16 @@ def reap(
     ] = 0,
     lost_host: Annotated[
         list[str] | None,
-        typer.Option(help="A machine that will not come back; may stand several times."),
+        typer.Option(help="A machine that will not come back; can be given more than once."),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """End runs whose processes are gone (a killed machine), so that they hold no GPU slot for ever."""
-
-    from dagster._cli.utils import get_possibly_temporary_instance_for_cli
-
     from vidcap_assets.automation.reaper import reap as reap_runs
 
-    os.environ.update(dagster_environment())
-    with get_possibly_temporary_instance_for_cli("vidcap reap") as instance:
-        reaped = reap_runs(instance, timedelta(minutes=older_than), lost_host or [])
+    collection()
+    with instance() as history:
+        reaped = reap_runs(history, timedelta(minutes=older_than), lost_host or [])
     if as_json:
         print_json([run.to_json() for run in reaped])
     elif not reaped:

@@ -11,10 +11,11 @@ from rich.markup import escape
 
 from resources.dataset.export import ExportFormat
 from resources.lake.lake import Lake
+from vidcap_assets.cli.choosing import assets_named, captions_named
+from vidcap_assets.cli.in_force import collection_file
 from vidcap_assets.cli.job_run import JobResult, run_job
 from vidcap_assets.cli.output import Json, console, fail, is_live, print_json
-from vidcap_assets.cli.running import asset_of
-from vidcap_assets.collection import environment
+from vidcap_assets.collection.settings import CollectionSettings
 
 
 def export(
@@ -27,7 +28,8 @@ def export(
     min_text_len: Annotated[int | None, typer.Option(help="Fewest words.")] = None,
     max_text_len: Annotated[int | None, typer.Option(help="Most words.")] = None,
     captioner: Annotated[
-        list[str] | None, typer.Option(help="Text only from this captioner (pllava, llava, gpt4v, source).")
+        list[str] | None,
+        typer.Option(help="Text only from this captioner (its name in the file, or `source`)."),
     ] = None,
     required: Annotated[list[str] | None, typer.Option(help="This annotator must have succeeded.")] = None,
     camera_motion: Annotated[list[str] | None, typer.Option(help="Only clips with this label.")] = None,
@@ -39,12 +41,13 @@ def export(
     ] = False,
     formats: Annotated[
         list[ExportFormat] | None,
-        typer.Option("--format", help="Besides Parquet; default: all. May stand several times."),
+        typer.Option("--format", help="Besides Parquet; default: all. Can be given more than once."),
     ] = None,
     media: Annotated[bool, typer.Option("--media", help="Put the files themselves into the tars.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write the training set: Parquet with a data card, CSV, Open-Sora's files, WebDataset tars."""
+    settings = collection_file(pin=True).settings
     chosen: dict[str, Any] = {
         "fmin": fmin,
         "fmax": fmax,
@@ -54,8 +57,8 @@ def export(
         "max_duration_s": max_duration_s,
         "min_text_len": min_text_len,
         "max_text_len": max_text_len,
-        "captioners": [asset_of(name) for name in captioner] if captioner else None,
-        "required": [asset_of(name) for name in required] if required else None,
+        "captioners": captions_named(settings, captioner) if captioner else None,
+        "required": assets_named(settings, required) if required else None,
         "camera_motion": camera_motion,
         "languages": language,
         "drop_duplicates": drop_duplicates or None,
@@ -63,8 +66,8 @@ def export(
         "media": media or None,
     }
     config = {name: value for name, value in chosen.items() if value is not None}
-    result = _publish(["training_set"], {"training_set": {"config": config}}, as_json)
-    folder = Path(str(Lake(environment.home()).folder("exports") / "training_set"))
+    result = _publish(settings, {"training_set": config}, as_json)
+    folder = Path(str(Lake(settings.home).folder("exports") / "training_set"))
     record = json.loads((folder / "export.json").read_text())
     if as_json:
         print_json({**result.as_json(), "folder": str(folder), **record})
@@ -84,12 +87,13 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Build the gallery (captions side by side, with frames) and the distribution of categories."""
-    result = _publish(
-        ["caption_gallery", "category_distribution"],
-        {"caption_gallery": {"config": {"max_clips": max_clips}}},
-        as_json,
-    )
-    reports = Path(str(Lake(environment.home()).folder("reports")))
+    settings = collection_file(pin=True).settings
+    steps: dict[str, dict[str, Any]] = {
+        "caption_gallery": {"max_clips": max_clips},
+        "category_distribution": {},
+    }
+    result = _publish(settings, steps, as_json)
+    reports = Path(str(Lake(settings.home).folder("reports")))
     page, distribution = reports / "gallery" / "index.html", reports / "distribution"
     if as_json:
         print_json({**result.as_json(), "gallery": str(page), "distribution": str(distribution)})
@@ -102,9 +106,11 @@ def report(
         webbrowser.open(page.as_uri())
 
 
-def _publish(steps: list[str], ops: dict[str, Any], as_json: bool) -> JobResult:
+def _publish(settings: CollectionSettings, steps: dict[str, dict[str, Any]], as_json: bool) -> JobResult:
+    ops = {settings.key(asset).to_python_identifier(): config for asset, config in steps.items()}
+    configured = {"ops": {op: {"config": config} for op, config in ops.items() if config}}
     with console.status("reading the warehouse …") if is_live(console) and not as_json else nullcontext():
-        result = run_job("publish_dataset", steps=steps, config={"ops": ops})
+        result = run_job("publish_dataset", steps=[*ops], config=configured)
     if not result.success:
         reason = next(iter(result.failures.values()), f"the run failed; its log: {result.log}")
         fail(reason, as_json, runs=[result.as_json()])

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from vidcap_assets.cli.in_force import collection
 from vidcap_assets.cli.output import fail, say
-from vidcap_assets.collection import environment
 
 _PATIENCE_S = 20.0
 
@@ -13,23 +13,17 @@ def query(sql: str, as_json: bool, parameters: Mapping[str, Any] | None = None) 
     """The rows of a query as dicts. Ends the command where there is nothing to read or no way to."""
     import duckdb
 
-    from resources.dataset.reading import WarehouseEmptyError, read_snapshot
-    from resources.warehouse import Warehouse, WarehouseBusyError
+    from resources.warehouse import Warehouse, WarehouseBusyError, WarehouseEmptyError
 
-    warehouse = Warehouse(
-        environment.warehouse(),
-        lock_timeout_s=_PATIENCE_S,
-        log=say,
-    )
+    settings = collection()
+    warehouse = Warehouse(settings.warehouse_block.uri, lock_timeout_s=_PATIENCE_S, log=say)
     try:
-        with read_snapshot(warehouse) as connection:
+        with warehouse.snapshot() as connection:
             result = connection.execute(sql, dict(parameters) if parameters else None)
             names = [column[0] for column in result.description]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
     except WarehouseEmptyError:
-        fail(
-            f"nothing has been captioned in {environment.home()} yet; start with: vidcap run SOURCE", as_json
-        )
+        fail(f"nothing has been captioned in {settings.home} yet; start with: vidcap run SOURCE", as_json)
     except WarehouseBusyError as error:
         fail(str(error), as_json)
     except duckdb.IOException as error:

@@ -5,52 +5,57 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from resources.lake.lake import META, Lake
-from vidcap_assets.cli.job_run import JobResult, dagster_environment, run_job
+from resources.lake.lake import Lake
+from vidcap_assets.cli.choosing import chosen
+from vidcap_assets.cli.conclusion import Demo, conclude
+from vidcap_assets.cli.in_force import (
+    SOURCE_VARIABLE,
+    collection,
+    collection_file,
+    is_default,
+    tell_left_out,
+)
+from vidcap_assets.cli.job_run import JobResult, dagster_environment, definitions, run_job
 from vidcap_assets.cli.output import Json, console, errors, fail, print_json
-from vidcap_assets.cli.stages import MERGED, TAGS, Stage, clips_in, conclude, run_stages
-from vidcap_assets.collection import environment
-
-
-class Captioner(StrEnum):
-    """The captioners by their short names."""
-
-    PLLAVA = "pllava"
-    LLAVA = "llava"
-    GPT4V = "gpt4v"
-
-
-def asset_of(captioner: str) -> str:
-    """The asset of a captioner that is named short (``llava``); any other name as it is."""
-    return f"captions_{captioner}" if captioner in set(Captioner) else captioner
+from vidcap_assets.cli.redoing import Yes, settle_redoing
+from vidcap_assets.cli.stages import clips_in, run_stages, stages_of
+from vidcap_assets.collection.blocks import DEMO_SOURCE
+from vidcap_assets.collection.settings import CollectionError, CollectionSettings
 
 
 def run(
+    context: typer.Context,
     source: Annotated[
         str | None,
         typer.Argument(
-            help="Folder, or .csv/.parquet list with a column `path`; default: $VIDCAP_SOURCE, else demo clips."
+            help="Folder, or .csv/.parquet list with a column `path`; default: what the collection file says, "
+            "else $VIDCAP_SOURCE, else demo clips."
         ),
     ] = None,
     captioners: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Which captioners, with commas between: pllava, llava, gpt4v (costs money); '' for none."
+            help="Captioners, comma-separated, by their names in the collection file; '' for none. Paid ones "
+            "(they cost money) run only when named here.",
+            show_default="all that are not paid",
         ),
-    ] = "pllava,llava",
+    ] = None,
     shard_size: Annotated[
-        int | None, typer.Option(min=1, help="Clips in a new shard; default: $VIDCAP_SHARD_SIZE, else 500.")
+        int | None,
+        typer.Option(
+            min=1,
+            help="Clips in a new shard; default: what the file says, else $VIDCAP_SHARD_SIZE, else 500.",
+        ),
     ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on looking for new clips until Ctrl-C.")] = False,
     every: Annotated[float, typer.Option(min=1, help="With --watch: seconds between looks.")] = 60,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Find the clips of SOURCE, caption all of them, and merge the answers.
@@ -58,25 +63,30 @@ def run(
     What has its answer is not done again, so the same command also carries on after an interruption. A
     run that fails leaves what it has; the summary names what is left to do.
     """
-    stages = stages_for(captioners)
-    if source is not None:
-        os.environ["VIDCAP_SOURCE"] = _source(source, as_json)
+    overrides: dict[str, Any] = {} if source is None else _take_source(_source(source, as_json), as_json)
     if shard_size is not None:
-        os.environ["VIDCAP_SHARD_SIZE"] = str(shard_size)
-    if not as_json and environment.source() != environment.DEMO_SOURCE:
-        _warn_of_demonstration_models(stages)
+        overrides["shard_size"] = shard_size
+    settings = collection_file(pin=True).settings
+    looked_in = str(overrides.get("uri", settings.source.uri))
+    annotators = chosen(settings, captioners)
+    if not as_json:
+        tell_left_out(settings)
+    settle_redoing(settings, annotators, yes, as_json)
+    stages = stages_of(settings, annotators)
     finished: set[str] = set()
     results: list[JobResult] = []
+    started = time.monotonic()
     while True:
-        results.append(_index(as_json, finished, may_fail=watch and bool(results)))
-        shards = [shard for shard in Lake(environment.home()).shards() if shard not in finished]
-        done = run_stages(stages, shards, as_json) if results[-1].success else []
+        results.append(_index(settings, looked_in, overrides, as_json, finished, watch and bool(results)))
+        shards = [shard for shard in Lake(settings.home).shards() if shard not in finished]
+        done = run_stages(settings, stages, shards, as_json) if results[-1].success else []
         results += done
         if done and all(result.success for result in done):
             finished.update(shards)
-        if not watch or not _wait(every, told=as_json or not done):
+        if not watch or not _wait(looked_in, every, told=as_json or not done):
             break
-    conclude(results, as_json)
+    demo = Demo(time.monotonic() - started, context.find_root().params) if settings.is_demo else None
+    conclude(settings, results, as_json, demo)
 
 
 def ui(
@@ -85,7 +95,8 @@ def ui(
     as_json: Json = False,
 ) -> None:
     """Open Dagster's web interface: asset graph, partitions, runs, logs. Ctrl-C ends it."""
-    command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-m", environment.definitions()]
+    collection()
+    command = [sys.executable, "-W", "ignore", "-m", "dagster", "dev", "-m", definitions()]
     command += ["-p", str(port), "-h", host]
     address = f"http://{host}:{port}"
     try:
@@ -106,45 +117,8 @@ def ui(
     raise typer.Exit(1 if code else 0)
 
 
-def stages_for(captioners: str) -> list[Stage]:
-    """What `vidcap run` does with these captioners, named with commas between."""
-    try:
-        chosen = [Captioner(name.strip()) for name in captioners.split(",") if name.strip()]
-    except ValueError as error:
-        raise typer.BadParameter(
-            f"no such captioner among {captioners}; there are {', '.join(Captioner)}"
-        ) from error
-    local = tuple(f"captions_{name}" for name in chosen if name is not Captioner.GPT4V)
-    paid = (f"captions_{Captioner.GPT4V}",) if Captioner.GPT4V in chosen else ()
-    if not paid:
-        return [
-            Stage(
-                "caption_videos",
-                (*local, "camera_motion", *TAGS),
-                (META, *local, "camera_motion", "tags", MERGED),
-            )
-        ]
-    return [
-        Stage("caption_videos", (*local, "camera_motion"), (META, *local, "camera_motion")),
-        Stage("caption_videos_gpt4v", (*paid, *TAGS)),
-    ]
-
-
-def _warn_of_demonstration_models(stages: Sequence[Stage]) -> None:
-    variables = {"captions_pllava": "VIDCAP_PLLAVA_MODEL", "captions_llava": "VIDCAP_LLAVA_MODEL"}
-    asked = {name for stage in stages for name in stage.annotators}
-    if unset := [
-        name for asset, name in variables.items() if asset in asked and not environment.setting(name)
-    ]:
-        console.print(
-            f"[yellow]![/yellow] {', '.join(unset)} not set: the demonstration models caption, which know the demo "
-            "clips and nothing else",
-            soft_wrap=True,
-        )
-
-
 def _source(named: str, as_json: bool) -> str:
-    if named == environment.DEMO_SOURCE:
+    if named == DEMO_SOURCE or "://" in named:
         return named
     path = Path(named).expanduser().absolute()
     if not path.exists():
@@ -152,12 +126,31 @@ def _source(named: str, as_json: bool) -> str:
     return str(path)
 
 
-def _wait(seconds: float, told: bool) -> bool:
+def _take_source(source: str, as_json: bool) -> dict[str, str]:
+    """Let the source hold for this command; what the configuration of the index has to say for it.
+
+    Raises:
+        CollectionError: the file is for the demonstration clips, and so are its models.
+    """
+    file = collection_file()
+    if is_default(file):
+        os.environ[SOURCE_VARIABLE] = source
+        return {}
+    stated = file.settings.source.uri
+    if source == stated:
+        return {}
+    if file.settings.is_demo:
+        raise CollectionError(f"{file.path} is for the demo clips; write into it: `source: {source}`")
+    if not as_json:
+        console.print(f"{file.path} says source: {stated}; this command looks in {source}", soft_wrap=True)
+    return {"uri": source}
+
+
+def _wait(source: str, seconds: float, told: bool) -> bool:
     """Sleep until the next look; false where Ctrl-C ends the watch."""
     if not told:
         console.print(
-            f"watching {escape(environment.source())}, looking every {seconds:.0f} s; Ctrl-C ends",
-            soft_wrap=True,
+            f"watching {escape(source)}, looking every {seconds:.0f} s; Ctrl-C ends", soft_wrap=True
         )
     try:
         time.sleep(seconds)
@@ -166,18 +159,26 @@ def _wait(seconds: float, told: bool) -> bool:
     return True
 
 
-def _index(as_json: bool, known: set[str], may_fail: bool) -> JobResult:
+def _index(
+    settings: CollectionSettings,
+    source: str,
+    overrides: dict[str, Any],
+    as_json: bool,
+    known: set[str],
+    may_fail: bool,
+) -> JobResult:
     first = not known and not may_fail
     if first and not as_json:
-        console.print(f"looking for clips in [bold]{escape(environment.source())}[/bold]", soft_wrap=True)
-    result = run_job("index_videos")
+        console.print(f"looking for clips in [bold]{escape(source)}[/bold]", soft_wrap=True)
+    config = {"resources": {settings.label("source"): {"config": overrides}}} if overrides else {}
+    result = run_job("index_videos", config=config)
     if not result.success:
         reason = next(iter(result.failures.values()), "the index could not be made")
         if not may_fail:
             fail(reason, as_json, runs=[result.as_json()])
         errors.print(f"[red]✗[/red] {escape(reason)}", soft_wrap=True)
         return result
-    lake = Lake(environment.home())
+    lake = Lake(settings.home)
     shards = lake.shards()
     if not as_json and (first or not known.issuperset(shards)):
         clips, plural = sum(clips_in(lake, shard) for shard in shards), "" if len(shards) == 1 else "s"

@@ -5,9 +5,10 @@ Each is a resource of its own, so that a run can configure it, and opens the pla
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from resources.annotation.block import Block
 
@@ -41,9 +42,15 @@ class Source(Block):
         if self.uri != DEMO_SOURCE:
             return read_source(self.uri)
         from resources.demo.clips import render_demo_source
-        from resources.engine.fingerprint import default_cache
 
-        return read_source(render_demo_source(lake.local("demo") or default_cache() / "demo"))
+        return read_source(render_demo_source(demo_folder(lake)))
+
+
+def demo_folder(lake: "LakeFiles") -> Path:
+    """Where the demo collection is rendered."""
+    from resources.engine.fingerprint import default_cache
+
+    return lake.local("demo") or default_cache() / "demo"
 
 
 class Lake(Block):
@@ -131,10 +138,14 @@ class Decode(Block):
             yield FrameReader(workers, backend=self.backend), workers
 
 
+def _lower_case(value: Any) -> Any:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
 class Automation(Block):
     """What happens by itself."""
 
-    mode: Literal["off", "schedules", "declarative"] = Field(
+    mode: Annotated[Literal["off", "schedules", "declarative"], BeforeValidator(_lower_case)] = Field(
         default="off",
         description="off: nothing. schedules: new clips are captioned, gaps filled every night, the dataset "
         "published every week. declarative: the same, but conditions on the assets decide what is captioned when.",

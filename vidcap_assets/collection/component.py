@@ -1,7 +1,5 @@
 """The Dagster component that builds everything of a collection from its file."""
 
-import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
@@ -9,17 +7,20 @@ from typing import Any, Self
 import dagster as dg
 from pydantic import BaseModel
 
-from resources.annotation.declaration import AnnotatorSettings, kinds
+from resources.annotation.declaration import AnnotatorSettings
 from vidcap_assets.assets.annotations import annotation_assets
 from vidcap_assets.assets.dataset import dataset_assets
 from vidcap_assets.assets.merged import merged_asset
 from vidcap_assets.assets.videos import video_assets
-from vidcap_assets.collection.file import CollectionFile, files_in_force
+from vidcap_assets.automation.automatic import automation_of
+from vidcap_assets.automation.run_process import follow_the_run
+from vidcap_assets.collection.file import CollectionFile, files_in_force, pinned
 from vidcap_assets.collection.overrides import overridable
-from vidcap_assets.collection.settings import CollectionError, CollectionSettings, model
+from vidcap_assets.collection.schema import attributes_of_every_kind
+from vidcap_assets.collection.settings import CollectionError, CollectionSettings
 
-# The steps of a run are children of its process: they go by the file as the run read it, whatever is edited meanwhile.
-PINNED = "VIDCAP_PINNED"
+# What Dagster's loader calls the file of a component.
+_FILES = ("defs.yaml", "component.yaml")
 
 
 class Collection(dg.Component):
@@ -32,15 +33,21 @@ class Collection(dg.Component):
     @classmethod
     def get_model_cls(cls) -> type[BaseModel]:
         """What the attributes of the file may be, over every kind of annotator that is installed."""
-        return model(kinds())
+        return attributes_of_every_kind()
 
     @classmethod
     def load(cls, attributes: BaseModel | None, context: Any) -> Self:
         """Called by Dagster's own loader, in a project of components.
 
+        Goes by the text of the file, not by what Dagster has made of it: so a run is pinned to it, and what is wrong
+        is told with its line.
+
         Raises:
             CollectionError: the file is wrong.
         """
+        file = next((one for name in _FILES if (one := Path(context.path) / name).is_file()), None)
+        if file is not None:
+            return cls.from_file(file)
         assert isinstance(attributes, CollectionSettings)
         for place, sentence in attributes.faults():
             raise CollectionError(f"{'.'.join(map(str, place))}: {sentence}")
@@ -67,6 +74,7 @@ class Collection(dg.Component):
 
     def build_defs(self, context: Any = None) -> dg.Definitions:
         """Assets, jobs, resources and what runs by itself."""
+        follow_the_run()
         it = self.settings
         assets = [
             *video_assets(it),
@@ -82,10 +90,15 @@ class Collection(dg.Component):
             "text": it.text,
             **{one.key: one for one in it.working},
         }
-        return dg.Definitions(
-            assets=assets,
-            jobs=self._jobs(),
-            resources={it.label(name): overridable(block) for name, block in blocks.items()},
+        owned = list(dg.map_asset_specs(lambda spec: spec.replace_attributes(owners=it.owners), assets))
+        jobs = self._jobs()
+        index, caption, *_, publish = jobs
+        return dg.Definitions.merge(
+            dg.Definitions(
+                jobs=jobs,
+                resources={it.label(name): overridable(block) for name, block in blocks.items()},
+            ),
+            automation_of(it, owned, index=index, caption=caption, publish=publish),
         )
 
     def _jobs(self) -> list[Any]:
@@ -126,15 +139,6 @@ class Collection(dg.Component):
             description=description,
             partitions_def=it.shards if "captioned_videos" in assets else None,
         )
-
-
-def pinned(path: Path) -> CollectionFile:
-    """The file as the first process of this run read it."""
-    known: dict[str, str] = json.loads(os.environ.get(PINNED, "{}"))
-    if str(path) not in known:
-        known[str(path)] = CollectionFile.at(path).text
-        os.environ[PINNED] = json.dumps(known)
-    return CollectionFile(path, known[str(path)])
 
 
 def _assets(annotators: Iterable[AnnotatorSettings]) -> list[str]:

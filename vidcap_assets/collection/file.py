@@ -1,6 +1,7 @@
 """The collection file: found, read, and refused in one sentence with its line where it is wrong."""
 
 import difflib
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from vidcap_assets.collection.settings import CollectionError, CollectionSetting
 TYPE = "vidcap_assets.Collection"
 DEFAULT = Path(__file__).with_name("default.yaml")
 VARIABLE = "VIDCAP_CONFIG"
+# The steps of a run are children of its process: they go by the file as the run read it, whatever is edited meanwhile.
+PINNED = "VIDCAP_PINNED"
 
 Place = Sequence[str | int]
 
@@ -80,6 +83,9 @@ class CollectionFile:
     def origin(self, place: Place) -> str:
         """Where a value comes from: the file's line, a variable, or the default."""
         line, value = self._look_up(place, exactly=True)
+        if line is None and place[-1] == "uri":  # a plain text may stand for the whole block
+            above, text = self._look_up(place[:-1], exactly=True)
+            line, value = (above, text) if text is not None else (None, None)
         if line is None:
             return "default"
         match = TEMPLATE.fullmatch(str(value).strip())
@@ -201,6 +207,15 @@ def files_in_force(named: str | None = None) -> list[Path]:
     return [next(found, DEFAULT)]
 
 
+def pinned(path: Path) -> CollectionFile:
+    """The file as the first process of this run read it."""
+    known: dict[str, str] = json.loads(os.environ.get(PINNED, "{}"))
+    if str(path) not in known:
+        known[str(path)] = CollectionFile.at(path).text
+        os.environ[PINNED] = json.dumps(known)
+    return CollectionFile(path, known[str(path)])
+
+
 def _beside(attributes: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Relative paths of home, warehouse and source are relative to the file that says them."""
 
@@ -221,7 +236,7 @@ def _settings_at(owner: type[Block], place: Sequence[str | int]) -> list[str]:
     names = [step for step in place[:-1] if isinstance(step, str) and step != "annotators"]
     for name in names:
         field = owner.model_fields.get(name)
-        inner = [one for one in _blocks(field.annotation)] if field else []
+        inner = list(_blocks(field.annotation)) if field else []
         if not inner:
             return []
         owner = inner[0]

@@ -7,6 +7,7 @@ import dagster as dg
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from resources.annotation.block import Block
+from resources.annotation.secret import RUN_CONFIGURATION
 from vidcap_assets.collection.settings import CollectionError
 
 # Not settings, but what the entry is: a run cannot change it.
@@ -28,7 +29,8 @@ def overridable(block: Block) -> dg.ConfigurableResource:
 
     def create_resource(self: Any, context: dg.InitResourceContext) -> Block:
         try:
-            return kind.model_validate({**stated, **{name: getattr(self, name) for name in fields}})
+            said = {**stated, **{name: getattr(self, name) for name in fields}}
+            return kind.model_validate(said, context=RUN_CONFIGURATION)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             place = ".".join(map(str, first["loc"]))

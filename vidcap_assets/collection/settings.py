@@ -33,43 +33,12 @@ from vidcap_assets.collection.blocks import (
 )
 
 # Resource keys, assets and columns that are there in every collection: no annotator can be called so.
-RESERVED = frozenset(
-    [
-        "source",
-        "decode",
-        "lake",
-        "warehouse",
-        "text",
-        "video_index",
-        "raw_meta",
-        "captioned_videos",
-        "category_distribution",
-        "caption_gallery",
-        "training_set",
-        "recipes",
-        "annotations",
-        "annotators",
-        "id",
-        "path",
-        "shard",
-        "kind",
-        "num_frames",
-        "height",
-        "width",
-        "aspect_ratio",
-        "resolution",
-        "fps",
-        "duration_s",
-        "codec",
-        "content_id",
-        "probe_error",
-        "duplicate_of",
-        "source_text",
-        "text_source",
-        "text_len",
-        "captions",
-    ]
-)
+_RESERVED = """
+source decode lake warehouse text video_index raw_meta captioned_videos category_distribution caption_gallery
+training_set recipes annotations annotators id path shard kind num_frames height width aspect_ratio resolution fps
+duration_s codec content_id probe_error duplicate_of source_text text_source text_len captions chosen captioned
+"""
+RESERVED = frozenset(_RESERVED.split())
 
 
 class CollectionError(Exception):
@@ -141,6 +110,12 @@ class CollectionSettings(Block):
         """The annotators that answer with a demonstration model although the clips are not the demo's."""
         return [one.name for one in self.working if one.uses_demo_model and not self.is_demo]
 
+    @property
+    def demo_by_default(self) -> set[str]:
+        """The annotators that name no model and so answer with a demonstration model, for the demo clips alone."""
+        named = {one.name for one in self.annotators if one.uses_demo_model}
+        return {one.name for one in self.working if one.uses_demo_model} - named
+
     @cached_property
     def declared(self) -> tuple[Declaration, ...]:
         """The annotation assets, in the order of the file."""
@@ -208,6 +183,11 @@ class CollectionSettings(Block):
 
     def faults(self) -> Iterator[tuple[list[str | int], str]]:
         """What does not fit together, each with its place in the file."""
+        if ":" in self.warehouse_block.uri:
+            yield (
+                ["warehouse"],
+                f"{self.warehouse_block.uri}: the warehouse is a DuckDB file on this machine; name its path",
+            )
         seen: dict[str, str] = {}
         declared = [each for one in self.annotators for each in one.declares()]
         captions = [each.asset for each in declared if each.role is Role.CAPTION]

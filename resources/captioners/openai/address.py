@@ -15,6 +15,8 @@ _LONGEST_QUOTE = 300
 class Address:
     """Where requests go and who sends them. Its repr shows no key, and its URL holds none.
 
+    ``key_name`` is the environment variable with the key, for messages.
+
     Raises:
         AnnotatorError: the URL is none, or carries credentials or a query, which logs would show; or the
             key is none, and the library that sends it would quote it in its complaint.
@@ -22,6 +24,7 @@ class Address:
 
     base_url: str
     api_key: SecretStr
+    key_name: str = "OPENAI_API_KEY"
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.base_url)
@@ -36,7 +39,8 @@ class Address:
         key = self.api_key.get_secret_value()
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise AnnotatorError(
-                "the API key holds a blank, a line break or a letter that no key has: set OPENAI_API_KEY again",
+                "the API key holds a blank, a line break or a letter that no key has: "
+                f"set {self.key_name} again",
                 retryable=False,
             )
 
@@ -45,15 +49,20 @@ class Address:
         """The server's name without port, as recipes and messages show it."""
         return urlsplit(self.base_url).hostname or ""
 
+    @property
+    def is_openai(self) -> bool:
+        """Is it OpenAI itself?"""
+        return self.host == urlsplit(OPENAI_URL).hostname
+
     def require_key(self) -> None:
         """Refuse to start without a key where one is certainly needed.
 
         Raises:
             AnnotatorError: no key for OpenAI itself. Other servers may need none.
         """
-        if not self.api_key.get_secret_value() and self.host == urlsplit(OPENAI_URL).hostname:
+        if not self.api_key.get_secret_value() and self.is_openai:
             raise AnnotatorError(
-                f"no API key for {self.host}: set OPENAI_API_KEY, or base_url for another server",
+                f"no API key for {self.host}: set {self.key_name}, or base_url for another server",
                 retryable=False,
             )
 

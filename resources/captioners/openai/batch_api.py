@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO, Any, TypeVar
 
+from anyio.from_thread import BlockingPortal
 from upath import UPath
 
 from resources.annotation.clip import Clip
@@ -20,7 +21,6 @@ from resources.annotation.outcome import AnnotatorError, Answer, ClipError, Erro
 from resources.annotation.prefetch import Prepared
 from resources.captioners.openai.batch_records import JobRecord, JobRecords
 from resources.captioners.openai.endpoint import Endpoint
-from resources.captioners.openai.event_loop import EventLoopThread
 from resources.captioners.openai.failures import Cause, Failure, backoff_s
 from resources.captioners.openai.live import Chunk
 from resources.captioners.openai.pricing import BATCH_DISCOUNT, Price, Usage
@@ -94,7 +94,7 @@ class BatchJobs:
         self._shown: dict[str, Mapping[str, Any]] = {}
         self._reserved: dict[str, str] = {}
 
-    def stream(self, thread: EventLoopThread, items: Iterator[Prepared]) -> Iterator[Chunk]:
+    def stream(self, portal: BlockingPortal, items: Iterator[Prepared]) -> Iterator[Chunk]:
         """Submit what was not submitted before, then yield the answers of jobs that have ended.
 
         Raises:
@@ -113,15 +113,15 @@ class BatchJobs:
                     yield [(item, error)]
                     continue
                 if draft is not None and self._is_full(draft, line):
-                    thread.call(self._submit(draft))
+                    portal.call(self._submit, draft)
                     draft = None
                 draft = draft or _Draft(tempfile.TemporaryFile(), [])  # noqa: SIM115 - closed by _submit
                 draft.file.write(line)
                 draft.custom_ids.append(custom_id)
             waiting[custom_id] = Prepared(item.clip, None)
         if draft is not None:
-            thread.call(self._submit(draft))
-        yield from self._collect(thread, waiting)
+            portal.call(self._submit, draft)
+        yield from self._collect(portal, waiting)
 
     def _line(self, custom_id: str, request: CaptionRequest) -> bytes:
         if self._price is not None:
@@ -211,15 +211,15 @@ class BatchJobs:
 
         return await self._patiently(look)
 
-    def _collect(self, thread: EventLoopThread, waiting: dict[str, Prepared]) -> Iterator[Chunk]:
+    def _collect(self, portal: BlockingPortal, waiting: dict[str, Prepared]) -> Iterator[Chunk]:
         deadline = time.monotonic() + self._policy.wait_s
         jobs = [record for record in self._records.all() if not waiting.keys().isdisjoint(record.custom_ids)]
         while jobs:
             running: list[tuple[JobRecord, Any]] = []
             for record in jobs:
                 if record.batch_id is None:
-                    record = thread.call(self._recover(record))
-                batch = thread.call(self._look(record))
+                    record = portal.call(self._recover, record)
+                batch = portal.call(self._look, record)
                 if batch.status == "failed":
                     self._records.forget(record)
                     raise AnnotatorError(
@@ -228,7 +228,7 @@ class BatchJobs:
                 if batch.status not in _ENDED:
                     running.append((record, batch))
                     continue
-                answers = thread.call(self._answers(batch))
+                answers = portal.call(self._answers, batch)
                 asked = [custom_id for custom_id in record.custom_ids if custom_id in waiting]
                 yield [(waiting.pop(each), answers.get(each) or _unanswered(batch)) for each in asked]
                 self._records.forget(record)

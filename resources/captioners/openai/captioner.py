@@ -2,13 +2,14 @@
 
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from anyio.from_thread import start_blocking_portal
 from pydantic import SecretStr
 from upath import UPath
 
@@ -21,18 +22,11 @@ from resources.captioners.openai.address import OPENAI_URL, Address
 from resources.captioners.openai.batch_api import BatchJobs, BatchPolicy
 from resources.captioners.openai.batch_records import JobRecords
 from resources.captioners.openai.clients import open_client
-from resources.captioners.openai.concurrency import AdaptiveLimit
 from resources.captioners.openai.endpoint import Endpoint
-from resources.captioners.openai.event_loop import EventLoopThread
+from resources.captioners.openai.kind import OpenAI
 from resources.captioners.openai.live import Chunk, stream_live
-from resources.captioners.openai.pricing import BATCH_DISCOUNT, Detail, Estimate, Price, Usage, price_of
-from resources.captioners.openai.request import (
-    CaptionRequest,
-    ImageFormat,
-    RequestSettings,
-    build_request,
-    size_of,
-)
+from resources.captioners.openai.pricing import BATCH_DISCOUNT, Estimate, Price, Usage, price_of
+from resources.captioners.openai.request import CaptionRequest, build_request, recorded, size_of
 from resources.captioners.openai.sender import Patience, Sender, budget_error
 from resources.captioners.openai.spending import Spending
 from resources.captioners.prompted import PromptedCaptioner
@@ -43,7 +37,7 @@ if TYPE_CHECKING:
     from resources.video import FrameReader
 
 CODE_VERSION = 1
-_ASSUMED_SIZE = (720, 1280)
+_DECODE_THREADS = 4
 _ONE_FRAME = FrameRule.for_captioning(1)
 _log = logging.getLogger(__name__)
 
@@ -55,33 +49,14 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
     concurrency, key, prices, budget and the way of sending (live or as a batch job) are not.
 
     Args:
+        settings: the entry of the collection file.
         frames: where frames come from.
-        model: the model's name at the server.
-        base_url: the server, ``https://host/v1``, without credentials; ``None`` for OpenAI.
-        api_key: shown nowhere; servers of one's own may need none.
-        num_frames: frames of a video; an image is one frame.
-        prompt: a preset's name or the literal text, see `resources.captioners.prompts`.
-        max_tokens: the longest caption, in tokens.
-        max_concurrency: requests in flight at most; fewer while the server is overloaded.
-        max_cost_usd: dollars that a run may spend. What would pass it is left to do (``budget``).
         spend_file: the run's own record of what it spent, so that a retried process goes on with the
             same budget; ``None`` counts within this object only.
-        prices: dollars for a million tokens by model, before the built-in table.
-        detail: how closely the server looks at a frame.
-        short_side: frames with a longer shorter side are shrunk to it (pixels); ``None`` sends them whole.
-        image_format: ``jpeg``, or ``png``, which loses nothing.
-        jpeg_quality: 1 to 95.
-        temperature, seed: sent as they are; ``seed`` may be ``None``. Reasoning models get no temperature.
-        extra_body: further fields of the request.
-        timeout_s: seconds for one attempt.
-        max_attempts, backoff_s, max_wait_s: see `Patience`.
-        decode_workers: threads that read and compress frames ahead.
-        batch_api: submit batch jobs at half the price instead of asking at once; ``stream`` then raises
-            `BatchPending` while a job is running, and a later run collects it.
-        batch_folder: where jobs are remembered between runs; needed for ``batch_api``.
-        batch_wait_s: how long a run waits for its jobs before it leaves them to a later one.
-        batch_poll_s: seconds between two looks at a job.
+        batch_folder: where batch jobs are remembered between runs; needed for ``batch_api``.
         log: receives the notes of a run (prices, submitted jobs).
+        backoff_s: seconds before the second attempt at a clip, see `Patience`.
+        batch_poll_s: seconds between two looks at a batch job.
 
     Raises:
         AnnotatorError: the settings cannot work; a budget for a model without a price is one of them.
@@ -89,72 +64,38 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
 
     def __init__(
         self,
+        settings: OpenAI,
         frames: "FrameReader",
         *,
-        asset: str = "captions_gpt4v",
-        model: str,
-        base_url: str | None = None,
-        api_key: str | SecretStr | None = None,
-        num_frames: int = 3,
-        prompt: str = "video-f3-detail-3ex",
-        max_tokens: int = 300,
-        max_concurrency: int = 16,
-        max_cost_usd: float | None = None,
         spend_file: Path | None = None,
-        prices: Mapping[str, Price] | None = None,
-        detail: Detail | str = Detail.LOW,
-        short_side: int | None = 512,
-        image_format: ImageFormat | str = ImageFormat.JPEG,
-        jpeg_quality: int = 90,
-        temperature: float = 0.0,
-        seed: int | None = 0,
-        extra_body: Mapping[str, Any] | None = None,
-        timeout_s: float = 60.0,
-        max_attempts: int = 8,
-        backoff_s: float = 1.0,
-        max_wait_s: float = 300.0,
-        decode_workers: int = 4,
-        batch_api: bool = False,
         batch_folder: UPath | Path | None = None,
-        batch_wait_s: float = 0.0,
-        batch_poll_s: float = 30.0,
         log: Callable[[str], None] = _log.info,
+        backoff_s: float = 1.0,
+        batch_poll_s: float = 30.0,
     ) -> None:
-        key = api_key if isinstance(api_key, SecretStr) else SecretStr(api_key or "")
-        self.batch_size = max_concurrency
+        key = settings.api_key
+        self.batch_size = settings.max_concurrency
+        self._settings = settings
         self._frames = frames
-        self._asset = asset
-        self._address = Address(base_url or OPENAI_URL, key)
-        self._prompt = prompt
-        self._rule = FrameRule.for_captioning(num_frames)
-        self._short_side = short_side
-        self._settings = RequestSettings(
-            model,
-            Detail(detail),
-            ImageFormat(image_format),
-            jpeg_quality,
-            max_tokens,
-            temperature,
-            seed,
-            dict(extra_body or {}),
-        )
-        check_frames(prompt, num_frames)
-        self._price = price_of(model, prices or {})
-        self._max_concurrency = max_concurrency
+        self._address = Address(settings.base_url or OPENAI_URL, SecretStr(key.value() or ""), key.name)
+        self._prompt = settings.prompt
+        self._rule = FrameRule.for_captioning(settings.num_frames)
+        check_frames(settings.prompt, settings.num_frames)
+        prices = {model: Price(**price) for model, price in settings.prices.items()}
+        self._price = price_of(settings.model, prices, at_openai=self._address.is_openai)
         # An eighth more than the requests in flight, so that these go on while answers are made durable.
-        self._window = max_concurrency + max_concurrency // 8
-        self._spending = Spending(max_cost_usd, spend_file)
-        self._timeout_s = timeout_s
-        self._patience = Patience(max_attempts=max_attempts, backoff_s=backoff_s, max_wait_s=max_wait_s)
-        self._batch = _batch_policy(batch_api, batch_folder, batch_wait_s, batch_poll_s)
-        self._decoders = ThreadPoolExecutor(decode_workers, thread_name_prefix="frames")
+        self._window = settings.max_concurrency + settings.max_concurrency // 8
+        self._spending = Spending(settings.max_cost_usd, spend_file)
+        self._patience = Patience(max_attempts=settings.max_attempts, backoff_s=backoff_s)
+        self._batch = _batch_policy(settings, batch_folder, batch_poll_s)
+        self._decoders = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="frames")
         self._money_is_gone = False
         self._submitted: set[str] = set()
         self._note = log
-        if max_cost_usd is not None and self._price is None:
+        if settings.max_cost_usd is not None and self._price is None:
             raise AnnotatorError(
-                f"max_cost_usd is set, but the price of '{model}' is unknown: add it to prices "
-                "(dollars for a million tokens: input, output)",
+                f"max_cost_usd is set, but the price of '{settings.model}' at {self._address.host} is unknown: "
+                "add it to prices (dollars for a million tokens: input, output)",
                 retryable=False,
             )
 
@@ -162,13 +103,13 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
     def recipe(self) -> Recipe:
         """Model, server, prompts, frames, compression and sampling; neither key nor budget nor speed."""
         return Recipe(
-            self._asset,
+            self._settings.step,
             {
-                **self._settings.to_json(),
+                **recorded(self._settings),
                 "host": self._address.host,
                 "prompts": [prompt.to_json() for prompt in prompts_of(self._prompt)],
                 "frames": {kind.value: self._rule_for(kind).to_json() for kind in Kind},
-                "short_side": self._short_side,
+                "short_side": self._settings.short_side,
                 "code_version": CODE_VERSION,
             },
         )
@@ -221,17 +162,17 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
             AnnotatorError: refused key, unknown model, no credit, or a server that answers nobody.
             BatchPending: a batch job has not finished yet; what has, was yielded.
         """
-        with EventLoopThread() as thread:
+        with start_blocking_portal("asyncio") as portal:
             if self._batch:
                 records = JobRecords(self._batch.folder / self.recipe.fingerprint)
                 self._submitted = {each for record in records.all() for each in record.custom_ids}
-                with thread.holding(self._batch_jobs(self._batch, records)) as jobs:
-                    for chunk in jobs.stream(thread, items):
+                with portal.wrap_async_context_manager(self._batch_jobs(self._batch, records)) as jobs:
+                    for chunk in jobs.stream(portal, items):
                         self._money_is_gone = jobs.budget_spent
                         yield chunk
                 return
-            with thread.holding(self._sender()) as sender:
-                for chunk in stream_live(thread, sender, items, self._window):
+            with portal.wrap_async_context_manager(self._sender()) as sender:
+                for chunk in stream_live(portal, sender, items, self._window):
                     self._money_is_gone = sender.budget_spent
                     yield chunk
 
@@ -243,7 +184,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
     def _request(self, clip: Clip) -> CaptionRequest:
         prompt = resolve_prompt(self._prompt, clip)
         frames = self._frames.read(
-            clip.path, clip.kind, self._rule_for(clip.kind), short_side=self._short_side
+            clip.path, clip.kind, self._rule_for(clip.kind), short_side=self._settings.short_side
         )
         shown = {"frame_indices": [int(index) for index in frames.indices], **frames.details}
         return build_request(clip.id, prompt.text, frames.images, shown, self._settings)
@@ -252,11 +193,8 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         return self._rule if kind is Kind.VIDEO else _ONE_FRAME
 
     def _likely_usage(self, clip: Clip) -> Usage:
-        height, width = clip.height or _ASSUMED_SIZE[0], clip.width or _ASSUMED_SIZE[1]
-        scale = min(1.0, (self._short_side or min(height, width)) / min(height, width))
-        size = (round(height * scale), round(width * scale))
         text = resolve_prompt(self._prompt, clip).text
-        return size_of(self._settings, text, [size] * self._rule_for(clip.kind).count).likely
+        return size_of(self._settings, text, self._rule_for(clip.kind).count).likely
 
     def _custom_id(self, clip: Clip) -> str:
         """Names the clip's request at the Batch API, the same in every process."""
@@ -265,14 +203,18 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
 
     @asynccontextmanager
     async def _endpoint(self) -> AsyncIterator[tuple[Any, Endpoint]]:
-        async with open_client(self._address, self._timeout_s) as client:
-            yield client, Endpoint(client, self._address, self._settings.model, self._timeout_s)
+        async with open_client(self._address, self._settings.timeout_s) as client:
+            yield (
+                client,
+                Endpoint(client, self._address, self._settings.model, self._settings.timeout_s),
+            )
 
     @asynccontextmanager
     async def _sender(self) -> AsyncIterator[Sender]:
         async with self._endpoint() as (_, endpoint):
-            limit = AdaptiveLimit(self._max_concurrency)
-            yield Sender(endpoint, limit, self._spending, self._price, self._patience)
+            yield Sender(
+                endpoint, self._settings.max_concurrency, self._spending, self._price, self._patience
+            )
 
     @asynccontextmanager
     async def _batch_jobs(self, policy: BatchPolicy, records: JobRecords) -> AsyncIterator[BatchJobs]:
@@ -290,16 +232,14 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
             )
 
 
-def _batch_policy(
-    batch_api: bool, folder: UPath | Path | None, wait_s: float, poll_s: float
-) -> BatchPolicy | None:
-    if not batch_api:
+def _batch_policy(settings: OpenAI, folder: UPath | Path | None, poll_s: float) -> BatchPolicy | None:
+    if not settings.batch_api:
         return None
     if folder is None:
         raise AnnotatorError(
             "batch_api needs batch_folder, where jobs are remembered between runs", retryable=False
         )
-    return BatchPolicy(UPath(folder), wait_s, poll_s)
+    return BatchPolicy(UPath(folder), settings.batch_wait_s, poll_s)
 
 
 def _resolved(value: None) -> "Future[CaptionRequest | None]":

@@ -2,25 +2,22 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from resources.captioners.openai.address import Address
 from resources.captioners.openai.clients import response_type
-from resources.captioners.openai.failures import Cause, Failure, cause_of_status, error_code, fatal_sentence
-from resources.captioners.openai.rate_limits import retry_after_s
+from resources.captioners.openai.failures import (
+    Cause,
+    Failure,
+    cause_of_status,
+    error_code,
+    fatal_sentence,
+    retry_after_s,
+)
 from resources.captioners.openai.reply import MalformedReply, Reply, read_reply
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A reply with the headers it came with (names in lower case)."""
-
-    reply: Reply
-    headers: Mapping[str, str]
 
 
 class Endpoint:
@@ -38,7 +35,7 @@ class Endpoint:
         self._timeout_s = timeout_s
         self._response_type = response_type()
 
-    async def ask(self, body: Mapping[str, Any], trace_id: str) -> Received | Failure:
+    async def ask(self, body: Mapping[str, Any], trace_id: str) -> Reply | Failure:
         """One attempt. ``trace_id`` is sent along, so that a lost request can be found at the server."""
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -71,10 +68,9 @@ class Endpoint:
             return Failure(Cause.DROPPED, f"{self._address.host}: {said}")
         return None
 
-    def _read(self, response: Any) -> Received | Failure:
-        headers = {name.lower(): value for name, value in response.headers.items()}
+    def _read(self, response: Any) -> Reply | Failure:
         try:
-            return Received(read_reply(response.json(), headers.get("x-request-id")), headers)
+            return read_reply(response.json(), response.headers.get("x-request-id"))
         except MalformedReply as error:
             return Failure(Cause.MALFORMED, self._address.redact(str(error)), usage=error.usage)
         except ValueError:
@@ -86,7 +82,10 @@ class Endpoint:
         cause = cause_of_status(status, code)
         said = self._address.redact(_message_in(body) or (response.text if response is not None else ""))
         if cause is Cause.FATAL:
-            return Failure(cause, fatal_sentence(status, code, self._model, self._address.host, said))
+            return Failure(
+                cause,
+                fatal_sentence(status, code, self._model, self._address.host, self._address.key_name, said),
+            )
         headers = (
             {name.lower(): value for name, value in response.headers.items()} if response is not None else {}
         )

@@ -3,6 +3,8 @@
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
 from resources.annotation.outcome import ErrorKind
@@ -31,11 +33,6 @@ class Cause(StrEnum):
     def is_retried(self) -> bool:
         """May another attempt succeed?"""
         return self not in (Cause.REJECTED, Cause.REFUSED, Cause.FATAL)
-
-    @property
-    def means_overload(self) -> bool:
-        """Should fewer requests be in flight?"""
-        return self in (Cause.RATE_LIMIT, Cause.SERVER, Cause.UNREACHABLE, Cause.TIMEOUT)
 
     @property
     def may_be_billed(self) -> bool:
@@ -85,12 +82,12 @@ def error_code(body: object) -> str | None:
     return None
 
 
-def fatal_sentence(status: int, code: str | None, model: str, host: str, said: str) -> str:
-    """The one sentence that tells what to do about a fatal reply."""
+def fatal_sentence(status: int, code: str | None, model: str, host: str, key: str, said: str) -> str:
+    """The one sentence that tells what to do about a fatal reply; ``key`` is the variable with the key."""
     if code in _OUT_OF_CREDIT or status == 402:
         problem = f"the account at {host} has no credit left ({status}): top it up or raise its limit"
     elif status == 401 or code == "invalid_api_key":
-        problem = f"{host} refused the API key ({status}): set OPENAI_API_KEY to a valid one"
+        problem = f"{host} refused the API key ({status}): set {key} to a valid one"
     elif status == 403:
         problem = f"{host} does not allow this API key to use the model '{model}' ({status})"
     else:
@@ -102,3 +99,26 @@ def backoff_s(failed_attempts: int, base_s: float, random_unit: float | None = N
     """Seconds before the next attempt: doubling from ``base_s``, at most a minute, half of it jitter."""
     unit = random.random() if random_unit is None else random_unit
     return min(_LONGEST_BACKOFF_S, base_s * 2.0 ** (failed_attempts - 1)) * (0.5 + 0.5 * unit)
+
+
+def retry_after_s(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
+    """Seconds from ``retry-after-ms`` or ``retry-after`` (seconds or an HTTP date, RFC 9110 §10.2.3)."""
+    if (milliseconds := _number(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    value = headers.get("retry-after")
+    if value is None or (seconds := _number(value)) is not None:
+        return seconds if value is not None else None
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text is not None else None
+    except ValueError:
+        return None
+    return value if value is not None and 0 <= value < float("inf") else None

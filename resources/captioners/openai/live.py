@@ -6,9 +6,10 @@ from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
+from anyio.from_thread import BlockingPortal
+
 from resources.annotation.outcome import Answer, ClipError
 from resources.annotation.prefetch import Prepared
-from resources.captioners.openai.event_loop import EventLoopThread
 from resources.captioners.openai.sender import Sender, Stopped
 
 Chunk: TypeAlias = Sequence[tuple[Prepared, Answer | ClipError]]
@@ -54,7 +55,7 @@ class LiveRequests:
 
 
 def stream_live(
-    thread: EventLoopThread, sender: Sender, items: Iterator[Prepared], window: int
+    portal: BlockingPortal, sender: Sender, items: Iterator[Prepared], window: int
 ) -> Iterator[Chunk]:
     """Yield the answer of every item, whatever has arrived at a time.
 
@@ -68,7 +69,7 @@ def stream_live(
     under_way = 0
     while True:
         if sender.why_stopped is None and (fresh := list(islice(items, window - under_way))):
-            thread.soon(requests.start, fresh)
+            portal.start_task_soon(requests.start, fresh)
             under_way += len(fresh)
         if not under_way:
             break

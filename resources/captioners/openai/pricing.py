@@ -1,21 +1,17 @@
-"""What a request costs: prices per model, tokens per image, and the estimate before anything is sent."""
+"""What a request costs: prices per model, and the estimate before anything is sent."""
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import Literal, TypeAlias
 
 BATCH_DISCOUNT = 0.5
 _MILLION = 1_000_000
 
 
-class Detail(StrEnum):
-    """How closely the server looks at an image (the API's ``detail`` field)."""
-
-    LOW = "low"
-    HIGH = "high"
-    AUTO = "auto"
+Detail: TypeAlias = Literal["low", "high", "auto"]
+"""How closely the server looks at an image (the API's ``detail`` field)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +62,12 @@ PRICES: dict[str, Price] = {
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{4,8}|latest|preview)$")
 
 
-def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
-    """The price of a model, or of the one it is a dated snapshot of; ``None`` where neither is listed."""
-    table = PRICES | dict(prices)
+def price_of(model: str, prices: Mapping[str, Price], *, at_openai: bool) -> Price | None:
+    """The price of a model, or of the one it is a dated snapshot of; ``None`` where neither is listed.
+
+    The built-in table holds at OpenAI only: a model of the same name at another server costs something else.
+    """
+    table = (PRICES if at_openai else {}) | dict(prices)
     while model not in table:
         if (shorter := _SNAPSHOT.sub("", model)) == model:
             return None
@@ -76,54 +75,11 @@ def price_of(model: str, prices: Mapping[str, Price]) -> Price | None:
     return table[model]
 
 
-@dataclass(frozen=True, slots=True)
-class _Tiles:
-    base: int
-    per_tile: int
+_LIKELY_IMAGE: dict[Detail, int] = {"low": 85, "high": 765, "auto": 765}
+"""Tokens of a 1024 x 1024 image at gpt-4o. https://platform.openai.com/docs/guides/images-vision."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Patches:
-    factor: float
-
-
-_VISION_RULES: tuple[tuple[str, _Tiles | _Patches], ...] = (
-    ("gpt-4o-mini", _Tiles(2833, 5667)),
-    ("gpt-4.1-mini", _Patches(1.62)),
-    ("gpt-4.1-nano", _Patches(2.46)),
-    ("gpt-5-mini", _Patches(1.62)),
-    ("gpt-5-nano", _Patches(2.46)),
-    ("o4-mini", _Patches(1.72)),
-    ("gpt-5", _Tiles(70, 140)),
-    ("gpt-4", _Tiles(85, 170)),
-)
-_LARGEST_KNOWN_IMAGE = 2880
-"""LLaVA-1.6 spends up to this many tokens on an image; taken for models without a published rule."""
-
-
-def image_tokens(model: str, height: int, width: int, detail: Detail) -> int:
-    """Tokens that a model spends on one image, by OpenAI's published vision rules.
-
-    Source: https://platform.openai.com/docs/guides/images-vision#calculating-costs. ``auto`` counts as
-    ``high``, and a model without a published rule as the larger of LLaVA-1.6's maximum and one token for
-    each 28 x 28 pixels (Qwen2-VL's rule).
-    """
-    rule = next((rule for prefix, rule in _VISION_RULES if model.startswith(prefix)), None)
-    match rule:
-        case _Tiles(base, per_tile):
-            if detail is Detail.LOW:
-                return base
-            height, width = _fit_tiles(height, width)
-            return base + per_tile * math.ceil(height / 512) * math.ceil(width / 512)
-        case _Patches(factor):
-            return math.ceil(factor * min(1536, math.ceil(height / 32) * math.ceil(width / 32)))
-    return max(_LARGEST_KNOWN_IMAGE, math.ceil(height * width / 28**2))
-
-
-def _fit_tiles(height: int, width: int) -> tuple[int, int]:
-    shrink = min(1.0, 2048 / max(height, width))
-    shrink = min(shrink, 768 / min(height, width)) if min(height, width) * shrink > 768 else shrink
-    return max(1, math.floor(height * shrink)), max(1, math.floor(width * shrink))
+_LARGEST_IMAGE: dict[Detail, int] = {"low": 4_000, "high": 50_000, "auto": 50_000}
+"""No less than any image by the same page: gpt-4.1-nano whatever the detail 3,779, gpt-4o-mini in full 48,169."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +90,19 @@ class RequestSize:
     bound: Usage
 
 
-def request_size(
-    model: str, text: str, image_sizes: Sequence[tuple[int, int]], detail: Detail, max_tokens: int
-) -> RequestSize:
-    """Size up one request: ``image_sizes`` are (height, width) in pixels as sent.
+def request_size(text: str, images: int, detail: Detail, max_tokens: int) -> RequestSize:
+    """Size up one request with so many images.
 
     A token is at least one UTF-8 byte of text, and about four in English; a caption usually fills half of
     what it is allowed.
     """
-    images = sum(image_tokens(model, height, width, detail) for height, width in image_sizes)
     text_bytes = len(text.encode())
-    frame_overhead = 16 * (1 + len(image_sizes))
+    frame_overhead = 16 * (1 + images)
     return RequestSize(
-        likely=Usage(images + math.ceil(text_bytes / 4) + 8, math.ceil(max_tokens / 2)),
-        bound=Usage(images + text_bytes + frame_overhead, max_tokens),
+        likely=Usage(
+            images * _LIKELY_IMAGE[detail] + math.ceil(text_bytes / 4) + 8, math.ceil(max_tokens / 2)
+        ),
+        bound=Usage(images * _LARGEST_IMAGE[detail] + text_bytes + frame_overhead, max_tokens),
     )
 
 

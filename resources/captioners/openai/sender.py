@@ -5,12 +5,10 @@ import time
 from dataclasses import dataclass
 
 from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind
-from resources.captioners.openai.concurrency import AdaptiveLimit
-from resources.captioners.openai.endpoint import Endpoint, Received
+from resources.captioners.openai.endpoint import Endpoint
 from resources.captioners.openai.failures import Cause, Failure, backoff_s
 from resources.captioners.openai.pricing import Price, Usage
-from resources.captioners.openai.rate_limits import pause_s
-from resources.captioners.openai.reply import judge
+from resources.captioners.openai.reply import Reply, judge
 from resources.captioners.openai.request import CaptionRequest
 from resources.captioners.openai.spending import Spending
 
@@ -53,7 +51,7 @@ class Sender:
     def __init__(
         self,
         endpoint: Endpoint,
-        limit: AdaptiveLimit,
+        max_concurrency: int,
         spending: Spending,
         price: Price | None,
         patience: Patience,
@@ -62,7 +60,7 @@ class Sender:
         self.budget_spent = False
         self.in_flight: set[str] = set()
         self._endpoint = endpoint
-        self._limit = limit
+        self._slots = asyncio.Semaphore(max_concurrency)
         self._spending = spending
         self._price = price
         self._patience = patience
@@ -78,6 +76,11 @@ class Sender:
         Raises:
             Stopped: see ``why_stopped``; this clip was not answered.
         """
+        async with self._slots:
+            return await self._caption(request)
+
+    async def _caption(self, request: CaptionRequest) -> Answer | ClipError:
+        """Waits between attempts with the slot in hand, so that an overloaded server is asked less often."""
         failed = billed = 0
         while True:
             try:
@@ -85,10 +88,10 @@ class Sender:
             except BudgetSpent:
                 self.budget_spent = True
                 return budget_error(self._spending)
-            if isinstance(result, Received):
+            if isinstance(result, Reply):
                 self._failed_in_a_row = 0
-                cost = self._cost(result.reply.usage)
-                return judge(result.reply, seconds, cost, {**request.details, "attempts": failed + 1})
+                cost = self._cost(result.usage)
+                return judge(result, seconds, cost, {**request.details, "attempts": failed + 1})
             failed += 1
             billed += result.cause.may_be_billed
             if result.cause is Cause.FATAL or (result.retry_after_s or 0) > self._patience.max_wait_s:
@@ -99,7 +102,7 @@ class Sender:
                 return self._give_up(result, failed)
             await asyncio.sleep(max(result.retry_after_s or 0.0, backoff_s(failed, self._patience.backoff_s)))
 
-    async def _attempt(self, request: CaptionRequest, number: int) -> tuple[Received | Failure, float]:
+    async def _attempt(self, request: CaptionRequest, number: int) -> tuple[Reply | Failure, float]:
         """One attempt, and its seconds. With a budget, the very first goes alone, to show what one costs."""
         if not self._measured:
             async with self._first:
@@ -107,41 +110,28 @@ class Sender:
                     return await self._paid_attempt(request, number)
         return await self._paid_attempt(request, number)
 
-    async def _paid_attempt(self, request: CaptionRequest, number: int) -> tuple[Received | Failure, float]:
-        async with self._limit.slot() as slot:
-            largest = self._largest_cost(request)
-            reservation = await self._reserve(largest)
-            if self.why_stopped is not None:
-                await self._settle(reservation, 0.0)
-                raise Stopped
-            started = time.monotonic()
-            charged = largest
-            self.in_flight.add(request.clip_id)
-            try:
-                result = await self._endpoint.ask(request.body, f"{request.clip_id}-{number}"[:512])
-                charged = self._charged(result, largest)
-            finally:
-                self.in_flight.discard(request.clip_id)
-                await self._settle(reservation, charged)
-            if isinstance(result, Received):
-                self._learn(request, result)
-            else:
-                if result.cause.means_overload:
-                    self._limit.overloaded(slot)
-                if result.retry_after_s and result.retry_after_s <= self._patience.max_wait_s:
-                    self._limit.pause(result.retry_after_s)
-            return result, time.monotonic() - started
-
-    def _learn(self, request: CaptionRequest, received: Received) -> None:
-        self._limit.succeeded()
-        bound = request.size.bound
-        if (
-            wait := pause_s(received.headers, bound.tokens_in + bound.tokens_out)
-        ) <= self._patience.max_wait_s:
-            self._limit.pause(wait)
-        if (usage := received.reply.usage) is not None:
-            self._bound_factor = max(self._bound_factor, usage.tokens_in / bound.tokens_in)
-        self._measured = True
+    async def _paid_attempt(self, request: CaptionRequest, number: int) -> tuple[Reply | Failure, float]:
+        largest = self._largest_cost(request)
+        reservation = await self._reserve(largest)
+        if self.why_stopped is not None:
+            await self._settle(reservation, 0.0)
+            raise Stopped
+        started = time.monotonic()
+        charged = largest
+        self.in_flight.add(request.clip_id)
+        try:
+            result = await self._endpoint.ask(request.body, f"{request.clip_id}-{number}"[:512])
+            charged = self._charged(result, largest)
+        finally:
+            self.in_flight.discard(request.clip_id)
+            await self._settle(reservation, charged)
+        if isinstance(result, Reply):
+            self._measured = True
+            if result.usage is not None:
+                self._bound_factor = max(
+                    self._bound_factor, result.usage.tokens_in / request.size.bound.tokens_in
+                )
+        return result, time.monotonic() - started
 
     async def _reserve(self, usd: float) -> str | None:
         if self._price is None:
@@ -165,12 +155,12 @@ class Sender:
         bound = request.size.bound
         return self._cost(Usage(int(bound.tokens_in * self._bound_factor) + 1, bound.tokens_out)) or 0.0
 
-    def _charged(self, result: Received | Failure, largest: float) -> float:
+    def _charged(self, result: Reply | Failure, largest: float) -> float:
         """What to book: the real cost where it is known, the largest one where it might have been charged."""
-        usage = result.reply.usage if isinstance(result, Received) else result.usage
+        usage = result.usage
         if usage is not None:
             return self._cost(usage) or 0.0
-        return largest if isinstance(result, Received) or result.cause.may_be_billed else 0.0
+        return largest if isinstance(result, Reply) or result.cause.may_be_billed else 0.0
 
     def _cost(self, usage: Usage | None) -> float | None:
         return None if usage is None or self._price is None else self._price.cost_usd(usage)

@@ -4,6 +4,8 @@ from collections import Counter
 from pathlib import PurePath
 from typing import Any
 
+from resources.annotation.declaration import Role
+from resources.dataset.annotators import Listed, columns_of
 from resources.words.differences import own_words
 
 _STATUS_LETTERS = {"ok": "o", "failed": "f", "skipped": "s"}
@@ -14,13 +16,14 @@ _PROVENANCE = (
 )  # fmt: skip
 
 
-def card(row: dict[str, Any], annotators: dict[str, str]) -> dict[str, Any]:
+def card(row: dict[str, Any], annotators: list[Listed]) -> dict[str, Any]:
     """All that one clip's card shows, from a row of ``clips.sql``; JSON-able, not escaped."""
+    captioners = {one.name for one in annotators if one.role is Role.CAPTION}
     current = [answer for answer in row["answers"] if answer["is_current"]]
     captions = [
         {"by": answer["annotator"], "fingerprint": answer["fingerprint"], "text": answer["value"]}
         for answer in _in_order(current, annotators)
-        if annotators.get(answer["annotator"]) == "caption" and answer["status"] == "ok"
+        if answer["annotator"] in captioners and answer["status"] == "ok"
     ]
     if row["source_text"]:
         captions.append({"by": "source", "fingerprint": None, "text": row["source_text"]})
@@ -34,9 +37,13 @@ def card(row: dict[str, Any], annotators: dict[str, str]) -> dict[str, Any]:
         "shard": row["shard"],
         "facts": _facts(row),
         "content": row["content_id"] if not row["probe_error"] else None,
-        "motion": row["cmotion"],
-        "objects": row["objects"],
-        "actions": row["actions"],
+        "labels": _labels(row, annotators),
+        "tags": _tags(row, annotators),
+        "measured": {
+            column: row[column]
+            for column in columns_of(annotators, Role.SCORE, Role.STRUCTURED)
+            if row[column] is not None
+        },
         "text_source": row["text_source"],
         "duplicate_of": row["duplicate_of"],
         "captions": captions,
@@ -52,30 +59,40 @@ def card(row: dict[str, Any], annotators: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def index_row(row: dict[str, Any], tag_numbers: dict[str, int], annotators: dict[str, str]) -> list[Any]:
-    """What filters need of a clip: id, file name, motion, numbers of its tags, a letter of status an annotator.
+def index_row(row: dict[str, Any], tag_numbers: dict[str, int], annotators: list[Listed]) -> list[Any]:
+    """What filters need of a clip: id, file name, labels, numbers of its tags, a letter of status an annotator.
 
     New tags get the next number in ``tag_numbers``.
     """
     status = {answer["annotator"]: answer["status"] for answer in row["answers"] if answer["is_current"]}
-    tags = dict.fromkeys([*(row["objects"] or []), *(row["actions"] or [])])
     return [
         row["id"],
         PurePath(row["path"]).name,
-        row["cmotion"] or "",
-        [tag_numbers.setdefault(tag, len(tag_numbers)) for tag in tags],
-        "".join(_STATUS_LETTERS.get(status.get(name, ""), _MISSING) for name in annotators),
+        "+".join(_labels(row, annotators)),
+        [tag_numbers.setdefault(tag, len(tag_numbers)) for tag in _tags(row, annotators)],
+        "".join(
+            _STATUS_LETTERS.get(status.get(name, ""), _MISSING) for name in (one.name for one in annotators)
+        ),
     ]
 
 
-def motion_counts(index: list[list[Any]]) -> dict[str, int]:
-    """Clips for each single label of camera motion, the commonest first."""
+def label_counts(index: list[list[Any]]) -> dict[str, int]:
+    """Clips for each single label, the commonest first."""
     counts = Counter(label for row in index for label in row[2].split("+") if label)
     return dict(counts.most_common())
 
 
-def _in_order(answers: list[dict[str, Any]], annotators: dict[str, str]) -> list[dict[str, Any]]:
-    places = {name: place for place, name in enumerate(annotators)}
+def _labels(row: dict[str, Any], annotators: list[Listed]) -> list[str]:
+    columns = columns_of(annotators, Role.LABEL)
+    return [label for column in columns for label in (row[column] or "").split("+") if label]
+
+
+def _tags(row: dict[str, Any], annotators: list[Listed]) -> list[str]:
+    return list(dict.fromkeys(tag for one in columns_of(annotators, Role.TAGS) for tag in row[one] or []))
+
+
+def _in_order(answers: list[dict[str, Any]], annotators: list[Listed]) -> list[dict[str, Any]]:
+    places = {one.name: place for place, one in enumerate(annotators)}
     return sorted(answers, key=lambda answer: places.get(answer["annotator"], len(places)))
 
 
@@ -97,7 +114,7 @@ def _facts(row: dict[str, Any]) -> str:
 
 
 def _problems(
-    row: dict[str, Any], current: list[dict[str, Any]], annotators: dict[str, str]
+    row: dict[str, Any], current: list[dict[str, Any]], annotators: list[Listed]
 ) -> list[dict[str, str]]:
     if row["probe_error"]:
         return [{"annotator": "raw_meta", "status": "failed", "why": row["probe_error"]}]

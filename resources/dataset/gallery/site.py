@@ -1,9 +1,10 @@
 """The files of the gallery: pictures kept for ever, data in a folder of its own version, one page on top."""
 
+import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +15,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from upath import UPath
 
 from resources.annotation.clip import Kind
+from resources.annotation.declaration import Role
+from resources.dataset.annotators import Listed, annotators, columns_of
 from resources.dataset.distribution import distribution
-from resources.dataset.gallery.cards import card, index_row, motion_counts
+from resources.dataset.gallery.cards import card, index_row, label_counts
 from resources.dataset.gallery.sheets import SheetOrder, make_sheets
-from resources.dataset.plots import TITLES, draw_plots
-from resources.dataset.publication import tree_version
-from resources.dataset.reading import read_snapshot
+from resources.dataset.plots import draw_plots, title
+from resources.dataset.publication import file_digests
 from resources.dataset.sql import script
 from resources.storage.files import is_local, write_atomic
 from resources.warehouse import Warehouse
@@ -40,10 +42,12 @@ class GalleryOptions:
     Args:
         max_clips: clips at most, spread over the collection; 0 for every clip.
         workers: clips that are decoded at a time.
+        demo_models: annotators that used a demonstration model on clips that are not the demo's.
     """
 
     max_clips: int = 10_000
     workers: int = 2
+    demo_models: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -77,35 +81,37 @@ def build_gallery(
     plots = draw_plots(distribution(warehouse))
     with tempfile.TemporaryDirectory(prefix="vidcap-gallery-") as temp:
         built = Path(temp)
-        with read_snapshot(warehouse) as connection:
+        with warehouse.snapshot() as connection:
             clips = _count(connection)
             recipes = _recipes(connection)
-            annotators = dict(
-                connection.execute("SELECT name, role FROM annotators ORDER BY place").fetchall()
-            )
-            index, tags, orders = _write_cards(_rows(connection, options.max_clips), built, annotators)
+            listed = annotators(connection)
+            rows = _rows(connection, options.max_clips, listed)
+            index, tags, orders = _write_cards(rows, built, listed)
         failed = make_sheets(orders, folder / _SHEETS, frames, options.workers, log)
-        _write_index(built, index, tags, failed, recipes, annotators)
+        _write_index(built, index, tags, failed, recipes, listed)
         (built / "plots").mkdir()
         for facet, png in plots.items():
             (built / "plots" / f"{facet}.png").write_bytes(png)
-        data = folder / f"{_DATA}{tree_version(built)}"
+        data = folder / f"{_DATA}{hashlib.sha256(json.dumps(file_digests(built)).encode()).hexdigest()[:16]}"
         _copy(built, data)
     page = folder / "index.html"
-    write_atomic(page, _page(data.name, len(index), clips, plots).encode())
+    write_atomic(page, _page(data.name, len(index), clips, plots, options.demo_models).encode())
     _forget_old(folder, data.name)
     log(f"gallery of {len(index)} of {clips} clips: {page}")
     return Gallery(page, len(index), clips, len(failed))
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, max_clips: int) -> Iterator[dict[str, Any]]:
-    query = script("gallery/clips.sql")
+def _rows(
+    connection: duckdb.DuckDBPyConnection, max_clips: int, listed: list[Listed]
+) -> Iterator[dict[str, Any]]:
+    columns = columns_of(listed, Role.LABEL, Role.TAGS, Role.SCORE, Role.STRUCTURED)
+    query = script("gallery/clips.sql").replace("{columns}", "".join(f'"{name}", ' for name in columns))
     for batch in connection.execute(query, {"max_clips": max_clips}).to_arrow_reader(1_000):
         yield from batch.to_pylist()
 
 
 def _write_cards(
-    rows: Iterator[dict[str, Any]], built: Path, annotators: dict[str, str]
+    rows: Iterator[dict[str, Any]], built: Path, listed: list[Listed]
 ) -> tuple[list[list[Any]], dict[str, int], list[SheetOrder]]:
     index: list[list[Any]] = []
     tags: dict[str, int] = {}
@@ -118,8 +124,8 @@ def _write_cards(
         cards.clear()
 
     for row in rows:
-        index.append(index_row(row, tags, annotators))
-        cards.append(card(row, annotators))
+        index.append(index_row(row, tags, listed))
+        cards.append(card(row, listed))
         if row["content_id"] and not row["probe_error"]:
             orders.append(SheetOrder(row["content_id"], Path(row["path"]), Kind(row["kind"])))
         if len(cards) == CARDS_PER_CHUNK:
@@ -135,14 +141,14 @@ def _write_index(
     tags: dict[str, int],
     failed: dict[str, str],
     recipes: dict[str, Any],
-    annotators: dict[str, str],
+    listed: list[Listed],
 ) -> None:
     content = {
-        "annotators": list(annotators),
+        "annotators": [one.name for one in listed],
         "cardsPerChunk": CARDS_PER_CHUNK,
         "rows": index,
         "tags": list(tags),
-        "motions": motion_counts(index),
+        "labels": label_counts(index),
         "withoutSheet": failed,
         "recipes": recipes,
     }
@@ -154,10 +160,12 @@ def _call(function: str, *arguments: object) -> str:
 
     ASCII only, so that neither the encoding nor JavaScript's own line ends can matter.
     """
-    return f"{function}({','.join(json.dumps(one, separators=(',', ':')) for one in arguments)});\n"
+    return (
+        f"{function}({','.join(json.dumps(one, separators=(',', ':'), default=str) for one in arguments)});\n"
+    )
 
 
-def _page(data: str, shown: int, clips: int, plots: dict[str, bytes]) -> str:
+def _page(data: str, shown: int, clips: int, plots: dict[str, bytes], demo_models: Sequence[str]) -> str:
     environment = Environment(
         loader=PackageLoader("resources.dataset", "gallery"), autoescape=True, undefined=StrictUndefined
     )
@@ -165,7 +173,8 @@ def _page(data: str, shown: int, clips: int, plots: dict[str, bytes]) -> str:
         data=data,
         shown=shown,
         clips=clips,
-        plots=[(f"{data}/plots/{facet}.png", TITLES[facet]) for facet in plots],
+        plots=[(f"{data}/plots/{facet}.png", title(facet)) for facet in plots],
+        demo_models=demo_models,
         made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
 

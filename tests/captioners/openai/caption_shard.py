@@ -10,22 +10,25 @@ from upath import UPath
 
 from resources.annotation.loop import LoopOptions, annotate_shard
 from resources.annotation.store import ShardStore
-from resources.captioners.openai import OpenAICaptioner, Price
+from resources.captioners.openai.captioner import OpenAICaptioner
+from resources.captioners.openai.kind import OpenAI
 
 
 def caption_shard(base_url: str, folder: Path, count: int, in_flight: int) -> int:
     """Caption ``count`` clips; how many of them were still to do."""
     captioner = OpenAICaptioner(
+        OpenAI(
+            name="gpt4v",
+            model="test-model",
+            base_url=base_url,
+            num_frames=1,
+            prompt="What is it?",
+            max_concurrency=in_flight,
+            max_cost_usd=100.0,
+            prices={"test-model": {"input": 10.0, "output": 100.0}},
+        ),
         NumberedFrames(),
-        model="test-model",
-        base_url=base_url,
-        api_key="sk-test",
-        num_frames=1,
-        prompt="What is it?",
-        max_concurrency=in_flight,
-        max_cost_usd=100.0,
         spend_file=folder / "spend.jsonl",
-        prices={"test-model": Price(10.0, 100.0)},
     )
     home = UPath(folder)
     store = ShardStore(home / "lake.parquet", home / "journal", shard="s", recipe=captioner.recipe)

@@ -15,7 +15,8 @@ from upath import UPath
 from resources.annotation.clip import Clip
 from resources.annotation.loop import LoopOptions, ShardReport, annotate_shard
 from resources.annotation.store import ShardStore
-from resources.captioners.openai import OpenAICaptioner, Price
+from resources.captioners.openai.captioner import OpenAICaptioner
+from resources.captioners.openai.kind import OpenAI
 
 
 @pytest.fixture
@@ -25,24 +26,29 @@ def server() -> Iterator[MisbehavingServer]:
 
 
 @pytest.fixture
-def captioner(server: MisbehavingServer) -> Iterator[Callable[..., OpenAICaptioner]]:
+def captioner(
+    server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., OpenAICaptioner]]:
     """Builds captioners that talk to the server, impatient enough for tests."""
     built: list[OpenAICaptioner] = []
+    monkeypatch.setenv("SERVER_KEY", KEY)
 
     def build(**changes: Any) -> OpenAICaptioner:
         settings: dict[str, Any] = {
-            "frames": NumberedFrames(),
+            "name": "gpt4v",
             "model": "test-model",
             "base_url": server.base_url,
-            "api_key": KEY,
+            "api_key": "{{ env.SERVER_KEY }}",
             "num_frames": 1,
             "prompt": "What is it?",
             "max_concurrency": 8,
-            "prices": {"test-model": Price(input=10.0, output=100.0)},
+            "prices": {"test-model": {"input": 10.0, "output": 100.0}},
             "timeout_s": 5.0,
-            "backoff_s": 0.01,
         }
-        built.append(OpenAICaptioner(**(settings | changes)))
+        around: dict[str, Any] = {"frames": NumberedFrames(), "backoff_s": 0.01}
+        for name in changes.keys() - OpenAI.model_fields.keys():
+            around[name] = changes.pop(name)
+        built.append(OpenAICaptioner(OpenAI(**(settings | changes)), **around))
         return built[-1]
 
     yield build

@@ -10,7 +10,7 @@ from misbehaving_server import Act, error
 from numbered_clips import NumberedFrames, clips
 
 from resources.annotation.outcome import AnnotatorError
-from resources.captioners.openai import BatchPending
+from resources.captioners.openai.batch_api import BatchPending
 
 
 @pytest.fixture

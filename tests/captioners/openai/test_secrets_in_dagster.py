@@ -8,17 +8,14 @@ from dagster._core.remote_representation.external_data import RepositorySnap
 from misbehaving_server import KEY, Act, error, picture
 from PIL import Image
 from test_secrets import ECHO
-from vidcap_assets.assets.captions import captions_gpt4v
 
 from resources.lake.lake import Lake
 from resources.lake.meta import probe_clips
 from resources.lake.shards import update_index
 from resources.source.source import read_source
 from resources.video import IsolatedWorkers
-from vidcap_assets.assets.partitions import SHARDS
-from vidcap_assets.assets.videos import raw_meta
-from vidcap_assets.collection.blocks import DecodeResource, LakeResource
-from vidcap_assets.definitions import RESOURCES, defs
+from vidcap_assets.collection.component import Collection
+from vidcap_assets.collection.settings import CollectionSettings, model
 
 CLIPS = 10
 SHARD = "shard-00000"
@@ -33,12 +30,30 @@ FAULTS_OF_CLIPS = [
 ]
 
 
+def _collection(home: Path, base_url: str) -> CollectionSettings:
+    entry = {
+        "kind": "openai",
+        "name": "gpt4v",
+        "paid": True,
+        "model": "test-model",
+        "base_url": base_url,
+        "num_frames": 1,
+        "timeout_s": 0.5,
+        "max_attempts": 1,
+        "max_cost_usd": 9.0,
+        "prices": {"test-model": {"input": 10.0, "output": 100.0}},
+    }
+    return model(["openai"]).model_validate(
+        {"home": str(home), "source": "/nowhere", "decode": {"workers": 1}, "annotators": [entry]}
+    )
+
+
 class Runs:
     """Runs of captions_gpt4v over a few images, on a Dagster instance with files."""
 
     def __init__(self, folder: Path, base_url: str) -> None:
         self.folder = folder
-        self._base_url = base_url
+        self.collection = _collection(folder / "home", base_url)
         self._lake = Lake(folder / "home")
         source = folder / "source"
         source.mkdir()
@@ -51,32 +66,19 @@ class Runs:
                 self._lake.write_meta(shard, probe_clips(clips, workers))
         (folder / "dagster").mkdir()
         self.instance = dg.DagsterInstance.local_temp(str(folder / "dagster"))
-        self.instance.add_dynamic_partitions(SHARDS, [SHARD])
+        self.instance.add_dynamic_partitions(self.collection.shards.name, [SHARD])
 
     def run(self, **gpt4v: object) -> dg.ExecuteInProcessResult:
-        resources = RESOURCES | {
-            "lake": LakeResource(root=str(self._lake.root)),
-            "decode": DecodeResource(workers=1),
-        }
-        job = dg.Definitions(
-            assets=[raw_meta, captions_gpt4v],
-            resources=resources,
-            jobs=[dg.define_asset_job("captions", selection="captions_gpt4v")],
-            executor=dg.in_process_executor,
-        ).resolve_job_def("captions")
-        settings = {
-            "model": "test-model",
-            "base_url": self._base_url,
-            "num_frames": 1,
-            "timeout_s": 0.5,
-            "max_attempts": 1,
-            "max_cost_usd": 9.0,
-            "prices": {"test-model": {"input": 10.0, "output": 100.0}},
-        }
+        defs = Collection(self.collection).build_defs()
+        job = defs.resolve_job_def("caption_videos_gpt4v")
         return job.execute_in_process(
             instance=self.instance,
             tags={"dagster/partition": SHARD},
-            run_config={"resources": {"gpt4v": {"config": settings | gpt4v}}},
+            asset_selection=[self.collection.key("captions_gpt4v")],
+            run_config={
+                "resources": {"gpt4v": {"config": gpt4v}},
+                "execution": {"config": {"in_process": {}}},
+            },
             raise_on_error=False,
         )
 
@@ -133,7 +135,7 @@ def test_dagster_neither_stores_nor_shows_nor_logs_the_key_of_runs_that_fail(
     runs.run(batch_api=True, max_tokens=9)
     kept = runs.everything_kept()
     kept["repository, as the UI shows it"] = dg.serialize_value(
-        RepositorySnap.from_def(defs.get_repository_def())
+        RepositorySnap.from_def(Collection(runs.collection).build_defs().get_repository_def())
     )
     kept |= dict(zip(("stdout", "stderr"), capfd.readouterr(), strict=True))
     kept["log"] = everything_logged.text
@@ -141,3 +143,18 @@ def test_dagster_neither_stores_nor_shows_nor_logs_the_key_of_runs_that_fail(
     assert len([name for name in kept if name.startswith("log ")]) > 50
     assert "OPENAI_API_KEY" in kept["repository, as the UI shows it"]
     assert [name for name, text in kept.items() if KEY in text or KEY[:15] in text] == []
+
+
+def test_a_run_may_name_the_variable_of_the_key_in_dagsters_way(runs, server, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-somebody-else")
+    monkeypatch.setenv("OTHER_KEY", KEY)
+    assert runs.run(api_key={"env": "OTHER_KEY"}).success
+    assert server.keys == {f"Bearer {KEY}"}
+
+
+def test_a_key_written_out_for_a_run_is_refused_before_anything_is_sent(runs, server):
+    result = runs.run(api_key="sk-written-out-0123")
+    assert not result.success
+    said = " ".join(str(event.event_specific_data) for event in result.all_events if event.is_failure)
+    assert "written out" in said
+    assert not server.received

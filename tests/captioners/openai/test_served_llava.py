@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from resources.captioners.openai import OpenAICaptioner
+from resources.captioners.openai.captioner import OpenAICaptioner
+from resources.captioners.openai.kind import OpenAI
 
 ROOT = Path(__file__).parents[3]
 EXAMPLE = ROOT / "examples" / "served-llava"
@@ -62,4 +63,4 @@ def test_served_captions_equal_the_in_process_ones(base_url, monkeypatch):
 
 def test_the_run_config_of_the_example_builds_a_captioner():
     config = yaml.safe_load((EXAMPLE / "run.yaml").read_text())["resources"]["gpt4v"]["config"]
-    OpenAICaptioner(None, **config).close()
+    OpenAICaptioner(OpenAI(name="gpt4v", **config), None).close()

@@ -1,4 +1,4 @@
-"""LLaVA-1.6: captions from one to three frames, or from an image."""
+"""Captions from the frames of a video, or from an image, by a checkpoint that transformers loads."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -13,22 +13,19 @@ from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
 from resources.annotation.recipe import Recipe
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import check_frames, prompts_of, resolve_prompt
-from resources.engine.checkpoint import Checkpoint
-from resources.engine.model_annotator import LazyEngine, ModelAnnotator, context_problem, model_identity
-from resources.engine.once import Once
-from resources.engine.placement import Placement
-from resources.video import FrameReader
+from resources.engine.model_annotator import LazyEngine, ModelAnnotator, Once, context_problem, model_identity
 from resources.video.sampling import FrameRule
 
 if TYPE_CHECKING:
     from transformers import ProcessorMixin
 
-    from resources.captioners.llava_model import ImageTextSpec
+    from resources.captioners.kinds import Transformers
     from resources.engine.chat import ChatFormat
+    from resources.engine.model_spec import ImageTextSpec
     from resources.engine.rows import Row
+    from resources.video import FrameReader
 
 CODE_VERSION = 1
-EMBEDDED = Path(__file__).parents[1] / "demo" / "checkpoints" / "tiny-llava-next"
 CONVERTED = {
     "liuhaotian/llava-v1.6-mistral-7b": "llava-hf/llava-v1.6-mistral-7b-hf",
     "liuhaotian/llava-v1.6-vicuna-7b": "llava-hf/llava-v1.6-vicuna-7b-hf",
@@ -37,61 +34,41 @@ CONVERTED = {
 }
 
 
-class LlavaCaptioner(PromptedCaptioner, ModelAnnotator):
+class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
     """Captions by LLaVA-1.6 or any image-text-to-text checkpoint with a chat template.
 
+    Videos are shown by Open-Sora's points for 1 to 3 frames and by PLLaVA's rule beyond. Frames that are larger than
+    ``short_side`` either way are scaled to this shorter side, bicubic, as Open-Sora does.
+
     Args:
+        settings: the entry of the collection file.
         frames: reads the frames.
-        model: a folder or hub id (``llava-hf/llava-v1.6-mistral-7b-hf``). Default: the embedded tiny one.
-        num_frames: frames shown of a video: Open-Sora's points for 1 to 3, PLLaVA's rule beyond; an image is
-            shown once. ``None`` takes what the checkpoint's config says, or 1.
-        short_side: frames that are larger either way are scaled to this shorter side, bicubic, as Open-Sora
-            does; ``None`` leaves them.
-        prompt: a preset's name, or the text itself.
-        dtype, attention, device, tensor_parallel_size: see :class:`~resources.engine.placement.Placement`.
         cache: where fingerprints of weight files are remembered.
 
     Raises:
         AnnotatorError: settings that cannot be used.
     """
 
-    def __init__(
-        self,
-        frames: FrameReader,
-        *,
-        model: str | Path | None = None,
-        num_frames: int | None = None,
-        short_side: int | None = 336,
-        prompt: str | None = None,
-        max_new_tokens: int = 300,
-        batch_size: int = 8,
-        dtype: str = "auto",
-        attention: str = "auto",
-        device: str = "auto",
-        tensor_parallel_size: int = 1,
-        cache: Path | None = None,
-    ) -> None:
-        placement = Placement.choose(device, dtype, attention, tensor_parallel_size)
-        super().__init__(LazyEngine(placement, max_new_tokens), batch_size)
-        if str(model) in CONVERTED:
+    def __init__(self, settings: "Transformers", frames: "FrameReader", cache: Path | None = None) -> None:
+        super().__init__(LazyEngine(settings.placement, settings.max_new_tokens), settings.batch_size)
+        if (converted := CONVERTED.get(str(settings.model))) is not None:
             raise AnnotatorError(
-                f"'{model}' is in LLaVA's own format; the same weights for this library: "
-                f"'{CONVERTED[str(model)]}'"
+                f"'{settings.model}' is in LLaVA's own format; the same weights for this library: '{converted}'",
+                retryable=False,
             )
+        self.settings = settings
         self._frames = frames
-        self._checkpoint = Checkpoint.locate(model if model is not None else EMBEDDED)
-        self._wanted_frames = num_frames
-        self._short_side = short_side
-        self._prompt = prompt if prompt is not None else "auto"
+        self._checkpoint = settings.checkpoint()
+        self._prompt = settings.prompt if settings.prompt is not None else "auto"
         self._cache = cache
         self._chat = Once(self._read_chat)
-        if num_frames is not None:
-            check_frames(self._prompt, num_frames)
+        if settings.num_frames is not None:
+            check_frames(self._prompt, settings.num_frames)
 
     @cached_property
     def num_frames(self) -> int:
         """Frames shown of a video."""
-        wanted = self._wanted_frames or self._checkpoint.json("config.json").get("num_frames") or 1
+        wanted = self.settings.num_frames or self._checkpoint.json("config.json").get("num_frames") or 1
         check_frames(self._prompt, wanted)
         return wanted
 
@@ -101,11 +78,11 @@ class LlavaCaptioner(PromptedCaptioner, ModelAnnotator):
     @cached_property
     def recipe(self) -> Recipe:  # noqa: D102
         return Recipe(
-            "captions_llava",
+            self.settings.step,
             {
                 **model_identity(self._checkpoint, self.engine.placement, self._cache),
                 "frames": {kind.value: self._rule(kind).to_json() for kind in Kind},
-                "short_side": self._short_side,
+                "short_side": self.settings.short_side,
                 "prompt": [prompt.to_json() for prompt in prompts_of(self._prompt)],
                 "max_new_tokens": self.engine.max_new_tokens,
                 "code_version": CODE_VERSION,
@@ -122,7 +99,7 @@ class LlavaCaptioner(PromptedCaptioner, ModelAnnotator):
         if marker and marker in prompt.text:
             raise self.prompt_fault(clip, f"must not hold {marker}, which stands for a picture")
         frames = self._frames.read(clip.path, clip.kind, self._rule(clip.kind))
-        images = [fit_short_side(frame, self._short_side) for frame in frames.images]
+        images = [fit_short_side(frame, self.settings.short_side) for frame in frames.images]
         content = [*({"type": "image"} for _ in images), {"type": "text", "text": prompt.text}]
         text = chat.render([{"role": "user", "content": content}])
         inputs = chat.owner(
@@ -148,7 +125,7 @@ class LlavaCaptioner(PromptedCaptioner, ModelAnnotator):
         return ChatFormat.read(_load_processor(folder), folder)
 
     def model_spec(self) -> "ImageTextSpec":  # noqa: D102
-        from resources.captioners.llava_model import ImageTextSpec
+        from resources.engine.model_spec import ImageTextSpec
 
         return ImageTextSpec(
             folder=self._checkpoint.folder(),
@@ -160,10 +137,10 @@ class LlavaCaptioner(PromptedCaptioner, ModelAnnotator):
         return self._chat().decode(ids)
 
 
-def fit_short_side(frame: np.ndarray, side: int | None) -> Image.Image:
+def fit_short_side(frame: np.ndarray, side: int) -> Image.Image:
     """Scale a (H, W, 3) uint8 frame that exceeds ``side`` in width or height to that shorter side, bicubic."""
     image = Image.fromarray(frame)
-    if side is None or max(image.size) <= side:
+    if max(image.size) <= side:
         return image
     width, height = image.size
     longer = int(side * max(width, height) / min(width, height))

@@ -1,0 +1,49 @@
+"""How runs are executed: a process for each step, forked from one that has the imports done already."""
+
+import os
+from typing import Any
+
+import dagster as dg
+
+from vidcap_assets.automation.run_process import WITHIN_A_RUN, RunProcess
+
+# Not the definitions: each step loads them itself, by the collection file as the run read it, and then follows the run.
+_PRELOADED = [
+    "vidcap_assets.automation.fork_server",
+    "vidcap_assets.collection.component",
+    "duckdb",
+    "pyarrow.parquet",
+]
+
+
+def noting_its_process(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition:
+    """The same executor; its runs carry a tag that names their process, by which the reaper can tell that it is gone.
+
+    Where the run's configuration does not say how steps are started, they are forked from a server with the modules
+    that all of them need.
+    """
+
+    def create(context: dg.InitExecutorContext) -> dg.Executor:
+        assert executor.executor_creation_fn is not None
+        config: dict[str, Any] = {"start_method": {"forkserver": {}}, **context.executor_config}
+        if "forkserver" in config["start_method"]:
+            config["start_method"] = {"forkserver": {"preload_modules": _PRELOADED}}
+        inner = executor.executor_creation_fn(context._replace(executor_config=config))
+        run_plan = inner.execute
+
+        def execute(plan_context: Any, execution_plan: Any) -> Any:
+            run_id = plan_context.run_id
+            os.environ[WITHIN_A_RUN] = run_id
+            plan_context.instance.add_run_tags(run_id, RunProcess.current().tag(run_id))
+            return run_plan(plan_context, execution_plan)
+
+        inner.execute = execute  # type: ignore[method-assign]
+        return inner
+
+    return dg.ExecutorDefinition(
+        name=executor.name,
+        config_schema=executor.config_schema,  # type: ignore[arg-type]  # the inner one's, already resolved
+        requirements=executor.get_requirements,
+        executor_creation_fn=create,
+        description=executor.description,
+    )

@@ -1,0 +1,71 @@
+"""What a command would do again is said before it is done, and asked for where it is much."""
+
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Annotated, Any
+
+import typer
+
+from resources.annotation.declaration import TEXT, AnnotatorSettings, Scene
+from resources.lake.lake import Lake
+from resources.lake.redo_plan import Redo, Wanted, redo_plan
+from vidcap_assets.cli.output import errors, fail
+from vidcap_assets.collection.settings import CollectionSettings
+
+Yes = Annotated[bool, typer.Option("--yes", help="Redo what changed settings make outdated without asking.")]
+
+_WITHOUT_A_QUESTION = 100
+
+
+def settle_redoing(
+    settings: CollectionSettings, annotators: Sequence[AnnotatorSettings], yes: bool, as_json: bool
+) -> None:
+    """Say what these annotators redo because their recipe changed; above 100 rows somebody has to agree.
+
+    Raises:
+        typer.Exit: nobody did; nothing was started.
+    """
+    plan = planned_redoing(settings, annotators)
+    rows = sum(redo.rows for redo in plan)
+    for redo in plan:
+        errors.print(str(redo), markup=False, soft_wrap=True)
+    if yes or rows <= _WITHOUT_A_QUESTION:
+        return
+    if as_json or not sys.stdin.isatty():
+        reasons = " · ".join(map(str, plan))
+        fail(f"{rows} rows would be redone, nothing was started; agree with --yes ({reasons})", as_json)
+    if not typer.confirm(f"Redo {rows} rows?", err=True):
+        fail("nothing was started", as_json)
+
+
+def planned_redoing(settings: CollectionSettings, annotators: Sequence[AnnotatorSettings]) -> list[Redo]:
+    """What these annotators would redo, in the order of the file."""
+    lake = Lake(settings.home)
+    shards = lake.shards()
+    wanted = []
+    with ExitStack() as opened:
+        for entry in annotators:
+            declared = entry.declares()
+            if not any(lake.stored_shards(one.asset) for one in declared) and not _is_read(entry, settings):
+                continue
+            found = opened.enter_context(entry.open(_scene(lake)))
+            for one in declared:
+                assets = settings.text_order if TEXT in one.reads else settings.upstream(one)
+                recipe = found[one.asset].recipe
+                wanted.append(Wanted(type(recipe)(one.asset, recipe.settings), one.reads, tuple(assets)))
+    return redo_plan(lake, wanted, shards)
+
+
+def _is_read(entry: AnnotatorSettings, settings: CollectionSettings) -> bool:
+    """May its first answers change what others, which have some, are shown?"""
+    lake = Lake(settings.home)
+    return any(
+        lake.stored_shards(one.asset) for reader in settings.readers(entry) for one in reader.declares()
+    )
+
+
+def _scene(lake: Lake) -> Scene:
+    """Opening gives the recipe; frames are for annotating alone."""
+    nothing: Any = None
+    return Scene(nothing, nothing, lake, "plan", lambda line: None)
