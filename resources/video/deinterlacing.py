@@ -1,8 +1,9 @@
 """Pictures woven of two fields, taken apart by libavfilter's bwdif, which looks at the neighbours of each."""
 
 from collections.abc import Iterator
+from typing import Any, cast
 
-from av.error import BlockingIOError, EOFError  # noqa: A004 - PyAV's own
+from av.error import BlockingIOError, EOFError
 from av.filter import Graph
 from av.video.frame import VideoFrame
 
@@ -35,7 +36,7 @@ def deinterlace(before: VideoFrame | None, frame: VideoFrame, after: VideoFrame 
     source.link_to(bwdif)
     bwdif.link_to(sink)
     graph.configure()
-    made: list[VideoFrame] = []
+    made: list[Any] = []
     for one in [*shown, None]:
         graph.push(one)
         while True:
@@ -43,7 +44,7 @@ def deinterlace(before: VideoFrame | None, frame: VideoFrame, after: VideoFrame 
                 made.append(graph.pull())
             except (BlockingIOError, EOFError):
                 break
-    return made[shown.index(frame)]
+    return cast("VideoFrame", made[shown.index(frame)])
 
 
 def _shape(frame: VideoFrame) -> tuple[int, int, str]:

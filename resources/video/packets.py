@@ -56,8 +56,8 @@ class PacketTable:
     """Every packet of a stream in file order, and what is suspicious about them.
 
     ``promised`` is the frame count in the container's header, 0 for none; ``unclean_keys`` counts flagged
-    key frames from which decoding cannot start; ``error`` is what stopped the reading before the end; ``turned_once``: how
-    pictures are turned is stated with the first of them only.
+    key frames from which decoding cannot start; ``error`` is what stopped the reading before the end;
+    ``turned_once``: how pictures are turned is stated with the first of them only.
     """
 
     packets: Sequence[PacketInfo]
@@ -224,11 +224,10 @@ def read_index(path: Path, container: InputContainer, stream: VideoStream) -> Pa
         key_seen = key_seen or entry.is_keyframe
         is_hidden = entry.is_discard or not key_seen
         packets.append(PacketInfo(None, entry.timestamp, entry.is_keyframe, is_hidden))
-    if packets and len(packets) == stream.frames and stream.duration and packets[0].dts is not None:
-        # The header gives the end of the track, and so the length of the last frame.
-        shown = [packet for packet in packets if not packet.is_hidden]
-        left = stream.duration - (shown[-1].dts - shown[0].dts) if shown else 0
-        packets[-1] = packets[-1]._replace(duration=max(0, left))
+    times = [packet.dts for packet in packets if not packet.is_hidden and packet.dts is not None]
+    if len(packets) == stream.frames and stream.duration and times:
+        # The header gives the length of the track, and so that of the last frame.
+        packets[-1] = packets[-1]._replace(duration=max(0, stream.duration - times[-1] + times[0]))
     return PacketTable(packets, stream.frames)
 
 

@@ -16,7 +16,7 @@ from resources.video.budget import Budget
 from resources.video.decode import sample_frames
 from resources.video.probe import probe
 from tests.video.conftest import Maker
-from tests.video.media import HEIGHT, WIDTH, Recipe, picture, read_number, read_numbers
+from tests.video.media import HEIGHT, WIDTH, picture, read_number, read_numbers
 
 CASES = Path(__file__).parent / "cases"
 RULE = FrameRule(RuleKind.LINSPACE, 4)
