@@ -22,6 +22,7 @@ from resources.dataset.card import TextOrigin, data_card
 from resources.dataset.filters import ClipFilters
 from resources.dataset.formats import ExportFormat
 from resources.dataset.publication import file_digests, publication
+from resources.dataset.source_columns import with_source_columns
 from resources.dataset.sql import named_queries, script
 from resources.dataset.tables import CsvFile, ParquetShards, samples, training_schema
 from resources.dataset.webdataset import TarShards
@@ -101,7 +102,8 @@ def export_training_set(
             listed = annotators(connection)
             captioners = [one.name for one in listed if one.role is Role.CAPTION]
             options.filters.require_known(captioners, [one.name for one in listed])
-            schema = training_schema(connection, columns_of(listed, Role.SCORE, Role.STRUCTURED))
+            brought = with_source_columns(connection)
+            schema = training_schema(connection, [*columns_of(listed, Role.SCORE, Role.STRUCTURED), *brought])
             clips = _count(connection)
             recipes = _current_recipes(connection)
             rows, content_hash, counts, preview = _write_rows(

@@ -27,13 +27,17 @@ TRAINING_SCHEMA = pa.schema(
 
 
 def training_schema(connection: duckdb.DuckDBPyConnection, more: Sequence[str]) -> pa.Schema:
-    """The columns of the training set: those that it always has, and ``more`` of ``captioned_videos``."""
+    """The columns of the training set: those that it always has, and ``more`` of ``listed_videos``."""
     schema = TRAINING_SCHEMA
     if more:
         columns = ", ".join(f'"{name}"' for name in more)
-        found = connection.execute(f"SELECT {columns} FROM captioned_videos LIMIT 0").to_arrow_table().schema
+        found = connection.execute(f"SELECT {columns} FROM listed_videos LIMIT 0").to_arrow_table().schema
         for field in found:
-            schema = schema.append(field.with_metadata({"description": "by the annotator of this name"}))
+            schema = schema.append(
+                field.with_metadata(
+                    {"description": "by the annotator, or the column of the source list, of this name"}
+                )
+            )
     return schema
 
 

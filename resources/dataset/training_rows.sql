@@ -1,7 +1,7 @@
 -- The rows of a training set, in the order of their ids; `row_hash` is what the content hash is made of.
 WITH chosen AS (
     SELECT {columns}, id, text_source
-    FROM captioned_videos
+    FROM listed_videos
     WHERE probe_error IS NULL
       AND text <> ''
       AND (CAST($fmin AS BIGINT) IS NULL OR num_frames >= $fmin)

@@ -34,6 +34,7 @@ META_SCHEMA = pa.schema(
         ("bit_depth", pa.int64()),
         ("has_audio", pa.bool_()),
         ("file_size", pa.int64()),
+        ("extra", pa.string()),
     ]
 )
 

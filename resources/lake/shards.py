@@ -24,6 +24,7 @@ MANIFEST_SCHEMA = pa.schema(
         ("file_size", pa.int64()),
         ("mtime_ns", pa.int64()),
         ("duplicate_of", pa.string()),
+        ("extra", pa.string()),
     ]
 )
 _HASH_THREADS = 8
@@ -34,7 +35,8 @@ class IndexedClip:
     """One row of a shard's manifest.
 
     ``content_id`` is the BLAKE2b-128 of the file's bytes, ``None`` where there is no readable regular file;
-    ``duplicate_of`` names the first clip with the same content.
+    ``duplicate_of`` names the first clip with the same content; ``extra`` is what else a list said of the clip, as
+    a JSON object. Manifests of 0.1.0 have no such column.
     """
 
     id: str
@@ -45,6 +47,7 @@ class IndexedClip:
     file_size: int | None
     mtime_ns: int | None
     duplicate_of: str | None = None
+    extra: str | None = None
 
 
 @dataclass(frozen=True)
@@ -140,11 +143,18 @@ def update_index(
             taken.add(clip_id)
             fresh.append(
                 IndexedClip(
-                    clip_id, path_text(entry.path), entry.kind, entry.text, digest, file.size, file.mtime_ns
+                    clip_id,
+                    path_text(entry.path),
+                    entry.kind,
+                    entry.text,
+                    digest,
+                    file.size,
+                    file.mtime_ns,
+                    extra=entry.extra,
                 )
             )
             continue
-        now = replace(match, path=path_text(entry.path), kind=entry.kind, text=entry.text)
+        now = replace(match, path=path_text(entry.path), kind=entry.kind, text=entry.text, extra=entry.extra)
         if file.size is not None and not _is_as_recorded(match, entry, file):
             now = replace(
                 now, content_id=content.get(entry.path), file_size=file.size, mtime_ns=file.mtime_ns

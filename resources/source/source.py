@@ -1,17 +1,22 @@
-"""The collection to caption: a folder, or a CSV or Parquet list, read into entries."""
+"""The collection to caption: a folder or a list, read into entries."""
 
+import json
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from resources.annotation.clip import Kind
-from resources.source.lists import READERS, ListError, read_rows
+from resources.source.lists import READERS, ListError, NoPathError, read_rows, text_of
 
 VIDEO_EXTENSIONS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".gif"})
 IMAGE_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
+
+FOLDER_LISTS = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+"""The list of a folder, as Hugging Face's folder layouts have it."""
 
 _log = logging.getLogger(__name__)
 
@@ -22,12 +27,16 @@ class SourceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file of the source; ``id`` and ``text`` (an existing caption) only where a list gives them."""
+    """One file of the source; ``text`` is an existing caption, ``id`` only where a list gives it.
+
+    ``extra`` is a JSON object of what else the list says of it, and ``row``, its place there.
+    """
 
     path: Path
     kind: Kind
     id: str | None = None
     text: str | None = None
+    extra: str | None = None
 
 
 def kind_of(path: Path) -> Kind:
@@ -35,28 +44,70 @@ def kind_of(path: Path) -> Kind:
     return Kind.IMAGE if path.suffix.lower() in IMAGE_EXTENSIONS else Kind.VIDEO
 
 
-def read_source(uri: str | Path) -> list[Entry]:
+def read_source(uri: str | Path, columns: Mapping[str, str] | None = None) -> list[Entry]:
     """All clips of a folder (recursively, sorted by path) or of a list (in its own order).
 
-    A list needs a column ``path`` (relative ones are relative to the list's folder) and may have ``id``
-    and ``text``. Hidden files and folders are not clips.
+    A list says where the files are (relative paths are relative to the list's folder) and may give ``id`` and
+    ``text``; ``columns`` gives its own names for these. A folder with a list of its own (``metadata.csv``) is read
+    by that; in any other a text or JSON file beside a clip, with its name, is its text. Hidden files and folders
+    are not clips.
 
     Raises:
         SourceError: nothing there, nothing in it, or a list that contradicts itself.
     """
     path = Path(uri).expanduser().absolute()
     if path.is_dir():
-        entries = [Entry(file, kind_of(file)) for file in sorted(_media_files(path))]
+        entries = _folder_list(path, columns or {})
+        if entries is None:
+            entries = [
+                Entry(file, kind_of(file), text=text_beside(file, sidecar))
+                for file, sidecar in sorted(_media_files(path))
+            ]
     elif path.suffix.lower() in READERS:
-        entries = _read_list(path)
+        entries = _read_list(path, columns or {})
     else:
-        raise SourceError(f"source {path}: neither a folder nor a {' or '.join(READERS)} list")
+        raise SourceError(f"source {path}: neither a folder nor a list ({', '.join(READERS)})")
     if not entries:
         raise SourceError(f"source {path}: no videos or images in it")
     return entries
 
 
-def _media_files(folder: Path) -> Iterator[Path]:
+def _folder_list(folder: Path, columns: Mapping[str, str]) -> list[Entry] | None:
+    """The clips that the folder's own list names; ``None`` where it has none, or one of something else."""
+    for name in FOLDER_LISTS:
+        if (folder / name).is_file():
+            try:
+                return _read_list(folder / name, columns)
+            except SourceError as error:
+                if not isinstance(error.__cause__, NoPathError):
+                    raise
+                _log.warning("%s; all files of the folder are taken", error)
+    return None
+
+
+def text_beside(file: Path, suffix: str) -> str | None:
+    """The text in the file of this suffix beside a clip; ``None`` without a suffix, or where it holds none.
+
+    Raises:
+        SourceError: there is no such file, or it cannot be read.
+    """
+    if not suffix:
+        return None
+    beside = file.with_suffix(suffix)
+    try:
+        content = beside.read_text("utf-8-sig")
+        if suffix == ".txt":
+            return content.strip() or None
+        record = json.loads(content)
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            f"source {file.parent}: the text of {file.name} in {beside.name} cannot be read: {error}"
+        ) from error
+    return text_of(record) if isinstance(record, dict) else None
+
+
+def _media_files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Each media file, and the suffix of the file with its text beside it, or nothing."""
     seen: set[Path] = set()
 
     def skip(error: OSError) -> None:
@@ -69,14 +120,16 @@ def _media_files(folder: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        there = set(files)
         for name in files:
             if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_EXTENSIONS | IMAGE_EXTENSIONS:
-                yield Path(where, name)
+                stem = Path(name).stem
+                yield Path(where, name), next((end for end in (".txt", ".json") if stem + end in there), "")
 
 
-def _read_list(path: Path) -> list[Entry]:
+def _read_list(path: Path, columns: Mapping[str, str]) -> list[Entry]:
     try:
-        rows, has_ids = read_rows(path)
+        rows, has_ids = read_rows(path, columns)
     except ListError as error:
         raise SourceError(f"source {path}: {error}") from error
     entries = []
@@ -87,14 +140,32 @@ def _read_list(path: Path) -> list[Entry]:
             raise SourceError(
                 f"source {path}: row {number} ({row.path}) has no id, though there is a column 'id'"
             )
-        where = _located(row.path, path.parent)
+        scheme, separator, rest = row.path.partition("://")
+        if separator and scheme != "file" and scheme.isalnum():
+            raise SourceError(
+                f"source {path}: row {number} is an address ({row.path}), and only files of this machine can be "
+                "read: download them and list their paths"
+            )
+        where = _located(unquote(rest) if separator and scheme == "file" else row.path, path.parent)
         if where is None:
             raise SourceError(f"source {path}: row {number} has a path that cannot be one: {row.path!r}")
-        entries.append(Entry(where, kind_of(where), row.id, row.text))
+        entries.append(Entry(where, kind_of(where), row.id, row.text, row.extra))
     doubled = [clip_id for clip_id, count in Counter(e.id for e in entries if e.id).items() if count > 1]
     if doubled:
         raise SourceError(f"source {path}: {len(doubled)} duplicate ids ({', '.join(doubled[:5])})")
+    if not has_ids:
+        _require_one_text(path, entries)
     return entries
+
+
+def _require_one_text(path: Path, entries: list[Entry]) -> None:
+    texts: dict[Path, str] = {}
+    for number, entry in enumerate(entries, 1):
+        if entry.text is not None and texts.setdefault(entry.path, entry.text) != entry.text:
+            raise SourceError(
+                f"source {path}: row {number} gives {entry.path.name} another text than a row above: keep one row "
+                "a clip, or give each row an id of its own"
+            )
 
 
 def _located(file: str, folder: Path) -> Path | None:

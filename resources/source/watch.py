@@ -25,7 +25,9 @@ class Listing:
         for entry in entries:
             files += 1
             digest.update(
-                f"{entry.path}\0{entry.id}\0{entry.text}\0{_state(entry)}\n".encode(errors="surrogatepass")
+                f"{entry.path}\0{entry.id}\0{entry.text}\0{entry.extra or ''}{_state(entry)}\n".encode(
+                    errors="surrogatepass"
+                )
             )
         return cls(digest.hexdigest(), files)
 

@@ -16,7 +16,7 @@ from resources.warehouse.columns import add_columns, answers, declared_columns
 _META = """
 CREATE OR REPLACE TEMP VIEW meta AS
 SELECT * EXCLUDE (filename), parse_filename(filename, true) AS shard
-FROM read_parquet(getvariable('meta_files'), filename = true, hive_partitioning = false)
+FROM read_parquet(getvariable('meta_files'), filename = true, union_by_name = true, hive_partitioning = false)
 """
 _FRESH = """
 CREATE OR REPLACE TEMP VIEW fresh AS

@@ -5,8 +5,9 @@ CREATE TABLE IF NOT EXISTS captioned_videos (
     {columns}
     text VARCHAR, text_source VARCHAR, text_len BIGINT,
     {statuses}
-    probe_error VARCHAR, duplicate_of VARCHAR, source_text VARCHAR
+    probe_error VARCHAR, duplicate_of VARCHAR, source_text VARCHAR, extra JSON
 );
+ALTER TABLE captioned_videos ADD COLUMN IF NOT EXISTS extra JSON;
 
 CREATE TABLE IF NOT EXISTS annotations (
     id VARCHAR, shard VARCHAR, annotator VARCHAR, fingerprint VARCHAR,

@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -158,4 +159,97 @@ def test_a_source_that_is_not_there_is_named(tmp_path, name, message):
 
 def test_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(SourceError, match="no videos or images in it"):
+        read_source(tmp_path)
+
+
+RECORDS = [{"path": "a.mp4", "text": "a dog", "aes": 5.5, "n": 3, "who": "007"}, {"path": "b.png", "n": 4}]
+
+
+def write_list(path: Path, records: list[dict[str, object]]) -> Path:
+    frame = pd.DataFrame(records)
+    if "n" in frame:
+        frame["n"] = frame["n"].astype("Int64")
+    match path.suffix:
+        case ".csv":
+            frame.to_csv(path, index=False)
+        case ".tsv":
+            frame.to_csv(path, index=False, sep="\t")
+        case ".parquet":
+            frame.to_parquet(path)
+        case ".json":
+            path.write_text(json.dumps(records))
+        case ".jsonl":
+            path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".parquet", ".json", ".jsonl"])
+def test_every_kind_of_list_keeps_all_columns_with_their_types_and_its_order(tmp_path, suffix):
+    first, second = read_source(write_list(tmp_path / f"list{suffix}", RECORDS))
+    assert (first.path, first.text, second.kind) == (tmp_path / "a.mp4", "a dog", Kind.IMAGE)
+    assert json.loads(first.extra) == {"row": 0, "aes": 5.5, "n": 3, "who": "007"}
+    assert json.loads(second.extra) == {"row": 1, "n": 4}
+
+
+@pytest.mark.parametrize("path", ["video", "file_path", "file_name", "video_path", "media_path", "media"])
+@pytest.mark.parametrize("text", ["caption", "prompt", "cap"])
+def test_columns_go_by_the_names_that_the_field_knows(tmp_path, path, text):
+    [entry] = read_source(write_list(tmp_path / "list.jsonl", [{path: "a.mp4", text: "a dog"}]))
+    assert (entry.path.name, entry.text, json.loads(entry.extra)) == ("a.mp4", "a dog", {"row": 0})
+
+
+def test_columns_with_names_of_their_own_are_named(tmp_path):
+    listing = write_list(tmp_path / "list.csv", [{"clip": "a.mp4", "said": "a dog", "text": "kept"}])
+    [entry] = read_source(listing, {"path": "clip", "text": "said"})
+    assert (entry.path.name, entry.text, json.loads(entry.extra)["text"]) == ("a.mp4", "a dog", "kept")
+    with pytest.raises(SourceError, match="has no column 'film', which columns: names"):
+        read_source(listing, {"path": "film"})
+
+
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        ([{"path": "https://example.org/a.mp4"}], "row 1 is an address .* download them"),
+        ([{"path": "s3://bucket/a.mp4"}], "row 1 is an address"),
+        ([{"path": "a.mp4", "text": "x"}, {"path": "a.mp4", "text": "y"}], "row 2 gives a.mp4 another text"),
+        ([{"path": "a.mp4", "start": 0, "end": 2}], "mean parts of files .end, start."),
+        ([{"path": "a.mp4", "timestamp": "[('00:00:00.000','00:00:02.000')]"}], "mean parts of files"),
+    ],
+)
+def test_a_list_that_cannot_mean_what_it_says_is_refused(tmp_path, records, message):
+    with pytest.raises(SourceError, match=message):
+        read_source(write_list(tmp_path / "list.csv", records))
+
+
+def test_rows_of_one_clip_with_ids_of_their_own_and_file_addresses_are_taken(tmp_path):
+    address = (tmp_path / "a b.mp4").as_uri()
+    rows = [{"path": address, "id": "x", "text": "1st"}, {"path": address, "id": "y", "text": "2nd"}]
+    entries = read_source(write_list(tmp_path / "list.csv", rows))
+    assert [(entry.path, entry.text) for entry in entries] == [
+        (tmp_path / "a b.mp4", "1st"),
+        (tmp_path / "a b.mp4", "2nd"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["metadata.csv", "metadata.jsonl", "metadata.parquet"])
+def test_a_folder_with_a_list_of_its_own_is_read_by_it(tmp_path, name):
+    touch(tmp_path / "a.mp4", tmp_path / "b.mp4")
+    write_list(tmp_path / name, [{"file_name": "a.mp4", "text": "a dog"}])
+    [entry] = read_source(tmp_path)
+    assert (entry.path, entry.text) == (tmp_path / "a.mp4", "a dog")
+
+
+def test_a_metadata_file_of_something_else_does_not_hide_the_clips(tmp_path):
+    touch(tmp_path / "a.mp4")
+    write_list(tmp_path / "metadata.csv", [{"camera": "left"}])
+    assert [entry.path.name for entry in read_source(tmp_path)] == ["a.mp4"]
+
+
+def test_files_beside_the_clips_are_their_texts(tmp_path):
+    touch(*(tmp_path / "sub" / name for name in ("a.mp4", "b.png", "c.mp4")))
+    (tmp_path / "sub" / "a.txt").write_text("a dog\n")
+    (tmp_path / "sub" / "b.json").write_text('{"caption": "a cat", "tags": []}')
+    assert [entry.text for entry in read_source(tmp_path)] == ["a dog", "a cat", None]
+    (tmp_path / "sub" / "b.json").write_text('{"caption": ')
+    with pytest.raises(SourceError, match=r"the text of b.png in b.json cannot be read"):
         read_source(tmp_path)

@@ -214,3 +214,13 @@ def test_no_row_of_a_large_shard_is_lost(collection: Collection) -> None:
     assert one(collection, counted) == [(count, count)]
     assert collection.warehouse.rebuild(collection.lake, DECLARED, ORDER) == count
     assert one(collection, counted) == [(count, count)]
+
+
+def test_the_text_of_the_list_is_the_text_where_it_is_preferred_and_there(captioned: Collection) -> None:
+    for shard in captioned.lake.shards():
+        captioned.warehouse.merge(
+            captioned.lake, shard, captioned.declared, ["source", "captions_pllava", "captions_llava"]
+        )
+    table = captioned.warehouse.frame("captioned_videos").set_index("id")
+    assert table.loc["a3", ["text", "text_source"]].tolist() == ["An old caption from the list.", "source"]
+    assert table.loc["a1", "text_source"] == "captions_pllava"

@@ -25,6 +25,7 @@ _MEANING = {
     "probe_error": "why the file cannot be read; NULL where it can",
     "duplicate_of": "the first clip with the same content",
     "source_text": "the text that came with the source list",
+    "extra": "what else the source list said of the clip, as JSON, and its row there",
     "is_vfr": "does the frame rate vary?",
     "rotation": "degrees by which the file asks to be turned",
     "bit_depth": "bits of a colour channel",
@@ -81,7 +82,7 @@ RAW_META = _table(
     "id string, path string, kind string, num_frames int64, height int64, width int64, aspect_ratio double, "
     "resolution int64, fps double, duration_s double, codec string, content_id string, text string, "
     "probe_error string, duplicate_of string, is_vfr bool, rotation int64, bit_depth int64, has_audio bool, "
-    "file_size int64"
+    "file_size int64, extra string"
 )
 ANNOTATION = _table(
     "id string, shard string, annotator string, fingerprint string, input_key string, value string, "

@@ -38,7 +38,8 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         with store.index_lock():
             existing = {shard: store.manifest(shard) for shard in store.shards()}
             try:
-                update = update_index(source.entries(store), existing, source.shard_size)
+                entries = source.entries(store)
+                update = update_index(entries, existing, source.shard_size)
             except SourceError as error:
                 raise dg.Failure(str(error), allow_retries=False) from error
             for shard, clips in {**update.rewritten, **update.new}.items():
@@ -48,7 +49,8 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         count = sum(map(len, {**existing, **update.new}.values()))
         context.log.info(
             f"{count} clips in {len(names)} shards: {len(update.added)} new, {len(update.moved)} moved, "
-            f"{len(update.changed)} changed, {len(update.gone)} no longer listed, {len(update.duplicates)} duplicates"
+            f"{len(update.changed)} changed, {len(update.gone)} no longer listed, {len(update.duplicates)} duplicates; "
+            f"{sum(entry.text is not None for entry in entries)} come with a text"
         )
         return dg.MaterializeResult(
             metadata={
@@ -114,7 +116,10 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
                         "failure_kinds": dg.MetadataValue.json(dict(kinds)),
                         "dagster/uri": dg.MetadataValue.text(str(store.file(META, shard))),
                     }
-                    step.finish(shard, metadata, rows_version(table, META_SCHEMA.names))
+                    names = [*META_SCHEMA.names]
+                    if table["extra"].null_count == table.num_rows:
+                        names.remove("extra")  # the version that 0.1.0 gave to the same rows
+                    step.finish(shard, metadata, rows_version(table, names))
         yield from step.results()
 
     return [video_index, raw_meta]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from vidcap_assets.cli import configuring, doctor, looking, operating, publishing, retrying, running
+from vidcap_assets.cli import configuring, doctor, listing, looking, operating, publishing, retrying, running
 from vidcap_assets.cli.in_force import collection_file
 from vidcap_assets.cli.output import errors
 from vidcap_assets.collection.file import VARIABLE, files_in_force
@@ -80,6 +80,7 @@ app.command()(looking.status)
 app.command()(retrying.retry)
 app.command()(looking.compare)
 app.command()(publishing.export)
+app.command("list")(listing.make_list)
 app.command()(publishing.report)
 app.command()(operating.rebuild)
 app.command()(operating.reap)

@@ -218,7 +218,7 @@ def check_source(settings: CollectionSettings) -> list[Finding]:
             )
         ]
     try:
-        entries = read_source(source)
+        entries = read_source(source, settings.source.columns)
     except SourceError as error:
         return [
             Finding(

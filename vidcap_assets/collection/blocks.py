@@ -26,8 +26,11 @@ class Source(Block):
 
     uri: str = Field(
         default=DEMO_SOURCE,
-        description="A folder, or a .csv or .parquet list with a column path (optional: id, text); "
+        description="A folder, or a list (.csv, .tsv, .json, .jsonl, .parquet) with a column path (and id, text); "
         "demo renders a small collection of its own.",
+    )
+    columns: dict[str, str] = Field(
+        default={}, description="The list's own names of path, id and text, such as {path: clip}."
     )
     shard_size: int = Field(default=500, gt=0, description="Clips in a new shard; shards never change.")
 
@@ -40,7 +43,7 @@ class Source(Block):
         from resources.source.source import read_source
 
         if self.uri != DEMO_SOURCE:
-            return read_source(self.uri)
+            return read_source(self.uri, self.columns)
         from resources.demo.clips import render_demo_source
 
         return read_source(render_demo_source(demo_folder(lake)))
