@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 
 from resources.camera_motion.analysis import analyse
 from resources.camera_motion.classify import Label, labels_of_transform
-from resources.camera_motion.motion import SHORT_SIDE, CameraMotion
+from resources.camera_motion.motion import CameraMotion
+from resources.measures.overview import SHORT_SIDE
 
 THRESHOLD = 0.25
 FRAMES = 64

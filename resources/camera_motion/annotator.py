@@ -1,6 +1,5 @@
 """Camera motion as an annotator: decoded and analysed in isolated child processes, on all cores."""
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,23 +9,30 @@ from resources.annotation.annotator import Annotator
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.outcome import Answer, ClipError
 from resources.annotation.recipe import Recipe
-from resources.camera_motion.motion import SHORT_SIDE, CameraMotion, Reason, unclassified
-from resources.video.sampling import FrameRule, RuleKind
+from resources.camera_motion.motion import CameraMotion
+from resources.measures.annotator import Seen
+from resources.measures.measure import Measured, measure
+from resources.measures.overview import (
+    CLOSEUPS,
+    FRAMES,
+    FRAMES_PER_SECOND,
+    MAX_FRAMES,
+    SHORT_SIDE,
+    look_over,
+)
 from resources.video.workers import IsolatedWorkers
 
 CODE_VERSION = 4
-FRAMES = 64
-FRAMES_PER_SECOND = 4
-MAX_FRAMES = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class Analysed:
-    """A clip's camera motion, with how it was read and the CPU seconds of the analysis."""
+    """A clip's camera motion, with how it was read and the CPU seconds of the analysis, and its measures if wanted."""
 
     motion: CameraMotion
     seconds: float = 0.0
     reading: dict[str, Any] = field(default_factory=dict)
+    measured: Measured | None = None
 
     def answer(self) -> Answer:
         """The table's value, with the numbers as details."""
@@ -39,20 +45,22 @@ class CameraMotionAnnotator(Annotator):
     Value: the labels joined by ``+``; details: the fields of :class:`CameraMotion`. The whole work is done
     in :meth:`prepare`, in the children of ``workers``: run as many preparing threads as there are workers.
 
-    A still picture, an image file or a video of one frame, is ``unclassified`` with the reason
-    ``single_frame``: nothing is known of a camera there, and as ``static`` it would pass a training filter
-    that looks for videos with a resting camera.
+    An image is skipped. A video of one frame is ``unclassified`` with the reason ``single_frame``: nothing is
+    known of a camera there, and as ``static`` it would pass a training filter that looks for videos with a
+    resting camera.
 
     Args:
         workers: where files are opened and analysed.
         threshold: how far an edge of the picture must move to count, as a fraction of the shorter side.
+        seen: where the measures of each clip go, told from the same frames; ``None``: they are not wanted.
     """
 
     batch_size = 16
 
-    def __init__(self, workers: IsolatedWorkers, threshold: float = 0.25) -> None:
+    def __init__(self, workers: IsolatedWorkers, threshold: float = 0.25, seen: Seen | None = None) -> None:
         self._workers = workers
         self._threshold = threshold
+        self._seen = seen
 
     @property
     def recipe(self) -> Recipe:
@@ -68,25 +76,24 @@ class CameraMotionAnnotator(Annotator):
         }
         return Recipe("camera_motion", settings)
 
+    def skip_reason(self, clip: Clip) -> str | None:
+        """Images have no camera motion."""
+        return "an image has no camera motion" if clip.kind is Kind.IMAGE else None
+
     def prepare(self, clip: Clip) -> Analysed:
         """Decode and analyse the clip in a child; the calling thread only waits."""
-        if clip.kind is Kind.IMAGE:
-            return Analysed(unclassified(Reason.SINGLE_FRAME))
-        return self._workers.call(analyse_file, clip, frame_rule(clip.duration_s), self._threshold)
+        analysed = self._workers.call(analyse_file, clip, self._threshold, self._seen is not None)
+        if self._seen is not None and analysed.measured is not None:
+            self._seen[clip.id, clip.content_id] = analysed.measured
+        return analysed
 
     def annotate(self, batch: Sequence[Analysed]) -> Sequence[Answer | ClipError]:
         """The answers that :meth:`prepare` has found."""
         return [analysed.answer() for analysed in batch]
 
 
-def frame_rule(duration_s: float | None) -> FrameRule:
-    """First to last frame, 64 of them, or four a second (2,048 at most) where that is more."""
-    wanted = math.ceil((duration_s or 0) * FRAMES_PER_SECOND) + 1
-    return FrameRule(RuleKind.LINSPACE, min(max(FRAMES, wanted), MAX_FRAMES))
-
-
-def analyse_file(clip: Clip, rule: FrameRule, threshold: float) -> Analysed:
-    """Decode the frames of ``rule`` in one pass and classify their motion. Meant for a child process.
+def analyse_file(clip: Clip, threshold: float, measures: bool) -> Analysed:
+    """Decode the overview of a clip in one pass and classify its motion. Meant for a child process.
 
     Raises:
         ClipError: the file cannot be read.
@@ -94,18 +101,14 @@ def analyse_file(clip: Clip, rule: FrameRule, threshold: float) -> Analysed:
     import cv2
 
     from resources.camera_motion.analysis import analyse
-    from resources.video.decode import sample_frames
-    from resources.video.pictures import PixelFormat, SizeLimit
 
     cv2.setNumThreads(1)
-    frames = sample_frames(clip.path, rule, clip.kind, PixelFormat.GRAY, SizeLimit(short_side=SHORT_SIDE))
+    overview = look_over(clip, CLOSEUPS if measures else 0)
+    frames = overview.frames
     shape = frames.images.shape[1:]
     size = (clip.height, clip.width) if clip.height and clip.width else (shape[0], shape[1])
-    clock = [
-        time_s if time_s is not None else index / (clip.fps or 25.0)
-        for index, time_s in zip(frames.indices, frames.times_s, strict=True)
-    ]
     began = time.process_time()
-    motion = analyse(frames.images, size, threshold, clock)
+    motion = analyse(frames.images, size, threshold, overview.clock)
+    seconds = time.process_time() - began
     reading = {"frames_analysed": len(frames.indices), **frames.details}
-    return Analysed(motion, time.process_time() - began, reading)
+    return Analysed(motion, seconds, reading, measure(overview) if measures else None)

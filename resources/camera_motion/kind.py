@@ -8,6 +8,8 @@ from pydantic import Field
 
 from resources.annotation.annotator import Annotator
 from resources.annotation.declaration import AnnotatorSettings, Column, Declaration, Role, Scene
+from resources.measures.kind import ASSET as MEASURES
+from resources.measures.kind import declare
 
 
 class CameraMotion(AnnotatorSettings):
@@ -20,6 +22,11 @@ class CameraMotion(AnnotatorSettings):
         default=0.25, gt=0, lt=1, description="Share of the shorter side by which edges must move."
     )
 
+    measures: bool = Field(
+        default=False,
+        description="Also measure each clip on the same pass: the columns of the kind measures.",
+    )
+
     @property
     def key(self) -> str:
         """``camera`` for the one that the released contract names."""
@@ -29,10 +36,20 @@ class CameraMotion(AnnotatorSettings):
         column = Column(
             "cmotion" if self.name == "camera_motion" else self.name, meaning="camera motion, joined by +"
         )
-        return (Declaration(self.name, Role.LABEL, (column,), type(self).__doc__ or ""),)
+        camera = Declaration(self.name, Role.LABEL, (column,), type(self).__doc__ or "")
+        return (camera, declare(self._measures)) if self.measures else (camera,)
+
+    @property
+    def _measures(self) -> str:
+        return MEASURES if self.name == "camera_motion" else f"{self.name}_{MEASURES}"
 
     @contextmanager
     def open(self, scene: Scene) -> Iterator[Mapping[str, Annotator]]:  # noqa: D102
         from resources.camera_motion.annotator import CameraMotionAnnotator
+        from resources.measures.annotator import MeasuresAnnotator, Seen
 
-        yield {self.name: CameraMotionAnnotator(scene.workers, self.threshold)}
+        seen: Seen = {}
+        yield {
+            self.name: CameraMotionAnnotator(scene.workers, self.threshold, seen if self.measures else None),
+            self._measures: MeasuresAnnotator(self._measures, scene.workers, seen),
+        }

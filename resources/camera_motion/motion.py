@@ -6,9 +6,6 @@ from typing import Any
 
 from resources.camera_motion.classify import Label
 
-SHORT_SIDE = 192
-"""Short side, in pixels, of the frames that are analysed; larger ones are shrunk to it."""
-
 
 class Reason(StrEnum):
     """Why a clip is `unclassified`."""

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from resources.camera_motion.motion import SHORT_SIDE
+from resources.measures.overview import SHORT_SIDE
 
 CELLS = (12, 8)
 CORNERS_PER_CELL = 3

@@ -21,6 +21,7 @@ from resources.dataset.annotators import Listed, annotators, columns_of
 from resources.dataset.card import TextOrigin, data_card
 from resources.dataset.filters import ClipFilters
 from resources.dataset.formats import ExportFormat
+from resources.dataset.near_duplicates import find_near_duplicates
 from resources.dataset.publication import file_digests, publication
 from resources.dataset.source_columns import with_source_columns
 from resources.dataset.sql import named_queries, script
@@ -91,7 +92,8 @@ def export_training_set(
     Raises:
         WarehouseEmptyError: nothing has been merged yet.
         WarehouseBusyError: another process kept the database open.
-        FilterError: a captioner or annotator that the collection does not have is named.
+        FilterError: a captioner or annotator that the collection does not have is named, or near-duplicates are to be
+            left out and no clip has been measured.
         NothingToExportError: no row is left; what was published before stays.
         PublicationError: ``exports/training_set`` is something else.
         FileNotFoundError: ``media`` is wanted and a file is gone.
@@ -191,6 +193,14 @@ def _rows(
     columns = ", ".join(f'"{name}"' for name in schema.names)
     labels = "".join(f"string_split(\"{name}\", '+'), " for name in columns_of(listed, Role.LABEL))
     sql = script("training_rows.sql").replace("{columns}", columns).replace("{labels}", labels)
+    left_out = pa.table({"id": pa.array([], pa.string())})
+    connection.register("left_out", left_out)
+    if filters.drop_near_duplicates:
+        among = f"CREATE TEMP TABLE passing AS SELECT id FROM ({sql.strip().removesuffix(';')})"
+        connection.execute(among, filters.sql_parameters)
+        alike = find_near_duplicates(connection, "passing")
+        left_out = alike.filter(pc.is_valid(alike["near_duplicate_of"])).select(["id"])
+        connection.register("left_out", left_out)
     query = connection.execute(sql, filters.sql_parameters)
     for batch in query.to_arrow_reader(_BATCH_ROWS):
         if filters.languages:

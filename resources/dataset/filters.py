@@ -29,6 +29,7 @@ class ClipFilters:
         camera_motion: labels of which a clip must have at least one.
         languages: ISO 639-1 codes the text may be in, as `language.language_of` tells it.
         drop_duplicates: keep the first clip of those with the same content.
+        drop_near_duplicates: of the clips that are left, keep the largest, longest, sharpest of each that show the same
     """
 
     fmin: int | None = None
@@ -47,6 +48,7 @@ class ClipFilters:
     camera_motion: list[str] = field(default_factory=list)
     languages: list[str] = field(default_factory=list)
     drop_duplicates: bool = False
+    drop_near_duplicates: bool = False
 
     def __post_init__(self) -> None:
         for name, may_be in _VALUES.items():
@@ -68,7 +70,7 @@ class ClipFilters:
     @property
     def sql_parameters(self) -> dict[str, Any]:
         """The parameters of ``training_rows.sql``."""
-        return {name: value for name, value in asdict(self).items() if name != "languages"}
+        return {name: value for name, value in asdict(self).items() if name not in _NOT_IN_SQL}
 
     @property
     def active(self) -> dict[str, Any]:
@@ -81,6 +83,7 @@ def _require(name: str, wanted: Sequence[str], there: Sequence[str]) -> None:
         raise FilterError(f"{name}: there is no {', '.join(unknown)}; there are {', '.join(there)}")
 
 
+_NOT_IN_SQL = frozenset({"languages", "drop_near_duplicates"})
 _VALUES: dict[str, Sequence[str]] = {
     "camera_motion": tuple(Label),
     "kinds": tuple(Kind),

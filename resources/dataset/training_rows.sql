@@ -1,4 +1,5 @@
--- The rows of a training set, in the order of their ids; `row_hash` is what the content hash is made of.
+-- The rows of a training set, in the order of their ids, without near-duplicates that were found among them;
+-- `row_hash` is what the content hash is made of.
 WITH chosen AS (
     SELECT {columns}, id, text_source
     FROM listed_videos
@@ -27,4 +28,5 @@ SELECT *, sha256(CAST(to_json(
     struct_pack({columns})
 ) AS VARCHAR)) AS row_hash
 FROM chosen
+WHERE id NOT IN (SELECT id FROM left_out)
 ORDER BY id, path;

@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from resources.video.budget import Budget
 from resources.video.frames import Frames
-from resources.video.images import on_white, open_image
-from resources.video.pictures import PixelFormat, SizeLimit
+from resources.video.images import on_white, open_image, shrunk
+from resources.video.pictures import CLOSEUP, PictureShape, PixelFormat
 from resources.video.sampling import FrameRule
 from resources.video.streams import require_regular_file
 
@@ -34,25 +33,29 @@ def animation_timing(image: Image.Image) -> list[float]:
     return [0.0, *accumulate(frame.info.get("duration", 0) / 1000 for frame in _pictures(image))]
 
 
-def read_animation(
-    path: Path, rule: FrameRule, pixel_format: PixelFormat, limit: SizeLimit, budget: Budget
-) -> Frames:
+def read_animation(path: Path, rule: FrameRule, shape: PictureShape) -> Frames:
     """The pictures that ``rule`` picks; transparency lies on white.
 
     Raises:
         ClipError: ``missing_file`` or ``decode_error``.
     """
-    with open_image(path, budget) as image:
+    with open_image(path, shape.budget) as image:
         times_s = animation_timing(image)
         count = len(times_s) - 1
         indices = rule.indices(count)
-        size = limit.apply(*image.size)
-        budget.check_bytes(len(indices), *size, pixel_format.channels)
+        shape.budget.check_bytes(len(indices), *shape.limit.apply(*image.size), shape.pixel_format.channels)
+        every = max(1, len(indices) // shape.closeups) if shape.closeups else 0
         taken: dict[int, np.ndarray] = {}
+        closeups: list[np.ndarray] = []
         for index, frame in enumerate(_pictures(image)):
             if index in indices:
-                shown = on_white(frame).resize(size, Image.Resampling.BICUBIC)
-                taken[index] = np.asarray(shown.convert("L") if pixel_format is PixelFormat.GRAY else shown)
+                whole = on_white(frame)
+                shown = shrunk(whole, shape.limit)
+                if every and len(taken) % every == every // 2:
+                    closeups.append(np.asarray(shrunk(whole, CLOSEUP)))
+                taken[index] = np.asarray(
+                    shown.convert("L") if shape.pixel_format is PixelFormat.GRAY else shown
+                )
     return Frames(
         images=np.stack([taken[index] for index in indices]),
         indices=indices,
@@ -65,6 +68,7 @@ def read_animation(
             "num_frames": count,
             "decode_warnings": [],
         },
+        closeups=np.stack(closeups) if closeups else None,
     )
 
 

@@ -41,17 +41,18 @@ def sample_frames(
     limit: SizeLimit = FULL_SIZE,
     backend: Backend = "auto",
     budget: Budget = BUDGET,
+    closeups: int = 0,
 ) -> Frames:
-    """Decode the frames of ``path`` that ``rule`` picks, in this process.
+    """Decode the frames of ``path`` that ``rule`` picks, in this process; about ``closeups`` of them in colour too.
 
     Raises:
         ClipError: ``missing_file``, ``decode_error`` or ``no_video_stream``.
     """
+    shape = PictureShape(pixel_format, limit, budget, closeups)
     if kind is Kind.IMAGE:
-        return read_image(path, rule, pixel_format, limit, budget)
+        return read_image(path, rule, shape)
     if is_webp(path):
-        return read_animation(path, rule, pixel_format, limit, budget)
-    shape = PictureShape(pixel_format, limit, budget)
+        return read_animation(path, rule, shape)
     with _complaints() as complaints:
         table, found = _by_table(path, rule, shape, backend)
         if isinstance(found, str):
@@ -130,12 +131,14 @@ def _frames(
         "num_frames": num_frames,
         "decode_warnings": warnings,
     }
+    near = [closeup for index in indices if (closeup := taken[index].closeup) is not None]
     return Frames(
         images=np.stack([taken[index].pixels for index in indices]),
         indices=indices,
         num_frames=num_frames,
         times_s=[taken[index].time_s for index in indices],
         details=details,
+        closeups=np.stack(near) if near else None,
     )
 
 

@@ -58,7 +58,7 @@ def decode_with_decord(
             if time_s is None or abs(starts[index] - starts[0] - time_s) > frame_s / 2:
                 raise Doubt(f"decord shows frame {index} at another time than the container")
             frame = VideoFrame.from_ndarray(pixels.asnumpy(), format="rgb24")
-            taken[index] = Taken(picture.pixels(frame), time_s)
+            taken[index] = picture.take(frame, time_s)
     except (decord.DECORDError, RuntimeError, StopIteration) as error:
         raise Doubt(f"decord failed: {str(error).partition(chr(10))[0] or type(error).__name__}") from None
     for earlier, later in pairwise(sorted(taken)):

@@ -26,6 +26,8 @@ class Frames:
         details: JSON-able: ``backend``, ``access`` (``seek``, ``sequential`` or ``image``), ``why`` (why
             not the faster or the wanted way), ``num_frames``, ``decode_warnings`` (list of sentences: damaged
             but decodable).
+        closeups: (N, H, W, 3) uint8 RGB: some of the pictures in colour, with a shorter side of at most 720
+            pixels; ``None`` where none were asked for.
     """
 
     images: "np.ndarray"
@@ -33,3 +35,4 @@ class Frames:
     num_frames: int
     times_s: list[float | None]
     details: dict[str, Any] = field(default_factory=dict)
+    closeups: "np.ndarray | None" = None

@@ -14,7 +14,7 @@ from resources.annotation.outcome import ClipError, ErrorKind
 from resources.video.budget import Budget
 from resources.video.causes import why_unreadable
 from resources.video.frames import Frames
-from resources.video.pictures import PixelFormat, SizeLimit
+from resources.video.pictures import CLOSEUP, PictureShape, PixelFormat, SizeLimit
 from resources.video.sampling import FrameRule
 from resources.video.streams import require_regular_file
 
@@ -65,26 +65,23 @@ def open_image(path: Path, budget: Budget, content: bytes | None = None) -> Iter
         raise ClipError(ErrorKind.DECODE_ERROR, message) from None
 
 
-def read_image(
-    path: Path, rule: FrameRule, pixel_format: PixelFormat, limit: SizeLimit, budget: Budget
-) -> Frames:
+def read_image(path: Path, rule: FrameRule, shape: PictureShape) -> Frames:
     """The image as the one frame of a clip, repeated as ``rule`` asks; of an animation, the first picture.
 
     EXIF orientation and colour profile are applied, transparency lies on white, 16-bit gray is scaled to 8 bits.
     """
     warnings: list[str] = []
-    content = mended_jpeg(path, budget)
+    content = mended_jpeg(path, shape.budget)
     if content is not None:
         warnings.append("the end marker is missing")
-    with open_image(path, budget, content) as image:
+    with open_image(path, shape.budget, content) as image:
         bits = bit_depth(image)
-        shown = _to_rgb(ImageOps.exif_transpose(image), bits, warnings)
-        size = limit.apply(*shown.size)
-        if size != shown.size:
-            shown = shown.resize(size, Image.Resampling.BICUBIC)
-        pixels = np.asarray(shown.convert("L") if pixel_format is PixelFormat.GRAY else shown)
+        whole = _to_rgb(ImageOps.exif_transpose(image), bits, warnings)
+        shown = shrunk(whole, shape.limit)
+        pixels = np.asarray(shown.convert("L") if shape.pixel_format is PixelFormat.GRAY else shown)
+        closeup = np.asarray(shrunk(whole, CLOSEUP))[None] if shape.closeups else None
     indices = rule.indices(1)
-    budget.check_bytes(len(indices), *size, pixel_format.channels)
+    shape.budget.check_bytes(len(indices), *shown.size, shape.pixel_format.channels)
     return Frames(
         images=np.stack([pixels] * len(indices)),
         indices=indices,
@@ -97,7 +94,14 @@ def read_image(
             "num_frames": 1,
             "decode_warnings": warnings,
         },
+        closeups=closeup,
     )
+
+
+def shrunk(image: Image.Image, limit: SizeLimit) -> Image.Image:
+    """``image`` at the size that ``limit`` allows."""
+    size = limit.apply(*image.size)
+    return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
 
 
 def mended_jpeg(path: Path, budget: Budget) -> bytes | None:

@@ -57,6 +57,9 @@ class SizeLimit:
         return max(1, round(width * scale)), max(1, round(height * scale))
 
 
+CLOSEUP = SizeLimit(short_side=720)
+
+
 def square_pixel_size(width: int, height: int, sample_aspect: Fraction | None) -> tuple[int, int]:
     """The size at which pixels are square; the height is kept, as players do."""
     if not sample_aspect or sample_aspect <= 0:
@@ -66,10 +69,14 @@ def square_pixel_size(width: int, height: int, sample_aspect: Fraction | None) -
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Pixels as displayed, uint8 (H, W, 3) or (H, W), and seconds from the first frame of the clip."""
+    """Pixels as displayed, uint8 (H, W, 3) or (H, W), and seconds from the first frame of the clip.
+
+    ``closeup``: some of the pictures larger and in colour, (H, W, 3); see :class:`PictureShape`.
+    """
 
     pixels: Pixels
     time_s: float | None
+    closeup: Pixels | None = None
 
 
 def seconds_between(first_pts: int | None, pts: int | None, time_base: Fraction | None) -> float | None:
@@ -81,11 +88,15 @@ def seconds_between(first_pts: int | None, pts: int | None, time_base: Fraction 
 
 @dataclass(frozen=True, slots=True)
 class PictureShape:
-    """What pictures are wanted as: their format and size, and what they may cost."""
+    """What pictures are wanted as: their format and size, and what they may cost.
+
+    About ``closeups`` of them, evenly spread, are wanted as RGB too, with a shorter side of at most 720 pixels.
+    """
 
     pixel_format: PixelFormat
     limit: SizeLimit
     budget: Budget
+    closeups: int = 0
 
 
 class Picture:
@@ -100,34 +111,43 @@ class Picture:
         self._count = count
         self._format = shape.pixel_format
         self._stream = stream
-        self._size: tuple[int, int] | None = None
+        self._every = max(1, count // shape.closeups) if shape.closeups else 0
+        self._taken = 0
+        self._whole: tuple[int, int] | None = None
         self._turn = Turn()
 
-    def size(self, frame: VideoFrame) -> tuple[int, int]:
-        """Width and height of the arrays, upright; they follow from the first frame this is called with.
-
-        Raises:
-            ClipError: ``decode_error``: all pictures that are wanted are over the budget.
-        """
-        if self._size is None:
+    def see(self, frame: VideoFrame) -> tuple[int, int]:
+        """Width and height of the whole picture as shown; they follow from the first frame this is called with."""
+        if self._whole is None:
             square = square_pixel_size(frame.width, frame.height, sample_aspect(self._stream))
-            width, height = self._size = self._shape.limit.apply(*self._turn_of(frame).size(square))
-            self._shape.budget.check_bytes(self._count, width, height, self._format.channels)
-        return self._size
+            self._whole = self._turn_of(frame).size(square)
+        return self._whole
 
-    def pixels(self, frame: VideoFrame) -> Pixels:
+    def take(self, frame: VideoFrame, time_s: float | None) -> Taken:
         """``frame`` as uint8, (H, W, 3) RGB or (H, W) gray, upright; transparency lies on white.
 
         Raises:
             ClipError: ``decode_error`` for a picture, or all that are wanted, over the budget.
         """
         self._shape.budget.check_size(frame.width, frame.height)
+        pixels = self._pixels(frame, self._format, self._shape.limit, self._count)
+        near = self._every and self._taken % self._every == self._every // 2
+        self._taken += 1
+        return Taken(
+            pixels,
+            time_s,
+            self._pixels(frame, PixelFormat.RGB, CLOSEUP, 2 * self._shape.closeups) if near else None,
+        )
+
+    def _pixels(self, frame: VideoFrame, wanted: PixelFormat, limit: SizeLimit, count: int) -> Pixels:
         turn = self._turn_of(frame)
-        width, height = turn.size(self.size(frame))
+        shown = limit.apply(*self.see(frame))
+        self._shape.budget.check_bytes(count, *shown, wanted.channels)
+        width, height = turn.size(shown)
         if any(component.is_alpha for component in frame.format.components):
             frame = _on_white(frame)
-        tonemap = _TONEMAPS.get(frame.color_trc) if self._format is PixelFormat.RGB else None
-        pixel_format = "rgb48le" if tonemap else self._format.value
+        tonemap = _TONEMAPS.get(frame.color_trc) if wanted is PixelFormat.RGB else None
+        pixel_format = "rgb48le" if tonemap else wanted.value
         if (width, height) == (frame.width, frame.height):
             array = frame.to_ndarray(format=pixel_format, threads=1)
         else:

@@ -43,7 +43,7 @@ def decode_by_seeking(
                 if (frame.width, frame.height) != stated:
                     raise Doubt("pictures of another size than the header's")
                 time_s = seconds_between(first, frame.pts, stream.time_base)
-                taken[wanted[frame.pts]] = Taken(picture.pixels(frame), time_s)
+                taken[wanted[frame.pts]] = picture.take(frame, time_s)
     missing = set(indices) - taken.keys()
     if missing:
         raise Doubt(f"frame {min(missing)} did not appear")

@@ -65,13 +65,13 @@ def decode_in_order(path: Path, wanted: Collection[int], shape: PictureShape) ->
             time = clock.tick(frame.pts, frame.duration)
             if index == 0:
                 first = time
-                picture.size(frame)
+                picture.see(frame)
             if index in wanted:
                 if frame.interlaced_frame:
                     result.deinterlaced = True
                     frame = deinterlace(before, frame, after)
                 time_s = seconds_between(first, time, stream.time_base)
-                result.taken[index] = Taken(picture.pixels(frame), time_s)
+                result.taken[index] = picture.take(frame, time_s)
     return result
 
 

@@ -1,15 +1,19 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from pydantic import ValidationError
 
 from resources.annotation.clip import Clip, Kind
+from resources.annotation.loop import LoopOptions, annotate_shard
 from resources.annotation.outcome import ClipError, ErrorKind
-from resources.camera_motion.annotator import CameraMotionAnnotator, frame_rule
+from resources.camera_motion.annotator import Analysed, CameraMotionAnnotator
 from resources.camera_motion.kind import CameraMotion
+from resources.camera_motion.motion import Reason, unclassified
+from resources.lake.lake import Lake
+from resources.measures.overview import frame_rule
 from resources.video.workers import IsolatedWorkers
 from tests.camera_motion.moving_crop import HEIGHT, SIZE, shot, write_mp4
 
@@ -67,14 +71,29 @@ def test_a_cut_is_timed_by_the_clock_of_the_file(workers, tmp_path):
     assert answer.details["cuts"] == [pytest.approx(1.2, abs=0.01)]
 
 
-def test_stills_are_unclassified_not_static(workers, tmp_path):
+def test_a_video_of_one_frame_is_unclassified_not_static(workers, tmp_path):
+    video = annotate(
+        CameraMotionAnnotator(workers), clip_of(write_mp4(tmp_path / "one.mp4", shot(frames=1)), frames=1)
+    )
+    assert (video.value, video.details["reason"]) == ("unclassified", "single_frame")
+
+
+def test_images_are_skipped_and_what_an_earlier_release_said_of_one_stays(workers, tmp_path):
+    photo = replace(clip_of(tmp_path / "photo.png", kind=Kind.IMAGE), content_id="a")
     annotator = CameraMotionAnnotator(workers)
-    still = shot(frames=1)
-    Image.fromarray(still[0]).save(tmp_path / "photo.png")
-    photo = annotate(annotator, clip_of(tmp_path / "photo.png", kind=Kind.IMAGE))
-    video = annotate(annotator, clip_of(write_mp4(tmp_path / "one.mp4", still), frames=1))
-    for answer in (photo, video):
-        assert (answer.value, answer.details["reason"]) == ("unclassified", "single_frame")
+
+    def annotate_shard_of(*clips: Clip):
+        store = Lake(str(tmp_path / "home")).store(annotator.recipe, "shard-00000")
+        return annotate_shard(annotator, clips, store, LoopOptions()).outcomes.to_pylist()
+
+    [row] = annotate_shard_of(photo)
+    assert (row["status"], row["error"]) == ("skipped", "an image has no camera motion")
+    annotator.skip_reason = lambda clip: None  # as it was
+    annotator.prepare = lambda clip: Analysed(unclassified(Reason.SINGLE_FRAME))
+    [row] = annotate_shard_of(photo)
+    assert (row["status"], row["value"]) == ("ok", "unclassified")
+    del annotator.skip_reason, annotator.prepare
+    assert annotate_shard_of(photo) == [row]
 
 
 def test_a_file_that_is_no_video_fails_with_its_kind(workers, tmp_path):

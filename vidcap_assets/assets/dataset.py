@@ -76,6 +76,9 @@ class TrainingSetConfig(dg.Config):
         default=[], description="Languages of the text (en, de, zh, …); empty for all."
     )
     drop_duplicates: bool = Field(default=False, description="Keep one clip of those with the same content.")
+    drop_near_duplicates: bool = Field(
+        default=False, description="Keep the largest, longest, sharpest of the clips that show the same."
+    )
     formats: list[str] = Field(
         default=[str(name) for name in ExportFormat],
         description="Besides Parquet with its data card: csv (training columns), steps (Open-Sora's CSV of "

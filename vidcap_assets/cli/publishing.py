@@ -39,6 +39,13 @@ def export(
     drop_duplicates: Annotated[
         bool, typer.Option("--drop-duplicates", help="One clip of the same content.")
     ] = False,
+    drop_near_duplicates: Annotated[
+        bool,
+        typer.Option(
+            "--no-near-duplicates",
+            help="One clip of those that show the same: coded again, resized, cropped, …",
+        ),
+    ] = False,
     formats: Annotated[
         list[ExportFormat] | None,
         typer.Option("--format", help="Besides Parquet; default: all. Can be given more than once."),
@@ -62,6 +69,7 @@ def export(
         "camera_motion": camera_motion,
         "languages": language,
         "drop_duplicates": drop_duplicates or None,
+        "drop_near_duplicates": drop_near_duplicates or None,
         "formats": [str(name) for name in formats] if formats else None,
         "media": media or None,
     }
