@@ -16,6 +16,8 @@ from av.error import FFmpegError
 
 from resources.annotation.clip import Kind
 from resources.annotation.outcome import ClipError, ErrorKind
+from resources.video.animations import is_webp, read_animation
+from resources.video.budget import Budget
 from resources.video.decord_backend import decode_with_decord
 from resources.video.frames import Backend, Frames
 from resources.video.images import read_image
@@ -24,7 +26,7 @@ from resources.video.pictures import Picture, PictureShape, PixelFormat, SizeLim
 from resources.video.sampling import FrameRule
 from resources.video.seeking import Doubt, decode_by_seeking
 from resources.video.sequential import decode_in_order
-from resources.video.streams import Budget, open_media, picture_stream
+from resources.video.streams import open_media, picture_stream
 
 FULL_SIZE = SizeLimit()
 BUDGET = Budget()
@@ -46,9 +48,11 @@ def sample_frames(
     Raises:
         ClipError: ``missing_file``, ``decode_error`` or ``no_video_stream``.
     """
-    if kind is Kind.IMAGE:
-        return read_image(path, rule, PictureShape(pixel_format, limit, budget, closeups))
     shape = PictureShape(pixel_format, limit, budget, closeups)
+    if kind is Kind.IMAGE:
+        return read_image(path, rule, shape)
+    if is_webp(path):
+        return read_animation(path, rule, shape)
     with _complaints() as complaints:
         table, found = _by_table(path, rule, shape, backend)
         if isinstance(found, str):
@@ -98,7 +102,10 @@ def _in_order(path: Path, rule: FrameRule, shape: PictureShape, table: PacketTab
     warnings = [*table.warnings(), *result.damage.warnings()]
     if result.num_frames < expected:
         warnings.append(f"{expected - result.num_frames} of {expected} packets gave no frame")
-    return _frames(indices, result.taken, result.num_frames, "pyav", "sequential", why, warnings)
+    found = _frames(indices, result.taken, result.num_frames, "pyav", "sequential", why, warnings)
+    if result.deinterlaced:
+        found.details["deinterlaced"] = True
+    return found
 
 
 def _require_packets(table: PacketTable, budget: Budget) -> None:

@@ -13,10 +13,11 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from resources.video.first_picture import FirstPicture
 from resources.video.packets import PacketTable
-from resources.video.pictures import Picture, Taken, seconds_between
+from resources.video.pictures import Picture, Taken, Turn, seconds_between
 from resources.video.seeking import Doubt
-from resources.video.streams import codec_name, header_rotation, sample_aspect
+from resources.video.streams import codec_name, read_on
 
 MOST_IN_ORDER = 1000
 EIGHT_BIT_PROFILES = frozenset({"Baseline", "Constrained Baseline", "Main", "High"})
@@ -74,7 +75,18 @@ def _require_plain(container: InputContainer, stream: VideoStream, table: Packet
         raise Doubt(f"decord is used in order only, which {len(table.shown)} frames are too long for")
     if len(table.shown) != len(table.packets):
         raise Doubt("decord ignores edit lists")
-    if header_rotation(container) is not None:
+    container.seek(_start(table), stream=stream)
+    first = FirstPicture(stream)
+    first.seek_in(read_on(container, stream))
+    stream.codec_context.flush_buffers()
+    if first.frame is None or Turn.of(first.frame):
         raise Doubt("decord is not trusted with a display matrix")
-    if sample_aspect(stream) not in (None, 1):
+    if first.frame.interlaced_frame:
+        raise Doubt("decord does not deinterlace")
+    if first.sample_aspect not in (None, 1):
         raise Doubt("decord ignores the sample aspect ratio")
+
+
+def _start(table: PacketTable) -> int:
+    first = table.packets[0]
+    return (first.dts if first.dts is not None else first.pts) or 0

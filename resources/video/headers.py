@@ -1,35 +1,22 @@
 """Headers and packet tables, read by FFmpeg and Pillow. Runs inside an isolated worker; see ``probe.py``."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from statistics import median
 
-from av.container import InputContainer
-from av.video.stream import VideoStream
+from av.video.format import VideoFormat
 
 from resources.annotation.outcome import ClipError, ErrorKind
-from resources.video.h264_header import read_h264_format
+from resources.video.animations import animation_timing, is_webp
+from resources.video.budget import Budget
+from resources.video.first_picture import FirstPicture
 from resources.video.images import EXIF_ORIENTATION, EXIF_ROTATIONS, bit_depth, open_image
 from resources.video.packets import read_index, read_packets
-from resources.video.pictures import square_pixel_size
-from resources.video.streams import (
-    Budget,
-    codec_name,
-    header_rotation,
-    open_media,
-    picture_stream,
-    sample_aspect,
-)
+from resources.video.pictures import Turn, square_pixel_size
+from resources.video.shown_times import Shown, Timing
+from resources.video.streams import codec_name, may_begin_anew, open_media, picture_stream, read_on
 
 BUDGET = Budget()
-# A frame interval counts as odd when it differs from the usual one by this share, and by more than one tick.
-ODD_INTERVAL = 0.1
-VARIABLE_SHARE = 0.01
-# A rate in the header is believed, for its exact fraction, when the frames' times agree this well.
-SAME_RATE = 0.003
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +33,7 @@ class Probe:
         rotation: degrees by which the stored picture is turned counter-clockwise for display.
         bit_depth: bits of one luma or colour sample; ``None`` where the headers do not say.
         file_size: bytes.
+        is_interlaced: whether pictures are woven of two fields; ``None`` for an image.
     """
 
     num_frames: int
@@ -59,6 +47,7 @@ class Probe:
     bit_depth: int | None
     has_audio: bool
     file_size: int
+    is_interlaced: bool | None = None
 
     @property
     def aspect_ratio(self) -> float:
@@ -71,40 +60,47 @@ class Probe:
         return self.height * self.width
 
 
-def video_headers(path: Path) -> Probe:
+def video_headers(path: Path, budget: Budget = BUDGET) -> Probe:
     """See :func:`resources.video.probe.probe`."""
+    if is_webp(path):
+        return _animation_headers(path, budget)
     with open_media(path, headers_only=True) as container:
-        stream = picture_stream(container, BUDGET)
-        times = shown_times(path, container, stream)
-        if not times:
+        stream = picture_stream(container, budget)
+        first = FirstPicture(stream)
+        table = read_index(path, container, stream)
+        if table is None:
+            table = read_packets(container, stream, budget.max_frames, first)
+        else:
+            first.seek_in(read_on(container, stream))
+        shown = Shown.of(table, stream.time_base, may_begin_anew(container))
+        if not shown.times:
             raise ClipError(ErrorKind.NO_VIDEO_STREAM, "the video stream has no packets")
-        context = stream.codec_context
-        if not context.width or not context.height:
+        stored = first.size
+        if not all(stored):
             raise ClipError(ErrorKind.DECODE_ERROR, "the headers give no picture size")
-        width, height = square_pixel_size(context.width, context.height, sample_aspect(stream))
-        rotation = header_rotation(container) or 0
-        if rotation in (90, 270):
-            width, height = height, width
-        rates = (stream.average_rate, context.framerate, stream.guessed_rate)
-        timing = Timing.of(times, stream.time_base, rates)
+        turn = (first.frame and Turn.of(first.frame)) or Turn()
+        width, height = turn.size(square_pixel_size(*stored, first.sample_aspect))
+        rates = (stream.average_rate, stream.codec_context.framerate, stream.guessed_rate)
+        timing = Timing.of(shown, stream.time_base, rates)
         return Probe(
-            num_frames=len(times),
+            num_frames=len(shown.times),
             height=height,
             width=width,
             fps=timing.fps,
             is_vfr=timing.is_vfr,
             duration_s=timing.duration_s,
             codec=codec_name(stream),
-            rotation=rotation,
-            bit_depth=_bit_depth(stream),
+            rotation=turn.degrees,
+            bit_depth=_bit_depth(first.frame.format if first.frame else stream.codec_context.format),
             has_audio=bool(container.streams.audio),
             file_size=path.stat().st_size,
+            is_interlaced=first.frame.interlaced_frame if first.frame else None,
         )
 
 
-def image_headers(path: Path) -> Probe:
+def image_headers(path: Path, budget: Budget = BUDGET) -> Probe:
     """See :func:`resources.video.probe.probe`."""
-    with open_image(path, BUDGET) as image:
+    with open_image(path, budget) as image:
         bits = bit_depth(image)  # before anything loads the picture, which forgets how it was stored
         width, height = image.size
         rotation = EXIF_ROTATIONS.get(image.getexif().get(EXIF_ORIENTATION, 1), 0)
@@ -126,49 +122,27 @@ def image_headers(path: Path) -> Probe:
         )
 
 
-def shown_times(path: Path, container: InputContainer, stream: VideoStream) -> list[int | None]:
-    """One time for each frame shown, in ``time_base`` units, ascending where the container has times."""
-    table = read_index(path, container, stream) or read_packets(container, stream, BUDGET.max_frames)
-    if len(table.display_pts) == len(table.shown):
-        return list(table.display_pts)
-    decoding_times = [packet.dts for packet in table.shown]
-    known = sorted(time for time in decoding_times if time is not None)
-    return decoding_times if len(known) < len(decoding_times) else list(known)
+def _animation_headers(path: Path, budget: Budget) -> Probe:
+    with open_image(path, budget) as image:
+        width, height = image.size
+        times_s = animation_timing(image)
+        duration_s = times_s[-1]
+        steps = [later - earlier for earlier, later in pairwise(times_s)]
+        return Probe(
+            num_frames=len(steps),
+            height=height,
+            width=width,
+            fps=len(steps) / duration_s if duration_s else None,
+            is_vfr=max(steps) - min(steps) > 0.001,
+            duration_s=duration_s or None,
+            codec=(image.format or "").lower(),
+            rotation=0,
+            bit_depth=8,
+            has_audio=False,
+            file_size=path.stat().st_size,
+            is_interlaced=False,
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """The average frame rate (1/s), whether it varies, and the length in seconds; ``None`` if unknown."""
-
-    fps: float | None
-    is_vfr: bool
-    duration_s: float | None
-
-    @classmethod
-    def of(
-        cls, times: Sequence[int | None], time_base: Fraction | None, header_rates: Sequence[Fraction | None]
-    ) -> "Timing":
-        """From the frames' times; by the first rate in the header where there are none, or but one."""
-        known = [time for time in times if time is not None]
-        steps = [later - earlier for earlier, later in pairwise(known) if later > earlier]
-        if time_base is None or len(known) < len(times) or not steps:
-            rate = next((float(rate) for rate in header_rates if rate), None)
-            return cls(rate, False, len(times) / rate if rate else None)
-        usual = median(steps)
-        odd = sum(abs(step - usual) > max(1, ODD_INTERVAL * usual) for step in steps)
-        is_vfr = odd > VARIABLE_SHARE * len(steps)
-        duration_s = float((known[-1] - known[0] + Fraction(usual)) * time_base)
-        fps = len(times) / duration_s
-        if not is_vfr:
-            fps = next(
-                (float(rate) for rate in header_rates if rate and abs(fps / rate - 1) < SAME_RATE), fps
-            )
-        return cls(fps, is_vfr, duration_s)
-
-
-def _bit_depth(stream: VideoStream) -> int | None:
-    if codec_name(stream) == "h264":
-        stated = read_h264_format(stream.codec_context.extradata)
-        return stated.bit_depth if stated else None
-    layout = stream.codec_context.format
+def _bit_depth(layout: VideoFormat | None) -> int | None:
     return layout.components[0].bits if layout and layout.components else None

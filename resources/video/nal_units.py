@@ -4,6 +4,10 @@ from collections.abc import Iterator
 
 # Picture types that need nothing before them: ITU-T H.264 table 7-1, ITU-T H.265 table 7-1.
 _SLICES = {"h264": range(1, 6), "hevc": range(0, 32)}
+_MESSAGES = {"h264": 6, "hevc": 39}
+_HEADER = {"h264": 1, "hevc": 2}
+_DISPLAY_ORIENTATION = 47
+_TRAILING = 0x80
 _CLEAN = {"h264": range(5, 6), "hevc": range(19, 21)}
 
 
@@ -19,6 +23,38 @@ def starts_cleanly(data: bytes, codec: str, length_size: int) -> bool:
         if unit_type in _SLICES[codec]:
             return unit_type in _CLEAN[codec]
     return False
+
+
+def states_orientation(data: bytes, codec: str, length_size: int) -> bool:
+    """Does an H.264 or HEVC packet carry the display orientation message (payload type 47 of both standards)?
+
+    It holds for the pictures after it too, but decoders hand it out with its own picture only.
+    """
+    for start in _unit_starts(data, length_size) if codec in _SLICES else ():
+        unit_type = data[start] & 31 if codec == "h264" else data[start] >> 1 & 63
+        if unit_type == _MESSAGES[codec] and _DISPLAY_ORIENTATION in _payload_types(
+            data, start + _HEADER[codec]
+        ):
+            return True
+        if unit_type in _SLICES[codec]:
+            return False
+    return False
+
+
+def _payload_types(data: bytes, position: int) -> Iterator[int]:
+    """Of the messages of one unit: each is a type and a length, in bytes that are summed up to one below 255."""
+    while position < len(data) - 1 and data[position] != _TRAILING:
+        numbers = []
+        for _ in range(2):
+            number = 0
+            while position < len(data) and data[position] == 255:
+                number, position = number + 255, position + 1
+            if position >= len(data):
+                return
+            numbers.append(number + data[position])
+            position += 1
+        yield numbers[0]
+        position += numbers[1]
 
 
 def needs_picture_before(data: bytes, codec: str) -> bool:

@@ -18,13 +18,16 @@ from av.error import FFmpegError
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from resources.video.causes import top_boxes
+from resources.video.first_picture import FirstPicture, require_clear
 from resources.video.nal_units import (
     is_closed_group,
     nal_length_size,
     needs_picture_before,
     starts_cleanly,
+    states_orientation,
 )
-from resources.video.streams import codec_name, read_on
+from resources.video.streams import codec_name, decoder_of, read_on
 
 MOV = "mov,mp4,m4a,3gp,3g2,mj2"
 MATROSKA = "matroska,webm"
@@ -36,12 +39,16 @@ DROP_LEADING = frozenset({"mpeg1video", "mpeg2video", "mpeg4"})
 
 
 class PacketInfo(NamedTuple):
-    """One packet: its times in ``time_base`` units, and whether it is decoded for others only (edit list)."""
+    """One packet: its times in ``time_base`` units, and whether it is decoded for others only (edit list).
+
+    ``duration`` is 0 where the container does not say.
+    """
 
     pts: int | None
     dts: int | None
     is_key: bool
     is_hidden: bool
+    duration: int = 0
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ class PacketTable:
     """Every packet of a stream in file order, and what is suspicious about them.
 
     ``promised`` is the frame count in the container's header, 0 for none; ``unclean_keys`` counts flagged
-    key frames from which decoding cannot start; ``error`` is what stopped the reading before the end.
+    key frames from which decoding cannot start; ``error`` is what stopped the reading before the end;
+    ``turned_once``: how pictures are turned is stated with the first of them only.
     """
 
     packets: Sequence[PacketInfo]
@@ -57,6 +65,7 @@ class PacketTable:
     corrupt: int = 0
     unclean_keys: int = 0
     error: str | None = None
+    turned_once: bool = False
 
     @cached_property
     def shown(self) -> list[PacketInfo]:
@@ -86,6 +95,8 @@ class PacketTable:
             return "no key frame at the start"
         if self.unclean_keys:
             return "key frames that need earlier ones"
+        if self.turned_once:
+            return "an orientation that is stated once"
         if not self.shown:
             return "no packet is shown"
         if not self._groups_are_closed():
@@ -95,10 +106,11 @@ class PacketTable:
     def _groups_are_closed(self) -> bool:
         """Is every frame shown after the key frame before it in the file, and before the next one?"""
         key_pts = latest = self.packets[0].pts
-        for pts, _, is_key, _ in self.packets:
+        for packet in self.packets:
+            pts = packet.pts
             if pts is None or key_pts is None or latest is None:
                 return False
-            if is_key:
+            if packet.is_key:
                 if pts < latest:
                     return False
                 key_pts = pts
@@ -133,15 +145,26 @@ def may_seek(container: InputContainer, stream: VideoStream, table: PacketTable)
         return f"container {container.format.name}"
     if codec_name(stream) not in SEEKABLE_CODECS:
         return f"codec {codec_name(stream)}"
+    if decoder_of(stream) is not stream.codec_context:
+        return "transparency"
     return table.why_not_seekable()
 
 
-def read_packets(container: InputContainer, stream: VideoStream, max_frames: int) -> PacketTable:
-    """Read the packets of ``stream`` to the end of the file, at most ``max_frames`` + 1 of them."""
+def read_packets(
+    container: InputContainer, stream: VideoStream, max_frames: int, first: FirstPicture | None = None
+) -> PacketTable:
+    """Read the packets of ``stream`` to the end of the file, at most ``max_frames`` + 1 of them.
+
+    They are offered to ``first`` on the way.
+
+    Raises:
+        ClipError: ``decode_error``: the packets are encrypted.
+    """
     codec = codec_name(stream)
     length_size = nal_length_size(codec, stream.codec_context.extradata)
     packets: list[PacketInfo] = []
     corrupt = unclean_keys = 0
+    turned_once = False
     error = None
     waiting = codec in WAIT_FOR_KEY
     shown_from: int | None = None
@@ -150,6 +173,11 @@ def read_packets(container: InputContainer, stream: VideoStream, max_frames: int
         for packet in read_on(container, stream):
             if packet.size == 0 and packet.pts is None:
                 continue
+            require_clear(packet)
+            if first:
+                first.offer(packet)
+            if not packets:
+                turned_once = states_orientation(bytes(packet), codec, length_size)
             if packet.is_keyframe:
                 is_clean = starts_cleanly(bytes(packet), codec, length_size)
                 unclean_keys += not is_clean
@@ -165,13 +193,16 @@ def read_packets(container: InputContainer, stream: VideoStream, max_frames: int
             elif leading:
                 leading = needs_picture_before(bytes(packet), codec)
                 is_hidden |= leading
-            packets.append(PacketInfo(packet.pts, packet.dts, packet.is_keyframe, is_hidden))
+            duration = packet.duration or 0
+            packets.append(PacketInfo(packet.pts, packet.dts, packet.is_keyframe, is_hidden, duration))
             corrupt += packet.is_corrupt
             if len(packets) > max_frames:
                 break
     except FFmpegError as failure:
         error = failure.strerror
-    return PacketTable(packets, _promised(container, stream, packets), corrupt, unclean_keys, error)
+    return PacketTable(
+        packets, _promised(container, stream, packets), corrupt, unclean_keys, error, turned_once
+    )
 
 
 def read_index(path: Path, container: InputContainer, stream: VideoStream) -> PacketTable | None:
@@ -193,6 +224,10 @@ def read_index(path: Path, container: InputContainer, stream: VideoStream) -> Pa
         key_seen = key_seen or entry.is_keyframe
         is_hidden = entry.is_discard or not key_seen
         packets.append(PacketInfo(None, entry.timestamp, entry.is_keyframe, is_hidden))
+    times = [packet.dts for packet in packets if not packet.is_hidden and packet.dts is not None]
+    if len(packets) == stream.frames and stream.duration and times:
+        # The header gives the length of the track, and so that of the last frame.
+        packets[-1] = packets[-1]._replace(duration=max(0, stream.duration - times[-1] + times[0]))
     return PacketTable(packets, stream.frames)
 
 
@@ -219,15 +254,4 @@ def _vp8_is_shown(packet: Packet) -> bool:
 
 def _is_fragmented(path: Path) -> bool:
     """Is there a movie fragment (``moof``) among the top-level boxes of an mp4 file?"""
-    with path.open("rb") as file:
-        while len(head := file.read(16)) >= 8:
-            length, kind = int.from_bytes(head[:4]), head[4:8]
-            if kind == b"moof":
-                return True
-            header = 8
-            if length == 1:
-                length, header = int.from_bytes(head[8:16]), 16
-            if length < header:
-                return False
-            file.seek(length - len(head), 1)
-    return False
+    return any(kind == b"moof" for kind, _, _ in top_boxes(path))

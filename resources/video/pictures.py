@@ -11,7 +11,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorTrc
 from av.video.stream import VideoStream
 
-from resources.video.streams import Budget, sample_aspect
+from resources.video.budget import Budget
+from resources.video.first_picture import sample_aspect
 from resources.video.tonemap import tonemap_hlg, tonemap_pq
 
 Pixels = np.ndarray
@@ -99,23 +100,31 @@ class PictureShape:
 
 
 class Picture:
-    """Turns the frames of one stream into arrays of one size, that of the first frame taken.
+    """Turns the frames of one stream into arrays of one size, that of the first frame seen.
 
-    ``count`` pictures are wanted in all. A stream may change its size on the way; later frames are scaled to the
-    first one's.
+    ``count`` pictures are wanted in all. A stream may change its size on the way, or how it is turned; later frames
+    are scaled to the first one's size.
     """
 
     def __init__(self, shape: PictureShape, stream: VideoStream, count: int) -> None:
         self._shape = shape
         self._count = count
         self._format = shape.pixel_format
-        self._sample_aspect = sample_aspect(stream)
+        self._stream = stream
         self._every = max(1, count // shape.closeups) if shape.closeups else 0
         self._taken = 0
-        self._sizes: dict[SizeLimit, tuple[int, int]] = {}
+        self._whole: tuple[int, int] | None = None
+        self._turn = Turn()
+
+    def see(self, frame: VideoFrame) -> tuple[int, int]:
+        """Width and height of the whole picture as shown; they follow from the first frame this is called with."""
+        if self._whole is None:
+            square = square_pixel_size(frame.width, frame.height, sample_aspect(self._stream))
+            self._whole = self._turn_of(frame).size(square)
+        return self._whole
 
     def take(self, frame: VideoFrame, time_s: float | None) -> Taken:
-        """``frame`` as uint8, (H, W, 3) RGB or (H, W) gray, upright.
+        """``frame`` as uint8, (H, W, 3) RGB or (H, W) gray, upright; transparency lies on white.
 
         Raises:
             ClipError: ``decode_error`` for a picture, or all that are wanted, over the budget.
@@ -130,16 +139,13 @@ class Picture:
             self._pixels(frame, PixelFormat.RGB, CLOSEUP, 2 * self._shape.closeups) if near else None,
         )
 
-    def _size_of(self, frame: VideoFrame, limit: SizeLimit, count: int, channels: int) -> tuple[int, int]:
-        """Width and height of the arrays before they are turned upright."""
-        if limit not in self._sizes:
-            square = square_pixel_size(frame.width, frame.height, self._sample_aspect)
-            width, height = self._sizes[limit] = limit.apply(*square)
-            self._shape.budget.check_bytes(count, width, height, channels)
-        return self._sizes[limit]
-
     def _pixels(self, frame: VideoFrame, wanted: PixelFormat, limit: SizeLimit, count: int) -> Pixels:
-        width, height = self._size_of(frame, limit, count, wanted.channels)
+        turn = self._turn_of(frame)
+        shown = limit.apply(*self.see(frame))
+        self._shape.budget.check_bytes(count, *shown, wanted.channels)
+        width, height = turn.size(shown)
+        if any(component.is_alpha for component in frame.format.components):
+            frame = _on_white(frame)
         tonemap = _TONEMAPS.get(frame.color_trc) if wanted is PixelFormat.RGB else None
         pixel_format = "rgb48le" if tonemap else wanted.value
         if (width, height) == (frame.width, frame.height):
@@ -150,26 +156,55 @@ class Picture:
             )
         if tonemap:
             array = tonemap(array)
-        return np.ascontiguousarray(upright(frame)(array))
+        return np.ascontiguousarray(turn.apply(array))
+
+    def _turn_of(self, frame: VideoFrame) -> "Turn":
+        """The frame's own, else that of the last frame that had one."""
+        self._turn = Turn.of(frame) or self._turn
+        return self._turn
 
 
-def upright(frame: VideoFrame) -> Callable[[Pixels], Pixels]:
-    """How to turn the stored picture into the shown one, mirrorings included, from the display matrix.
+def _on_white(frame: VideoFrame) -> VideoFrame:
+    pixels = frame.to_ndarray(format="rgba", threads=1)
+    alpha = pixels[..., 3:].astype(np.uint16)
+    shown = (pixels[..., :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    return VideoFrame.from_ndarray(shown.astype(np.uint8), format="rgb24")
 
-    The matrix maps a stored point (x, y) to the shown point (a x + c y, b x + d y).
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How the stored picture becomes the shown one, mirrorings included, by the display matrix of a frame.
+
+    The matrix maps a stored point (x, y) to the shown point (a x + c y, b x + d y). ``degrees`` is the turn
+    counter-clockwise: 0, 90, 180 or 270; a matrix that only mirrors counts as 0 or 180.
     """
-    matrix = _display_matrix(frame)
-    if matrix is None:
-        return lambda array: array
-    a, b, _, c, d = (int(value) for value in np.frombuffer(matrix, "<i4")[:5])
-    if abs(a) + abs(d) >= abs(b) + abs(c):
-        return lambda array: array[:: _sign(d), :: _sign(a)]
-    return lambda array: array.swapaxes(0, 1)[:: _sign(b), :: _sign(c)]
 
+    swaps_sides: bool = False
+    horizontal: int = 1
+    vertical: int = 1
+    degrees: int = 0
 
-def _display_matrix(frame: VideoFrame) -> bytes | None:
-    side_data: Any = frame.side_data
-    return next((bytes(data) for data in side_data if data.type.name == "DISPLAYMATRIX"), None)
+    @classmethod
+    def of(cls, frame: VideoFrame) -> "Turn | None":
+        """Of a decoded frame; ``None`` where it has no matrix."""
+        side_data: Any = frame.side_data
+        matrix = next((bytes(data) for data in side_data if data.type.name == "DISPLAYMATRIX"), None)
+        if matrix is None:
+            return None
+        a, b, _, c, d = (int(value) for value in np.frombuffer(matrix, "<i4")[:5])
+        degrees = round(frame.rotation / 90) * 90 % 360
+        if abs(a) + abs(d) >= abs(b) + abs(c):
+            return cls(False, _sign(a), _sign(d), degrees)
+        return cls(True, _sign(c), _sign(b), degrees)
+
+    def apply(self, array: Pixels) -> Pixels:
+        """``array`` as it is shown."""
+        turned = array.swapaxes(0, 1) if self.swaps_sides else array
+        return turned[:: self.vertical, :: self.horizontal]
+
+    def size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Width and height, stored to shown or shown to stored."""
+        return (size[1], size[0]) if self.swaps_sides else size
 
 
 def _sign(value: int) -> int:

@@ -26,9 +26,10 @@ def decode_by_seeking(
     """The frames at ``indices``, each recognised by its exact presentation time.
 
     Raises:
-        Doubt: a frame did not appear, or a damaged one did.
+        Doubt: a frame did not appear, or one that is damaged, interlaced or of another size than the header's did.
         FFmpegError: a packet could not be decoded.
     """
+    stated = stream.codec_context.width, stream.codec_context.height
     wanted = {table.display_pts[index]: index for index in indices}
     first = table.display_pts[0]
     taken: dict[int, Taken] = {}
@@ -37,6 +38,10 @@ def decode_by_seeking(
             if frame.is_corrupt:
                 raise Doubt("a damaged frame")
             if frame.pts in wanted:
+                if frame.interlaced_frame:
+                    raise Doubt("interlaced pictures")
+                if (frame.width, frame.height) != stated:
+                    raise Doubt("pictures of another size than the header's")
                 time_s = seconds_between(first, frame.pts, stream.time_base)
                 taken[wanted[frame.pts]] = picture.take(frame, time_s)
     missing = set(indices) - taken.keys()

@@ -6,11 +6,14 @@ from pathlib import Path
 
 from av.error import FFmpegError
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
+from resources.video.budget import Budget
+from resources.video.deinterlacing import deinterlace, with_neighbours
 from resources.video.pictures import Picture, PictureShape, Taken, seconds_between
-from resources.video.streams import Budget, open_media, picture_stream, read_on
+from resources.video.shown_times import Clock
+from resources.video.streams import decoder_of, may_begin_anew, open_media, picture_stream, read_on
 
 
 @dataclass
@@ -35,11 +38,13 @@ class Damage:
 
 @dataclass
 class Pass:
-    """The outcome of one pass: how many frames there are, and those that were wanted, by index."""
+    """The outcome of one pass: how many frames there are, and those that were wanted, by index;
+    ``deinterlaced``: some were woven of two fields, and were taken apart."""
 
     num_frames: int = 0
     taken: dict[int, Taken] = field(default_factory=dict)
     damage: Damage = field(default_factory=Damage)
+    deinterlaced: bool = False
 
 
 def decode_in_order(path: Path, wanted: Collection[int], shape: PictureShape) -> Pass:
@@ -52,25 +57,31 @@ def decode_in_order(path: Path, wanted: Collection[int], shape: PictureShape) ->
     with open_media(path) as container:
         stream = picture_stream(container, shape.budget)
         picture = Picture(shape, stream, len(wanted))
-        first_pts: int | None = None
-        frames = shown_frames(read_on(container, stream), stream, shape.budget, result.damage)
-        for index, frame in enumerate(frames):
+        clock = Clock(stream.time_base, may_begin_anew(container))
+        first: int | None = None
+        frames = shown_frames(read_on(container, stream), decoder_of(stream), shape.budget, result.damage)
+        for index, (before, frame, after) in enumerate(with_neighbours(frames)):
             result.num_frames += 1
+            time = clock.tick(frame.pts, frame.duration)
             if index == 0:
-                first_pts = frame.pts
+                first = time
+                picture.see(frame)
             if index in wanted:
-                time_s = seconds_between(first_pts, frame.pts, stream.time_base)
+                if frame.interlaced_frame:
+                    result.deinterlaced = True
+                    frame = deinterlace(before, frame, after)
+                time_s = seconds_between(first, time, stream.time_base)
                 result.taken[index] = picture.take(frame, time_s)
     return result
 
 
 def shown_frames(
-    packets: Iterator[Packet], stream: VideoStream, budget: Budget, damage: Damage
+    packets: Iterator[Packet], decoder: VideoCodecContext, budget: Budget, damage: Damage
 ) -> Iterator[VideoFrame]:
     """Every frame that decodes, in display order; what does not is counted in ``damage``."""
     count = 0
     for packet in _until_error(packets, damage):
-        for frame in _decode(packet, stream, damage):
+        for frame in _decode(packet, decoder, damage):
             count += 1
             if count > budget.max_frames:
                 raise budget.too_many_frames()
@@ -88,9 +99,9 @@ def _until_error(packets: Iterator[Packet], damage: Damage) -> Iterator[Packet |
         yield None
 
 
-def _decode(packet: Packet | None, stream: VideoStream, damage: Damage) -> list[VideoFrame]:
+def _decode(packet: Packet | None, decoder: VideoCodecContext, damage: Damage) -> list[VideoFrame]:
     try:
-        return stream.codec_context.decode(packet)
+        return decoder.decode(packet)
     except FFmpegError:
         damage.undecodable_packets += 1
         return []

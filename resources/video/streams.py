@@ -1,57 +1,31 @@
 """Opening a media file safely and choosing its picture stream. Runs inside an isolated worker."""
 
 import os
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from resources.annotation.outcome import ClipError, ErrorKind
-from resources.video.h264_header import read_h264_format
+from resources.video.budget import Budget
+from resources.video.causes import why_unreadable
 
+# Streams beside the one that is shown.
+_BESIDE = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+_PICTURE_CODECS = frozenset({"mjpeg", "png", "bmp", "gif", "webp", "tiff", "jpeg2000"})
+_ENOUGH_TO_MOVE = 5
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+# AVFMT_TS_DISCONT of libavformat.
+_DISCONTINUOUS = 0x0200
 INDIRECT_FORMATS = frozenset({"concat", "hls", "dash", "sdp", "imf", "rtsp", "tty"})
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What one clip may cost. A clip over it is a ``decode_error``, told from its headers before decoding.
-
-    ``max_pixels`` of one picture; ``max_frames`` decoded in one pass; ``max_bytes`` of pixels handed back.
-    """
-
-    max_pixels: int = 64_000_000
-    max_frames: int = 500_000
-    max_bytes: int = 2 * 1024**3
-
-    def too_many_frames(self) -> ClipError:
-        """The error of a clip with more frames than ``max_frames``."""
-        return ClipError(ErrorKind.DECODE_ERROR, f"more than the budget of {self.max_frames:,} frames")
-
-    def check_size(self, width: int, height: int) -> None:
-        """Raise the ``decode_error`` of a picture that is too large."""
-        if width * height > self.max_pixels:
-            raise ClipError(
-                ErrorKind.DECODE_ERROR,
-                f"pictures of {width}x{height} are over the budget of {self.max_pixels:,} pixels",
-            )
-
-    def check_bytes(self, frames: int, width: int, height: int, channels: int) -> None:
-        """Raise the ``decode_error`` of more pixels than can be handed back."""
-        needed = frames * width * height * channels
-        if needed > self.max_bytes:
-            raise ClipError(
-                ErrorKind.DECODE_ERROR,
-                f"{frames} frames of {width}x{height} are over the budget of {self.max_bytes:,} bytes",
-            )
 
 
 def require_regular_file(path: Path) -> os.stat_result:
@@ -100,6 +74,7 @@ def open_media(path: Path, *, headers_only: bool = False) -> Iterator[InputConta
             ``decode_error`` as well.
     """
     require_regular_file(path)
+    opened = False
     options = {"protocol_whitelist": "file"}
     if headers_only:
         options["skip_frame"] = "all"
@@ -107,9 +82,12 @@ def open_media(path: Path, *, headers_only: bool = False) -> Iterator[InputConta
         with av.open(str(path.absolute()), options=options, metadata_errors="replace") as container:
             if container.format.name in INDIRECT_FORMATS:
                 raise ClipError(ErrorKind.DECODE_ERROR, f"a {container.format.name} playlist, not a video")
+            opened = True
             yield container
     except FFmpegError as error:
-        raise ClipError(ErrorKind.DECODE_ERROR, f"FFmpeg cannot read the file: {error.strerror}") from None
+        cause = None if opened else why_unreadable(path)
+        message = cause or f"FFmpeg cannot read the file: {error.strerror}"
+        raise ClipError(ErrorKind.DECODE_ERROR, message) from None
     except (ValueError, OverflowError) as error:
         raise ClipError(ErrorKind.DECODE_ERROR, f"the headers make no sense: {error}") from None
 
@@ -128,18 +106,20 @@ def read_on(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
 
 
 def picture_stream(container: InputContainer, budget: Budget) -> VideoStream:
-    """The largest video stream that is not cover art; single-threaded, decoding every frame.
+    """The stream that players show: no cover art, no track of thumbnails beside a video; the largest of what is left.
+
+    It is decoded by one thread, every frame.
 
     Raises:
         ClipError: ``no_video_stream``, or ``decode_error`` for a size over the budget or an unknown codec.
     """
-    streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+    streams = [stream for stream in container.streams.video if not stream.disposition & _BESIDE]
     if not streams:
         raise ClipError(ErrorKind.NO_VIDEO_STREAM, _what_is_there(container))
     decodable = [stream for stream in streams if stream.codec_context is not None]
     if not decodable:
         raise ClipError(ErrorKind.DECODE_ERROR, "FFmpeg has no decoder for the video stream")
-    stream = max(decodable, key=lambda s: s.codec_context.width * s.codec_context.height)
+    stream = max(decodable, key=_prominence)
     context = stream.codec_context
     budget.check_size(context.width, context.height)
     context.thread_count = 1
@@ -148,19 +128,33 @@ def picture_stream(container: InputContainer, budget: Budget) -> VideoStream:
     return stream
 
 
+def _prominence(stream: VideoStream) -> tuple[bool, int, bool, int]:
+    """Moving before single pictures, the default track before others, the larger before the smaller."""
+    context = stream.codec_context
+    return (
+        codec_name(stream) not in _PICTURE_CODECS,
+        min(stream.frames or _ENOUGH_TO_MOVE, _ENOUGH_TO_MOVE),
+        bool(stream.disposition & av.stream.Disposition.default),
+        context.width * context.height,
+    )
+
+
 def _what_is_there(container: InputContainer) -> str:
     kinds = sorted({stream.type for stream in container.streams})
+    if kinds == ["audio", "video"]:
+        return "no video stream, only audio with cover art"
     return f"no video stream, only {', '.join(kinds)}" if kinds else "no stream at all"
 
 
-def sample_aspect(stream: VideoStream) -> Fraction | None:
-    """Width by height of a sample: the container's word before the bitstream's; ``None`` if neither says."""
-    if stream.sample_aspect_ratio:
-        return stream.sample_aspect_ratio
-    if codec_name(stream) == "h264":
-        stated = read_h264_format(stream.codec_context.extradata)
-        return stated.sample_aspect if stated else None
-    return None
+def decoder_of(stream: VideoStream) -> VideoCodecContext:
+    """What decodes the stream. VP8 and VP9 with transparency need libvpx: FFmpeg's own decoders leave it out."""
+    alpha_decoder = _ALPHA_DECODERS.get(codec_name(stream))
+    if alpha_decoder is None or stream.metadata.get("alpha_mode") != "1":
+        return stream.codec_context
+    context = cast("VideoCodecContext", av.CodecContext.create(alpha_decoder, "r"))
+    context.extradata = stream.codec_context.extradata
+    context.thread_count = 1
+    return context
 
 
 def codec_name(stream: VideoStream) -> str:
@@ -168,16 +162,6 @@ def codec_name(stream: VideoStream) -> str:
     return stream.codec_context.codec.canonical_name
 
 
-def header_rotation(container: InputContainer) -> int | None:
-    """Degrees by which players turn the picture counter-clockwise, from the headers: 0, 90, 180 or 270.
-
-    ``None`` where there is no display matrix; a matrix that only mirrors counts as 0 or 180.
-    """
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.INFO)
-    try:
-        description = container.dumps_format()  # type: ignore[attr-defined]
-    finally:
-        av.logging.set_level(level)
-    match = re.search(r"rotation of (-?\d+(?:\.\d+)?) degrees", description)
-    return round(float(match[1]) / 90) * 90 % 360 if match else None
+def may_begin_anew(container: InputContainer) -> bool:
+    """May the times of this kind of file begin anew on the way, as in transport streams that were joined?"""
+    return bool(container.format.flags & _DISCONTINUOUS)

@@ -31,7 +31,6 @@ SEEKABLE = {
     "wide_samples.mkv": Recipe(sample_aspect=Fraction(4, 3)),
     "narrow_samples.mp4": Recipe(sample_aspect=Fraction(2, 3)),
     "variable_rate.mp4": Recipe(times=UNEVEN, time_base=Fraction(1, 30)),
-    "interlaced.mp4": Recipe(options={"x264-params": "tff=1", "flags": "+ildct+ilme"}),
     "hevc_closed.mp4": Recipe(codec="libx265", options=HEVC_CLOSED),
     "hevc_closed.mkv": Recipe(codec="libx265", options=HEVC_CLOSED),
     "hevc_ten_bit.mp4": Recipe(codec="libx265", pix_fmt="yuv420p10le", options=HEVC_CLOSED),
@@ -51,6 +50,7 @@ SEEKABLE = {
 
 # Streams where a seek may land on a wrong or broken picture: to be decoded in order.
 IN_ORDER = {
+    "interlaced.mp4": Recipe(options={"x264-params": "tff=1", "flags": "+ildct+ilme"}),
     "open_groups.mp4": Recipe(options=OPEN_GROUPS),
     "open_groups.mkv": Recipe(options=OPEN_GROUPS),
     "intra_refresh.mp4": Recipe(options=INTRA_REFRESH),

@@ -16,9 +16,9 @@ from PIL import Image
 from resources.annotation.clip import Kind
 from resources.annotation.outcome import ClipError, ErrorKind
 from resources.video import FrameReader, FrameRule, IsolatedWorkers, RuleKind
+from resources.video.budget import Budget
 from resources.video.decode import sample_frames
 from resources.video.probe import probe_many
-from resources.video.streams import Budget
 from tests.video.conftest import Maker
 from tests.video.media import HEIGHT, WIDTH, Recipe, read_numbers, write_sound_only
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerFast
 
-from resources.captioners.prompts import presets, TEXT_SLOT
+from resources.captioners.prompts import TEXT_SLOT, presets
 from resources.demo.scene import random_scene
 from resources.demo.world import ACTIONS, BACKGROUNDS, COLOURS, SHAPES, SURFACES
 from resources.tagger.prompts import TAG_PROMPTS

@@ -1,0 +1,51 @@
+"""Pictures woven of two fields, taken apart by libavfilter's bwdif, which looks at the neighbours of each."""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from av.error import BlockingIOError, EOFError
+from av.filter import Graph
+from av.video.frame import VideoFrame
+
+Neighbours = tuple[VideoFrame | None, VideoFrame, VideoFrame | None]
+
+
+def with_neighbours(frames: Iterator[VideoFrame]) -> Iterator[Neighbours]:
+    """Each frame, with the one before and the one after it."""
+    before: VideoFrame | None = None
+    current = next(frames, None)
+    while current is not None:
+        after = next(frames, None)
+        yield before, current, after
+        before, current = current, after
+
+
+def deinterlace(before: VideoFrame | None, frame: VideoFrame, after: VideoFrame | None) -> VideoFrame:
+    """``frame`` with the lines of its second field made new; its size and side data stay."""
+    shown = [
+        one
+        for one in (before, frame, after)
+        if one is not None and (one.width, one.height, one.format.name) == _shape(frame)
+    ]
+    graph = Graph()
+    source = graph.add_buffer(
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+    )
+    bwdif = graph.add("bwdif", "mode=send_frame:deint=all")
+    sink = graph.add("buffersink")
+    source.link_to(bwdif)
+    bwdif.link_to(sink)
+    graph.configure()
+    made: list[Any] = []
+    for one in [*shown, None]:
+        graph.push(one)
+        while True:
+            try:
+                made.append(graph.pull())
+            except (BlockingIOError, EOFError):
+                break
+    return cast("VideoFrame", made[shown.index(frame)])
+
+
+def _shape(frame: VideoFrame) -> tuple[int, int, str]:
+    return frame.width, frame.height, frame.format.name
