@@ -18,6 +18,7 @@ class ListFile:
     """One list; memory does not grow with it."""
 
     def __init__(self, path: Path, listing: Listing) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._listing, self._rows = path, listing, 0
         self._pending: list[dict[str, Any]] = []
         self._parquet: pq.ParquetWriter | None = None

@@ -6,10 +6,9 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from importlib.metadata import version as package_version
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,9 +19,10 @@ from resources.annotation.clip import Kind
 from resources.annotation.declaration import Role
 from resources.dataset.annotators import annotators, columns_of
 from resources.dataset.export import NothingToExportError, training_rows
+from resources.dataset.export_set import Captions, ExportSet, Link
 from resources.dataset.filters import ClipFilters
 from resources.dataset.lists import ListFile
-from resources.dataset.presets import Listing, Preset
+from resources.dataset.presets import Preset, presets
 from resources.dataset.publication import publication
 from resources.dataset.source_columns import with_source_columns
 from resources.dataset.webdataset import TarShards, sample_key
@@ -32,46 +32,6 @@ from resources.warehouse import Warehouse
 _SAMPLES_PER_TAR = 1_000
 _NOT_READ = ("id", "text_source", "extra")
 Row = dict[str, Any]
-
-
-class Link(StrEnum):
-    """How the media files come into the export."""
-
-    SYMLINK, HARDLINK, COPY = "symlink", "hardlink", "copy"
-
-
-class Captions(StrEnum):
-    """Which captions of a clip are exported."""
-
-    TEXT, ALL = "text", "all"
-
-
-@dataclass(frozen=True)
-class PresetOptions:
-    """What to export and how.
-
-    Args:
-        preset: the files to make.
-        name: of the folder below ``exports``.
-        filters: which clips.
-        head: so many clips at most, after shuffling.
-        shuffle: in an order drawn by ``seed`` instead of by id.
-        link: how the media files come into the export; an object store gets copies.
-        val: share of the clips for validation, 0 to 1; clips of one content are never on both sides.
-        captions: the text alone, or all captions, the text first.
-        demo_models: annotators that used a demonstration model on clips that are not the demo's.
-    """
-
-    preset: Preset
-    name: str
-    filters: ClipFilters = field(default_factory=ClipFilters)
-    head: int | None = None
-    shuffle: bool = False
-    seed: int = 0
-    link: Link = Link.SYMLINK
-    val: float = 0.0
-    captions: Captions = Captions.TEXT
-    demo_models: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -88,55 +48,65 @@ class PresetExport:
 def export_preset(
     warehouse: Warehouse,
     exports: UPath,
-    options: PresetOptions,
+    wanted: ExportSet,
+    filters: ClipFilters | None = None,
+    demo_models: Sequence[str] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> PresetExport:
     """Make the files of a tool below ``exports`` and publish them all at once under the export's name.
 
     Nothing is written where the rows and the options are those of what is there.
 
+    Args:
+        filters: which clips; by default those of the set's own condition.
+        demo_models: annotators that used a demonstration model on clips that are not the demo's.
+        progress: is told how many clips are done, of how many.
+
     Raises:
+        ValueError: there is no such preset.
         WarehouseEmptyError: nothing has been merged yet.
         WarehouseBusyError: another process kept the database open.
         FilterError: a filter names what the collection does not have.
         NothingToExportError: no row is left; what was published before stays.
         PublicationError: the export's name is taken by something else.
     """
-    folder = exports / options.name
-    rows, left_out = _chosen(warehouse, options)
+    if sentence := wanted.fault([]):
+        raise ValueError(sentence)
+    filters = filters or ClipFilters(where=wanted.where)
+    preset, folder = presets()[wanted.preset], exports / wanted.name
+    rows, left_out = _chosen(warehouse, preset, wanted, filters)
     if not rows:
         reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "there is no clip"
-        raise NothingToExportError(f"no clip is left for {options.name}: {reasons}; the last export stays")
-    splits = _splits(rows, options.val)
-    content_hash = _content_hash(rows, options)
+        raise NothingToExportError(f"no clip is left for {wanted.name}: {reasons}; the last export stays")
+    splits = _splits(rows, wanted.val)
+    content_hash = _content_hash(rows, preset, wanted, filters, demo_models)
     counts = {name: len(part) for name, part in splits.items()}
     record = folder / "export.json"
     if record.exists() and json.loads(record.read_text())["content_hash"] == content_hash:
         return PresetExport(folder, counts, left_out, content_hash, written=False)
-    link = options.link if is_local(exports) else Link.COPY
+    link = wanted.link if is_local(exports) else Link.COPY
     before = Path(folder.path) if is_local(exports) else None
     done = 0
-    with publication(exports, options.name) as built:
+    with publication(exports, wanted.name) as built:
         for name, part in splits.items():
             inner = PurePosixPath(name) if len(splits) > 1 else PurePosixPath()
             place = _Place(built / inner, f"{folder}/{inner}".removesuffix("/."), before and before / inner)
-            for written in _write(part, options, place, link):
+            for written in _write(part, preset, wanted.captions, place, link):
                 progress(done + written, len(rows))
             done += len(part)
-        (built / "USE.md").write_text(_use(options, str(folder), counts))
+        (built / "USE.md").write_text(_use(preset, wanted.name, str(folder), counts, demo_models))
         content = {
-            "tools": options.preset.tools,
+            "tools": preset.tools,
             "content_hash": content_hash,
             "rows": counts,
             "left_out": left_out,
-            "filters": options.filters.active,
-            "options": {"head": options.head, "shuffle": options.shuffle, "seed": options.seed,
-                        "link": link, "val": options.val, "captions": options.captions},
+            "filters": filters.active,
+            "options": wanted.shown(),
             "text_sources": dict(Counter(row["text_source"] for row in rows)),
-            "demo_models": list(options.demo_models),
+            "demo_models": list(demo_models),
             "vidcap": package_version("vidcap"),
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        }  # fmt: skip
+        }
         (built / "export.json").write_text(json.dumps(content, indent=1, ensure_ascii=False))
     return PresetExport(folder, counts, left_out, content_hash, written=True)
 
@@ -150,20 +120,19 @@ class _Place:
     before: Path | None
 
 
-def _chosen(warehouse: Warehouse, options: PresetOptions) -> tuple[list[Row], dict[str, int]]:
+def _chosen(
+    warehouse: Warehouse, preset: Preset, wanted: ExportSet, filters: ClipFilters
+) -> tuple[list[Row], dict[str, int]]:
     """The rows to export, in their order, and how many clips are left out for which reason."""
-    preset = options.preset
     with warehouse.snapshot() as connection:
         listed = annotators(connection)
         captioners = [one.name for one in listed if one.role is Role.CAPTION]
-        options.filters.require_known(captioners, [one.name for one in listed])
+        filters.require_known(captioners, [one.name for one in listed])
         with_source_columns(connection)
         columns = [name for name in connection.table("listed_videos").columns if name not in _NOT_READ]
         captions = columns_of(listed, Role.CAPTION)
         rows = [
-            row
-            for batch in training_rows(connection, options.filters, columns, listed)
-            for row in batch.to_pylist()
+            row for batch in training_rows(connection, filters, columns, listed) for row in batch.to_pylist()
         ]
         found = connection.execute(
             "SELECT count(*) FILTER (probe_error IS NOT NULL), "
@@ -187,14 +156,14 @@ def _chosen(warehouse: Warehouse, options: PresetOptions) -> tuple[list[Row], di
             row["texts"] = list(
                 dict.fromkeys(said for said in (row["text"], *map(row.get, captions)) if said)
             )
-            if options.captions is Captions.TEXT:
+            if wanted.captions is Captions.TEXT:
                 row["texts"] = row["texts"][:1]
             kept.append(row)
-    if options.shuffle:
-        kept.sort(key=lambda row: hashlib.sha256(f"{options.seed} {row['id']}".encode()).digest())
-    if options.head is not None and len(kept) > options.head:
-        left_out["beyond head"] = len(kept) - options.head
-        kept = kept[: options.head]
+    if wanted.shuffle:
+        kept.sort(key=lambda row: hashlib.sha256(f"{wanted.seed} {row['id']}".encode()).digest())
+    if wanted.head is not None and len(kept) > wanted.head:
+        left_out["beyond head"] = len(kept) - wanted.head
+        kept = kept[: wanted.head]
     return kept, {reason: count for reason, count in left_out.items() if count}
 
 
@@ -210,21 +179,22 @@ def _splits(rows: list[Row], val: float) -> dict[str, list[Row]]:
     return {name: part for name, part in splits.items() if part}
 
 
-def _content_hash(rows: list[Row], options: PresetOptions) -> str:
+def _content_hash(
+    rows: list[Row], preset: Preset, wanted: ExportSet, filters: ClipFilters, demo_models: Sequence[str]
+) -> str:
     """Of everything that the files are made of."""
-    said = asdict(options) | {"preset": repr(options.preset), "filters": options.filters.active}
-    digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode())
+    said = [repr(preset), wanted.shown(), filters.active, list(demo_models)]
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for row in rows:
         digest.update(f"{row['id']} {row['content_id']} {row['row_hash']}\n".encode())
     return digest.hexdigest()
 
 
-def _write(rows: list[Row], options: PresetOptions, place: _Place, link: Link) -> Iterator[int]:
+def _write(rows: list[Row], preset: Preset, captions: Captions, place: _Place, link: Link) -> Iterator[int]:
     """Write one split; yields how many clips are done."""
-    preset = options.preset
     lists = preset.lists
     sidecar = preset.sidecar
-    if options.captions is Captions.ALL and preset.several is not None:
+    if captions is Captions.ALL and preset.several is not None:
         lists, sidecar = (*lists, preset.several), None
     folders = sorted({preset.media[Kind(row["kind"])] for row in rows if preset.media})
     place.folder.mkdir(parents=True, exist_ok=True)
@@ -240,11 +210,11 @@ def _write(rows: list[Row], options: PresetOptions, place: _Place, link: Link) -
             )
             for name in (folders if preset.tars else [])
         }
-        files = [
-            stack.enter_context(_List(one, place.folder, name))
-            for one in lists
-            for name in _places(one, folders)
-        ]
+        files: list[tuple[str | None, ListFile]] = []
+        for one in lists:
+            for name in folders if "{folder}" in one.file else [None]:
+                file = ListFile(place.folder / one.file.format(folder=name), one)
+                files.append((name, stack.enter_context(closing(file))))
         for done, row in enumerate(rows, 1):
             media = preset.media.get(Kind(row["kind"])) if preset.media else None
             if media is not None and preset.tars:
@@ -260,36 +230,12 @@ def _write(rows: list[Row], options: PresetOptions, place: _Place, link: Link) -
                     (place.folder / media / name).with_suffix(sidecar).write_text(
                         row["text"], encoding="utf-8"
                     )
-            for file in files:
-                file.add(row, media)
+            for name, file in files:
+                if name in (None, media):
+                    file.add(row)
             yield done
     for name, template in preset.extra.items():
         (place.folder / name).write_text(template.format(folder=place.published))
-
-
-def _places(listing: Listing, folders: Sequence[str]) -> Sequence[str]:
-    return folders if "{folder}" in listing.file else [""]
-
-
-class _List:
-    """A list that takes the rows of one media folder, or all."""
-
-    def __init__(self, listing: Listing, root: Path, folder: str) -> None:
-        self._folder = folder if "{folder}" in listing.file else None
-        path = root / listing.file.format(folder=folder)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = ListFile(path, listing)
-
-    def add(self, row: Row, media: str | None) -> None:
-        """Add a row, where the list is its."""
-        if self._folder in (None, media):
-            self._file.add(row)
-
-    def __enter__(self) -> "_List":
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self._file.close()
 
 
 def _place_file(source: Path, place: _Place, name: str, link: Link) -> None:
@@ -315,13 +261,15 @@ def _taken_over(source: Path, place: _Place, name: str, target: Path) -> bool:
     return True
 
 
-def _use(options: PresetOptions, folder: str, counts: Mapping[str, int]) -> str:
-    clips = ", ".join(f"{count} clips in {name}" for name, count in counts.items())
+def _use(
+    preset: Preset, name: str, folder: str, counts: Mapping[str, int], demo_models: Sequence[str]
+) -> str:
+    clips = ", ".join(f"{count} clips in {split}" for split, count in counts.items())
     warning = (
-        f"**Not for training:** {', '.join(options.demo_models)} used a demonstration model.\n\n"
-        if options.demo_models
+        f"**Not for training:** {', '.join(demo_models)} used a demonstration model.\n\n"
+        if demo_models
         else ""
     )
     first = f"{folder}/train" if len(counts) > 1 else folder
-    command = options.preset.use.format(folder=first)
-    return f"# {options.name}: {clips}\n\n{warning}For {options.preset.tools}.\n\n```\n{command}\n```\n"
+    command = preset.use.format(folder=first)
+    return f"# {name}: {clips}\n\n{warning}For {preset.tools}.\n\n```\n{command}\n```\n"

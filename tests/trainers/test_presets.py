@@ -11,21 +11,24 @@ from pathlib import Path
 import pytest
 
 from resources.dataset.export import NothingToExportError
+from resources.dataset.export_set import Captions, ExportSet, Link
 from resources.dataset.filters import ClipFilters, FilterError
-from resources.dataset.preset_export import Captions, Link, PresetExport, PresetOptions, export_preset
+from resources.dataset.preset_export import PresetExport, export_preset
 from resources.dataset.presets import presets
 from tests.dataset.collection import Collection, clip
 from tests.trainers.conftest import FILES, TEXTS
 from tests.trainers.readers import READERS, captions_json
 
 
-def export(collection: Collection, preset: str, **options) -> PresetExport:
-    chosen = PresetOptions(presets()[preset], preset, **options)
-    return export_preset(collection.warehouse, collection.lake.folder("exports"), chosen)
+def export(
+    collection: Collection, preset: str, filters: ClipFilters | None = None, **options
+) -> PresetExport:
+    wanted = ExportSet(name=preset.replace("-", "_"), preset=preset, **options)
+    return export_preset(collection.warehouse, collection.lake.folder("exports"), wanted, filters)
 
 
 def read(collection: Collection, preset: str, part: str = "") -> dict[str, list[str]]:
-    samples = list(READERS[preset](collection.root / "exports" / preset / part))
+    samples = list(READERS[preset](collection.root / "exports" / preset.replace("-", "_") / part))
     assert len(samples) == len({content for content, _ in samples}), "no clip twice"
     return dict(samples)
 
@@ -49,8 +52,8 @@ def test_each_file_comes_with_its_caption(preset: str, collection: Collection) -
             clip_id: [" ".join(said.split()) for said in texts] for clip_id, texts in expected.items()
         }
     assert read(collection, preset) == expected
-    use = (collection.root / "exports" / preset / "USE.md").read_text()
-    assert str(collection.root / "exports" / preset) in use
+    use = (collection.root / "exports" / preset.replace("-", "_") / "USE.md").read_text()
+    assert str(collection.root / "exports" / preset.replace("-", "_")) in use
     assert sum(made.rows.values()) + sum(made.left_out.values()) == len(TEXTS)
     if presets()[preset].media:
         assert made.left_out["the file is gone"] == 1
@@ -141,7 +144,7 @@ KILLED = """
 import os, sys, pathlib
 from resources.dataset import preset_export
 from tests.dataset.collection import Collection
-from resources.dataset.presets import presets
+from resources.dataset.export_set import ExportSet
 place = preset_export._place_file
 def slowly(*arguments):
     place(*arguments)
@@ -149,8 +152,8 @@ def slowly(*arguments):
     import time; time.sleep(600)
 preset_export._place_file = slowly
 it = Collection(pathlib.Path(sys.argv[1]))
-options = preset_export.PresetOptions(presets()["sidecar"], "sidecar", head=2)
-preset_export.export_preset(it.warehouse, it.lake.folder("exports"), options)
+wanted = ExportSet(name="sidecar", preset="sidecar", head=2)
+preset_export.export_preset(it.warehouse, it.lake.folder("exports"), wanted)
 """
 
 

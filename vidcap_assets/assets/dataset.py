@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from resources.dataset.export_set import ExportSet
 from resources.dataset.formats import ExportFormat
 from resources.words.markdown import plain
 from vidcap_assets.assets.columns import training_set_lineage
 from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed
-from vidcap_assets.collection.exports import ExportSet
 from vidcap_assets.collection.settings import CollectionSettings
 
 if TYPE_CHECKING:
@@ -122,8 +122,10 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
             **shared,
         )
         def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+            from resources.dataset.preset_export import export_preset
+
             with _failing_clearly(context):
-                made = chosen.export(*opened(context, "exports"), demo_models=collection.demo_models)
+                made = export_preset(*opened(context, "exports"), chosen, demo_models=collection.demo_models)
             return dg.MaterializeResult(
                 data_version=dg.DataVersion(made.content_hash[:16]),
                 metadata={

@@ -11,8 +11,8 @@ import typer
 from rich.markup import escape
 
 from resources.dataset.export import ExportFormat, NothingToExportError
+from resources.dataset.export_set import Captions, ExportSet, Link
 from resources.dataset.filters import ClipFilters
-from resources.dataset.preset_export import Captions, Link
 from resources.dataset.publication import PublicationError
 from resources.lake.lake import Lake
 from vidcap_assets.cli.annotators import assets_named, captions_named
@@ -20,7 +20,6 @@ from vidcap_assets.cli.in_force import collection_file
 from vidcap_assets.cli.job_run import JobResult, run_job
 from vidcap_assets.cli.output import Json, console, fail, is_live, print_result, say
 from vidcap_assets.cli.progress import counted
-from vidcap_assets.collection.exports import ExportSet
 from vidcap_assets.collection.settings import CollectionSettings
 
 
@@ -118,13 +117,15 @@ def export(
 
 
 def _export_for(settings: CollectionSettings, chosen: ExportSet, filters: dict[str, Any]) -> None:
+    from resources.dataset.preset_export import export_preset
     from resources.warehouse import WarehouseBusyError, WarehouseEmptyError
 
     try:
         with counted(chosen.name, "clips") as progress:
-            made = chosen.export(
+            made = export_preset(
                 settings.warehouse_block.open(say),
                 Lake(settings.home).folder("exports"),
+                chosen,
                 ClipFilters(**filters),
                 settings.demo_models,
                 progress,

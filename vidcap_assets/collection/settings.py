@@ -22,6 +22,7 @@ from resources.annotation.declaration import (
     kinds,
 )
 from resources.annotation.tables import merged_columns
+from resources.dataset.export_set import ExportSet
 from vidcap_assets.collection.blocks import (
     DEMO_SOURCE,
     Automation,
@@ -31,7 +32,6 @@ from vidcap_assets.collection.blocks import (
     Text,
     Warehouse,
 )
-from vidcap_assets.collection.exports import ExportSet
 from vidcap_assets.collection.shards import ShardPartitions, shard_partitions
 
 # Resource keys, assets, columns and tables that are there in every collection: no annotator can be called so.

@@ -1,0 +1,54 @@
+"""A set of files for a training tool, as an entry of a collection file."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from pydantic import Field
+
+from resources.annotation.block import Block
+from resources.annotation.declaration import NAME
+from resources.dataset.presets import presets
+
+
+class Link(StrEnum):
+    """How the media files come into the export."""
+
+    SYMLINK, HARDLINK, COPY = "symlink", "hardlink", "copy"
+
+
+class Captions(StrEnum):
+    """Which captions of a clip are exported."""
+
+    TEXT, ALL = "text", "all"
+
+
+class ExportSet(Block):
+    """The files of one training tool, below ``exports/<name>`` in the home."""
+
+    name: str = Field(pattern=NAME, description="Of the folder, and of the asset export_<name>.")
+    preset: str = Field(description="Whose files: sidecar, huggingface, webdataset, diffsynth, …")
+    where: str = Field(default="", description="Which clips: a condition in SQL over captioned_videos.")
+    head: int | None = Field(default=None, gt=0, description="So many clips at most, after shuffling.")
+    shuffle: bool = Field(default=False, description="In an order drawn by seed instead of by id.")
+    seed: int = Field(default=0, description="Seed of shuffle.")
+    link: Link = Field(
+        default=Link.SYMLINK,
+        description="How the files come into the export: symlink, hardlink or copy; an object store gets copies.",
+    )
+    val: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of the clips for validation; one content stays on one side.",
+    )
+    captions: Captions = Field(
+        default=Captions.TEXT, description="The text of a clip alone, or all its captions, the text first."
+    )
+
+    def fault(self, above: Sequence[str]) -> str | None:
+        """What is wrong with it, beside the sets that are named ``above``."""
+        if self.preset not in presets():
+            return f"there is no preset {self.preset!r}; there are {', '.join(sorted(presets()))}"
+        if self.name in above or self.name == "training_set":
+            return f"{self.name!r} is taken: give it another name"
+        return None
