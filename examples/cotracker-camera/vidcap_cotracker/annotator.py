@@ -3,7 +3,6 @@
 A 10 x 10 grid of points is followed from the first frame to the last, and the edge rules read it directly.
 """
 
-import glob
 import inspect
 import time
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from resources.camera_motion.annotator import Analysed
 from resources.camera_motion.classify import GRID, labels_of_grid
 from resources.camera_motion.describe import describe
 from resources.camera_motion.motion import CameraMotion, Reason, unclassified
-from resources.engine.fingerprint import fingerprint_folder
+from resources.engine.fingerprint import fingerprint_files
 from resources.engine.placement import Placement
 from resources.video import FrameReader, FrameRule, Frames, RuleKind
 
@@ -71,7 +70,7 @@ class CoTrackerAnnotator(Annotator):
         settings = {
             "backend": "cotracker",
             "checkpoint": self._checkpoint.name,
-            "weights": fingerprint_folder(self._checkpoint.parent, [glob.escape(self._checkpoint.name)]),
+            "weights": fingerprint_files([self._checkpoint]),
             "threshold": self._threshold,
             "frames": FRAMES,
             "short_side": SHORT_SIDE,
