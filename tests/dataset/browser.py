@@ -1,6 +1,8 @@
 """A real browser, driven over the WebDriver protocol; tests that need it are skipped where there is none."""
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -109,7 +111,10 @@ def browser() -> Iterator[Browser]:
         port = free.getsockname()[1]
     with tempfile.TemporaryDirectory() as profile:
         process = subprocess.Popen(
-            [driver, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [driver, f"--port={port}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
@@ -126,7 +131,8 @@ def browser() -> Iterator[Browser]:
                 finally:
                     client.delete(f"/session/{session}")
         finally:
-            process.terminate()
+            # The driver may sit out a SIGTERM for ever while its browser is on the way out.
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
