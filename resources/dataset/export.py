@@ -19,8 +19,8 @@ from upath import UPath
 from resources.annotation.declaration import Role
 from resources.dataset.annotators import Listed, annotators, columns_of
 from resources.dataset.card import TextOrigin, data_card
+from resources.dataset.export_set import ExportFormat
 from resources.dataset.filters import ClipFilters, FilterError
-from resources.dataset.formats import ExportFormat
 from resources.dataset.near_duplicates import find_near_duplicates
 from resources.dataset.publication import file_digests, publication
 from resources.dataset.source_columns import with_source_columns

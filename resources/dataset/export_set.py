@@ -1,4 +1,4 @@
-"""A set of files for a training tool, as an entry of a collection file."""
+"""What an export may be: forms of the training set, and a set of files for a training tool as an entry of the file."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -20,6 +20,12 @@ class Captions(StrEnum):
     """Which captions of a clip are exported."""
 
     TEXT, ALL = "text", "all"
+
+
+class ExportFormat(StrEnum):
+    """What the training set may consist of; the Parquet files with the data card are always there."""
+
+    CSV, STEPS, WEBDATASET = "csv", "steps", "webdataset"
 
 
 class ExportSet(Block):

@@ -9,8 +9,8 @@ import pytest
 from resources.annotation.clip import Kind
 from resources.annotation.outcome import Answer
 from resources.dataset.export import ExportOptions, export_training_set
+from resources.dataset.export_set import ExportFormat
 from resources.dataset.filters import ClipFilters, FilterError
-from resources.dataset.formats import ExportFormat
 from resources.dataset.near_duplicates import find_near_duplicates
 from resources.measures.kind import declare
 from tests.dataset.collection import DECLARED, Collection, clip

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from resources.dataset.export_set import ExportSet
-from resources.dataset.formats import ExportFormat
+from resources.dataset.export_set import ExportFormat, ExportSet
 from resources.words.markdown import plain
 from vidcap_assets.assets.columns import training_set_lineage
 from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed

@@ -3,7 +3,7 @@
 import difflib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -174,14 +174,17 @@ class CollectionFile:
     def _invalid(self, error: ValidationError, kinds: Sequence[str]) -> CollectionError:
         first = error.errors(include_url=False)[0]
         place: list[str | int] = [*first["loc"]]
-        owner: type[Block] = CollectionSettings
+        block = (
+            CollectionSettings() if len(place) == 1 else getattr(CollectionSettings(), str(place[0]), None)
+        )
+        there = list(type(block).model_fields) if isinstance(block, Block) else []
         if place[:1] == ["annotators"] and len(place) > 1 and isinstance(place[1], int):
-            owner = load_kind(kinds[place[1]])
+            there = list(load_kind(kinds[place[1]]).model_fields)
             if place[2:3] == [kinds[place[1]]]:
                 del place[2]
         sentence = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
-            sentence = _unknown(str(place[-1]), _settings_at(owner, place))
+            sentence = _unknown(str(place[-1]), there)
         elif first["type"] == "missing":
             sentence = "is missing"
         return self.fault(place, sentence[:1].lower() + sentence[1:] if sentence[1:2].islower() else sentence)
@@ -230,24 +233,6 @@ def _beside(attributes: dict[str, Any], folder: Path) -> dict[str, Any]:
         key: located(value) if key in ("home", "warehouse", "source") else value
         for key, value in attributes.items()
     }
-
-
-def _settings_at(owner: type[Block], place: Sequence[str | int]) -> list[str]:
-    names = [step for step in place[:-1] if isinstance(step, str) and step != "annotators"]
-    for name in names:
-        field = owner.model_fields.get(name)
-        inner = list(_blocks(field.annotation)) if field else []
-        if not inner:
-            return []
-        owner = inner[0]
-    return list(owner.model_fields)
-
-
-def _blocks(annotation: Any) -> Iterator[type[Block]]:
-    if isinstance(annotation, type) and issubclass(annotation, Block):
-        yield annotation
-    for one in getattr(annotation, "__args__", ()):
-        yield from _blocks(one)
 
 
 def _unknown(name: str, there: Sequence[str]) -> str:
