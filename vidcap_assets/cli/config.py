@@ -69,7 +69,8 @@ def _print_kinds() -> None:
     schema = model(kinds()).model_json_schema()
     print_result(schema)
     for name, block in {"attributes": schema, **schema["$defs"]}.items():
-        fields = block["properties"]
+        if (fields := block.get("properties")) is None:
+            continue  # a closed set of values
         kind = fields.pop("kind", {}).get("const")
         meaning = escape(" ".join(block.get("description", "").split()))
         console.print(
