@@ -85,13 +85,10 @@ class ShardStore:
         abandoned = {
             folder.name: Journal(folder) for folder in self._journal_folders() if folder != journal.folder
         }
-        own = self.outcomes(journal)
-        away = self._rows(
-            own.filter(pc.invert(pc.is_in(own["id"], outcomes["id"]))), self.recipe.fingerprint, current=False
-        )
-        older = pa.concat_tables(
-            [stored.filter(pc.not_equal(stored["fingerprint"], self.recipe.fingerprint)), away]
-        )
+        mine = self._rows(self.outcomes(journal), self.recipe.fingerprint, current=False)
+        away = mine.filter(pc.invert(pc.is_in(mine["id"], outcomes["id"])))
+        others = stored.filter(pc.not_equal(stored["fingerprint"], self.recipe.fingerprint))
+        older = pa.concat_tables([others, away])
         for fingerprint, left in abandoned.items():
             rows = self._rows(left.read(), fingerprint, current=False)
             replaced = pc.and_(pc.equal(older["fingerprint"], fingerprint), pc.is_in(older["id"], rows["id"]))

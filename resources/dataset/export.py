@@ -199,15 +199,15 @@ def training_rows(
     labels = "".join(f"string_split(\"{name}\", '+'), " for name in columns_of(listed, Role.LABEL))
     sql = script("training_rows.sql").replace("{columns}", columns).replace("{labels}", labels)
     sql = sql.replace("{where}", filters.where or "true")
-    left_out = pa.table({"id": pa.array([], pa.string())})
-    connection.register("left_out", left_out)
+    doubles = pa.table({"id": pa.array([], pa.string())})
+    connection.register("doubles", doubles)
     try:
         if filters.drop_near_duplicates:
             among = f"CREATE TEMP TABLE passing AS SELECT id FROM ({sql.strip().removesuffix(';')})"
             connection.execute(among, filters.sql_parameters)
             alike = find_near_duplicates(connection, "passing")
-            left_out = alike.filter(pc.is_valid(alike["near_duplicate_of"])).select(["id"])
-            connection.register("left_out", left_out)
+            doubles = alike.filter(pc.is_valid(alike["near_duplicate_of"])).select(["id"])
+            connection.register("doubles", doubles)
         query = connection.execute(sql, filters.sql_parameters)
     except (duckdb.ParserException, duckdb.BinderException, duckdb.ConversionException) as error:
         if not filters.where:

@@ -29,5 +29,5 @@ SELECT *, sha256(CAST(to_json(
     struct_pack({columns})
 ) AS VARCHAR)) AS row_hash
 FROM chosen
-WHERE id NOT IN (SELECT id FROM left_out)
+WHERE id NOT IN (SELECT id FROM doubles)
 ORDER BY id, path;

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from resources.annotation.outcome import ClipError
 from resources.annotation.progress import ShardProgress, untold
-from resources.lake.contents import read_contents
+from resources.lake.contents import Content, read_contents
 from resources.lake.lake import Lake
 from resources.lake.left_out import left_out_table, lines
 from resources.lake.shards import IndexUpdate, update_index
 from resources.source.source import SourceError, Survey
+from resources.storage.files import write_table
 
 if TYPE_CHECKING:
     from resources.video import IsolatedWorkers
@@ -32,22 +34,28 @@ def index_source(
         found = look()
         shards = {shard: lake.whole_manifest(shard) for shard in lake.shards()}
         known = {
-            (clip.path, clip.file_size, clip.mtime_ns): clip.file
+            (clip.path, clip.file_size, clip.mtime_ns): Content(
+                clip.file_size, clip.mtime_ns, clip.ctime_ns, clip.content_id, clip.kind
+            )
             for clips in shards.values()
             for clip in clips
-            if clip.content_id
+            if clip.content_id and clip.file_size is not None and clip.mtime_ns is not None
         }
         named = {entry.path: entry.kind for entry in found.entries}
-        files = read_contents(named, known, workers, lake.index_notes, log, tell)
-        reasons = found.left_out | {path: file.reason for path, file in files.items() if not file.kind}
-        if len(reasons) == len(found.left_out) + len(files):
+        contents = read_contents(named, known, workers, lake.index_notes, log, tell)
+        reasons = found.left_out | {
+            path: content.message
+            for path, content in contents.items()
+            if named[path] is None and isinstance(content, ClipError)
+        }
+        if len(reasons) == len(found.left_out) + len(named):
             said = "; ".join(lines(left_out_table(reasons, [])))
             raise SourceError(f"the source has no videos or images in it, only {said}")
-        update = update_index(found.entries, shards, shard_size, files)
+        update = update_index(found.entries, shards, shard_size, contents)
         for shard, clips in update.written.items():
             lake.write_manifest(shard, clips)
         rows = (clip for clips in (shards | update.written).values() for clip in clips)
-        lake.write_left_out(left_out_table(reasons, rows))
+        write_table(lake.left_out_file, left_out_table(reasons, rows))
         if lake.index_notes is not None:
             lake.index_notes.unlink(missing_ok=True)
     return update

@@ -111,18 +111,15 @@ class Lake:
         """Write a shard's manifest, whole."""
         write_table(self.file(INDEX, shard), manifest_table(clips))
 
+    @property
+    def left_out_file(self) -> UPath:
+        """The Parquet file of what of the source is no clip."""
+        return self.root / "lake" / "left_out.parquet"
+
     def left_out(self) -> pa.Table:
         """What of the source is no clip, as of the last index; columns of ``LEFT_OUT_SCHEMA``."""
-        file = self._left_out_file
+        file = self.left_out_file
         return read_table(file) if file.exists() else LEFT_OUT_SCHEMA.empty_table()
-
-    def write_left_out(self, table: pa.Table) -> None:
-        """Write what of the source is no clip, whole."""
-        write_table(self._left_out_file, table)
-
-    @property
-    def _left_out_file(self) -> UPath:
-        return self.root / "lake" / "left_out.parquet"
 
     @property
     def index_notes(self) -> Path | None:

@@ -14,7 +14,7 @@ LEFT_OUT_SCHEMA = pa.schema([(name, pa.string()) for name in ("path", "kind", "r
 GONE = "gone from the source; its answers are kept until it is back"
 
 
-def left_out_table(reasons: Mapping[Path, str | None], clips: Iterable[IndexedClip]) -> pa.Table:
+def left_out_table(reasons: Mapping[Path, str], clips: Iterable[IndexedClip]) -> pa.Table:
     """One row for each file or folder that is no clip, and for each clip that is gone.
 
     ``kind`` is the suffix, or the whole name of system folders and of what has no suffix.

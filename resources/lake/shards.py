@@ -11,7 +11,8 @@ from typing import Literal, get_args
 import pyarrow as pa
 
 from resources.annotation.clip import Kind
-from resources.lake.contents import FileState, path_text
+from resources.annotation.outcome import ClipError
+from resources.lake.contents import Content, path_text
 from resources.source.source import Entry
 
 MANIFEST_SCHEMA = pa.schema(
@@ -52,11 +53,6 @@ class IndexedClip:
     ctime_ns: int | None = None
     gone: bool = False
 
-    @property
-    def file(self) -> FileState:
-        """The file as it was read."""
-        return FileState(self.file_size, self.mtime_ns, self.ctime_ns, self.content_id, self.kind)
-
 
 Change = Literal["added", "moved", "changed", "gone", "returned", "duplicates"]
 
@@ -93,7 +89,7 @@ def update_index(
     entries: Sequence[Entry],
     shards: Mapping[str, Sequence[IndexedClip]],
     shard_size: int,
-    files: Mapping[Path, FileState],
+    contents: Mapping[Path, Content | ClipError],
 ) -> IndexUpdate:
     """Match the source against the shards that exist and put what is new into new shards.
 
@@ -103,25 +99,31 @@ def update_index(
     back with its content. A duplicate of another clip stays a clip of its own and is reported.
 
     Args:
-        files: the state of each entry's file; an entry whose file is neither video nor image is no clip.
+        contents: of the entries' files; one that cannot be read, and is no video or image by its name, is no clip.
     """
-    listed = [entry for entry in entries if files[entry.path].kind]
+    read = {path: content for path, content in contents.items() if isinstance(content, Content)}
+    listed = [entry for entry in entries if entry.kind or entry.path in read]
     known = {clip.id: clip for clips in shards.values() for clip in clips}
-    matches = _match(
-        [_keys_of_entry(entry, files[entry.path].content_id) for entry in listed], known.values()
-    )
+    matches = _match([_keys_of_entry(entry, read.get(entry.path)) for entry in listed], known.values())
     place = {clip.id: (shard, row) for shard, clips in shards.items() for row, clip in enumerate(clips)}
     rows = {shard: [replace(clip, gone=True) for clip in clips] for shard, clips in shards.items()}
     fresh: list[IndexedClip] = []
     taken = {*known, *(entry.id for entry in entries)}
     for number, entry in enumerate(listed):
-        match, file = matches.get(number), files[entry.path]
-        if match is None:
-            fresh.append(_clip(_new_id(entry, file.content_id, taken), entry, file))
-            taken.add(fresh[-1].id)
+        content, path = read.get(entry.path), path_text(entry.path)
+        clip = matches.get(number)
+        if clip is None:
+            clip = IndexedClip(
+                _new_id(entry, content, taken), path, entry.kind or Kind.VIDEO, None, None, None, None
+            )
+            taken.add(clip.id)
+        held = {name: getattr(content, name) for name in Content.__dataclass_fields__} if content else {}
+        clip = replace(clip, path=path, text=entry.text, extra=entry.extra, gone=False, **held)
+        if number in matches:
+            shard, row = place[clip.id]
+            rows[shard][row] = clip
         else:
-            shard, row = place[match.id]
-            rows[shard][row] = _clip(match.id, entry, file if file.content_id else match.file)
+            fresh.append(clip)
     next_number = 1 + max((int(shard.rpartition("-")[2]) for shard in shards), default=-1)
     for start in range(0, len(fresh), shard_size):
         rows[shard_name(next_number + start // shard_size)] = fresh[start : start + shard_size]
@@ -146,29 +148,14 @@ def _change(before: IndexedClip | None, now: IndexedClip) -> Change | None:
     return "moved" if before.path != now.path else None
 
 
-def _clip(clip_id: str, entry: Entry, file: FileState) -> IndexedClip:
-    """The row of an entry, of its file as it is, or was when it could be read."""
-    assert file.kind is not None
-    return IndexedClip(
-        id=clip_id,
-        path=path_text(entry.path),
-        kind=file.kind,
-        text=entry.text,
-        content_id=file.content_id,
-        file_size=file.size,
-        mtime_ns=file.mtime_ns,
-        extra=entry.extra,
-        ctime_ns=file.ctime_ns,
-    )
-
-
-def _new_id(entry: Entry, content: str | None, taken: Container[str | None]) -> str:
+def _new_id(entry: Entry, content: Content | None, taken: Container[str | None]) -> str:
     """The list's own; else 16 hex digits of the content (of the path where there is none), numbered if taken."""
     if entry.id is not None:
         return entry.id
-    base = (content or hashlib.blake2b(path_text(entry.path).encode(), digest_size=16).hexdigest())[:16]
+    path = path_text(entry.path).encode()
+    base = (content.content_id if content else hashlib.blake2b(path, digest_size=16).hexdigest())[:16]
     return next(
-        new for number in count(1) if (new := base if number == 1 else f"{base}-{number}") not in taken
+        new for number in count(1) if (new := f"{base}-{number}" if number > 1 else base) not in taken
     )
 
 
@@ -176,11 +163,11 @@ Keys = tuple[Hashable, ...]
 """By what a clip is recognised, the surest first: its id, what it holds and where, what it holds; else where it is."""
 
 
-def _keys_of_entry(entry: Entry, content: str | None) -> Keys:
+def _keys_of_entry(entry: Entry, content: Content | None) -> Keys:
+    path, held = path_text(entry.path), content and content.content_id
     if entry.id is not None:
         return entry.id, None, None, None, None
-    path = path_text(entry.path)
-    return None, content and (content, path), content, None if content else path, content and path
+    return (None, (held, path), held, None, path) if held else (None, None, None, path, None)
 
 
 def _keys_of_clip(clip: IndexedClip) -> Keys:

@@ -7,30 +7,30 @@ from typing import TypeVar
 from resources.annotation.outcome import ClipError, ErrorKind
 from resources.video.workers import IsolatedWorkers
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", bound=tuple)
 T = TypeVar("T")
 _MAY_BE_ONE_ITEM = (ErrorKind.DECODE_TIMEOUT, ErrorKind.DECODE_CRASH, ErrorKind.INTERNAL)
 
 
 def isolated(
-    function: Callable[[Sequence[Item]], Sequence[T | ClipError]],
+    function: Callable[..., T],
     items: Sequence[Item],
     per_call: int,
     workers: IsolatedWorkers,
     allowance_s: Callable[[Item], float] = lambda item: 0.0,
 ) -> Iterator[list[tuple[Item, T | ClipError]]]:
-    """Each item with its answer, in their order, batch after batch; one whose child fails is done item by item.
+    """Each item with what a function of a module returns for it or raises, batch after batch, in their order.
 
     Args:
-        function: of a module, with one answer an item.
-        per_call: items in a batch.
+        items: the arguments, file by file.
+        per_call: items in a batch; one whose child fails is done again item by item.
         allowance_s: seconds that an item adds to the workers' own limit of a call.
     """
 
     def answered(batch: Sequence[Item]) -> list[tuple[Item, T | ClipError]]:
         limit_s = workers.timeout_s + sum(map(allowance_s, batch))
         try:
-            return list(zip(batch, workers.call(function, batch, timeout_s=limit_s), strict=True))
+            return list(zip(batch, workers.call(for_each, function, batch, timeout_s=limit_s), strict=True))
         except ClipError as error:
             if error.kind not in _MAY_BE_ONE_ITEM:
                 raise
@@ -41,3 +41,14 @@ def isolated(
     batches = (items[start : start + per_call] for start in range(0, len(items), per_call))
     with ThreadPoolExecutor(workers.workers, thread_name_prefix="isolated") as threads:
         yield from threads.map(answered, batches)
+
+
+def for_each(function: Callable[..., T], items: Sequence[tuple]) -> list[T | ClipError]:
+    """What the function returns or raises for each item, in this process."""
+    answers: list[T | ClipError] = []
+    for item in items:
+        try:
+            answers.append(function(*item))
+        except ClipError as error:
+            answers.append(error)
+    return answers

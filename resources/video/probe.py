@@ -31,16 +31,5 @@ def probe_many(items: Sequence[tuple[Path, Kind]], workers: IsolatedWorkers) -> 
 
     Files travel in batches; one that hangs or crashes its worker fails alone, its batch is read again.
     """
-    batches = isolated(probe_batch, items, CLIPS_PER_CALL, workers)
+    batches = isolated(probe, items, CLIPS_PER_CALL, workers)
     return [answer for batch in batches for _, answer in batch]
-
-
-def probe_batch(batch: Sequence[tuple[Path, Kind]]) -> "list[Probe | ClipError]":
-    """What :func:`probe` returns or raises for each file, in this process."""
-    answers: list[Probe | ClipError] = []
-    for path, kind in batch:
-        try:
-            answers.append(probe(path, kind))
-        except ClipError as error:
-            answers.append(error)
-    return answers

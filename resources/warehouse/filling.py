@@ -133,9 +133,9 @@ def insert_shards(
 
 
 def replace_left_out(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
-    """Bring the table up to what of the source is no clip; where nothing changed, nothing is written."""
+    """Bring the table up to what of the source is no clip."""
     connection.register("now_left_out", lake.left_out())
-    run_script(connection, sql("replace_left_out.sql"), {})
+    connection.execute("CREATE OR REPLACE TABLE left_out AS FROM now_left_out")
 
 
 def insert_recipes(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
