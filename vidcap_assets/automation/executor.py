@@ -6,13 +6,17 @@ from typing import Any
 import dagster as dg
 
 from vidcap_assets.automation.run_process import WITHIN_A_RUN, RunProcess
+from vidcap_assets.dagster_private import MODULES_OF_A_STEP
 
 # Not the definitions: each step loads them itself, by the collection file as the run read it, and then follows the run.
 _PRELOADED = [
     "vidcap_assets.automation.fork_server",
     "vidcap_assets.component",
+    "vidcap_assets.assets.annotating",
+    "resources.warehouse",
+    *MODULES_OF_A_STEP,
     "duckdb",
-    "pyarrow.parquet",
+    "pandas",
 ]
 
 
