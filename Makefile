@@ -28,7 +28,7 @@ demo: $(INSTALLED) ## Caption a small rendered collection and show what came out
 	$(BIN) -m vidcap_assets.cli run demo
 
 test: $(INSTALLED) ## Run the tests
-	OMP_NUM_THREADS=1 $(BIN) -m pytest -n logical --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes: a whole `dagster dev`, larger sweeps
 	$(BIN) -m pytest -m slow

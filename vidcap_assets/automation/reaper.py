@@ -68,6 +68,17 @@ def reap(
     return reaped
 
 
+def unprotected(instance: dg.DagsterInstance) -> list[str]:
+    """What vidcap relies on and the settings of this instance (its ``dagster.yaml``) lack, each in a sentence."""
+    has_limits = instance.get_concurrency_config().pool_config.default_pool_limit is not None or (
+        _supports_pools(instance) and instance.event_log_storage.get_pool_limits()
+    )
+    return [
+        *([] if has_limits else ["no pool has a limit, so all models of a run are loaded at the same time"]),
+        *([] if instance.run_retries_enabled else ["a run whose process was killed is not started again"]),
+    ]
+
+
 def _supports_pools(instance: dg.DagsterInstance) -> bool:
     return instance.event_log_storage.supports_global_concurrency_limits
 
@@ -95,7 +106,8 @@ def reaper_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """See :func:`reap`; the tick's reason says what was done."""
     reaped = reap(context.instance)
     if not reaped:
-        return dg.SkipReason("every run that is under way has a live process, or is on another machine")
+        sentence = "every run that is under way has a live process, or is on another machine"
+        return dg.SkipReason("; ".join([sentence, *unprotected(context.instance)]))
     for run in reaped:
         context.log.warning(f"run {run.run_id} of {run.job} {run.shards}: {run.reason}")
     return dg.SkipReason(
