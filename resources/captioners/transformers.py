@@ -111,7 +111,7 @@ class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
         for marker in (getattr(chat.owner, name, None) for name in ("image_token", "video_token")):
             if marker and marker in prompt.text:
                 raise self.prompt_fault(clip, f"must not hold {marker}, which stands for what is shown")
-        frames = self._frames.read(clip.path, clip.kind, self._rule(clip.kind))
+        frames = self._frames.read(clip.path, clip.kind, self._rule(clip.kind).within(clip.span))
         images = [fit_short_side(frame, self.settings.short_side) for frame in frames.images]
         if len(images) > 1 and self._takes_videos():
             inputs = video_inputs(chat, images, frames.times_s, clip, prompt.text)

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from resources.annotation.clip import Kind
+from resources.annotation.clip import Kind, Span
 from resources.annotation.outcome import ClipError, ErrorKind
 from resources.video.workers import IsolatedWorkers
 
@@ -16,7 +16,11 @@ CLIPS_PER_CALL = 16
 _RETRIED_ALONE = (ErrorKind.DECODE_TIMEOUT, ErrorKind.DECODE_CRASH, ErrorKind.INTERNAL)
 
 
-def probe(path: Path, kind: Kind = Kind.VIDEO) -> "Probe":
+Item: TypeAlias = tuple[Path, Kind] | tuple[Path, Kind, Span | None]
+"""A file, and the part of it that is meant, if not all of it."""
+
+
+def probe(path: Path, kind: Kind = Kind.VIDEO, span: Span | None = None) -> "Probe":
     """Read the headers of one file, in this process.
 
     Raises:
@@ -24,10 +28,14 @@ def probe(path: Path, kind: Kind = Kind.VIDEO) -> "Probe":
     """
     from resources.video.headers import image_headers, video_headers
 
-    return image_headers(path) if kind is Kind.IMAGE else video_headers(path)
+    if kind is Kind.VIDEO:
+        return video_headers(path, span)
+    if span is not None:
+        raise ClipError(ErrorKind.DECODE_ERROR, f"an image has no part {span}")
+    return image_headers(path)
 
 
-def probe_many(items: Sequence[tuple[Path, Kind]], workers: IsolatedWorkers) -> "list[Probe | ClipError]":
+def probe_many(items: Sequence[Item], workers: IsolatedWorkers) -> "list[Probe | ClipError]":
     """Read the headers of many files in isolated workers; one answer for each, in their order.
 
     Files travel in batches; one that hangs or crashes its worker fails alone, its batch is read again.
@@ -38,9 +46,7 @@ def probe_many(items: Sequence[tuple[Path, Kind]], workers: IsolatedWorkers) -> 
         return [answer for batch in answers for answer in batch]
 
 
-def _probe_isolated(
-    batch: Sequence[tuple[Path, Kind]], workers: IsolatedWorkers
-) -> "list[Probe | ClipError]":
+def _probe_isolated(batch: Sequence[Item], workers: IsolatedWorkers) -> "list[Probe | ClipError]":
     try:
         return workers.call(probe_batch, batch)
     except ClipError as error:
@@ -51,12 +57,12 @@ def _probe_isolated(
     return [answer for item in batch for answer in _probe_isolated([item], workers)]
 
 
-def probe_batch(batch: Sequence[tuple[Path, Kind]]) -> "list[Probe | ClipError]":
+def probe_batch(batch: Sequence[Item]) -> "list[Probe | ClipError]":
     """What :func:`probe` returns or raises for each file, in this process."""
     answers: list[Probe | ClipError] = []
-    for path, kind in batch:
+    for item in batch:
         try:
-            answers.append(probe(path, kind))
+            answers.append(probe(*item))
         except ClipError as error:
             answers.append(error)
     return answers

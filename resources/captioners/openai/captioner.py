@@ -217,9 +217,8 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
 
     def _request(self, clip: Clip) -> CaptionRequest:
         prompt = resolve_prompt(self._prompt, clip)
-        frames = self._frames.read(
-            clip.path, clip.kind, self._rule_for(clip.kind), short_side=self._settings.short_side
-        )
+        rule = self._rule_for(clip.kind).within(clip.span)
+        frames = self._frames.read(clip.path, clip.kind, rule, short_side=self._settings.short_side)
         shown = {"frame_indices": [int(index) for index in frames.indices], **frames.details}
         return build_request(clip, prompt.text, frames, shown, self._settings)
 

@@ -14,12 +14,12 @@ import duckdb
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from upath import UPath
 
-from resources.annotation.clip import Kind
+from resources.annotation.clip import Clip, Kind
 from resources.annotation.declaration import Role
 from resources.dataset.annotators import Listed, annotators, columns_of
 from resources.dataset.distribution import distribution
 from resources.dataset.gallery.cards import card, index_row, label_counts
-from resources.dataset.gallery.sheets import SheetOrder, make_sheets
+from resources.dataset.gallery.sheets import make_sheets
 from resources.dataset.plots import draw_plots, title
 from resources.dataset.publication import file_digests
 from resources.dataset.sql import script
@@ -112,10 +112,10 @@ def _rows(
 
 def _write_cards(
     rows: Iterator[dict[str, Any]], built: Path, listed: list[Listed]
-) -> tuple[list[list[Any]], dict[str, int], list[SheetOrder]]:
+) -> tuple[list[list[Any]], dict[str, int], list[Clip]]:
     index: list[list[Any]] = []
     tags: dict[str, int] = {}
-    orders: list[SheetOrder] = []
+    orders: list[Clip] = []
     cards: list[dict[str, Any]] = []
 
     def flush() -> None:
@@ -127,7 +127,16 @@ def _write_cards(
         index.append(index_row(row, tags, listed))
         cards.append(card(row, listed))
         if row["content_id"] and not row["probe_error"]:
-            orders.append(SheetOrder(row["content_id"], Path(row["path"]), Kind(row["kind"])))
+            orders.append(
+                Clip(
+                    row["id"],
+                    Path(row["path"]),
+                    Kind(row["kind"]),
+                    row["content_id"],
+                    start_s=row["start_s"],
+                    end_s=row["end_s"],
+                )
+            )
         if len(cards) == CARDS_PER_CHUNK:
             flush()
     if cards:
