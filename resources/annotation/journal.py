@@ -65,7 +65,7 @@ class Journal:
         )
 
     def _lines(self) -> bytes:
-        return b"".join(_whole_lines(path.read_bytes()) for _, path in self._parts())
+        return b"".join(whole_lines(path.read_bytes()) for _, path in self._parts())
 
     def _write(self, lines: bytes) -> UPath:
         part = self.folder / f"{self._next:08d}-{uuid.uuid4().hex[:8]}.jsonl"
@@ -83,7 +83,7 @@ class Journal:
         self._count = 1
 
 
-def _whole_lines(part: bytes) -> bytes:
+def whole_lines(part: bytes) -> bytes:
     """Without the half line, or the zeros of blocks never written, that a kill or power cut left at the end."""
     written, _, _ = part.partition(b"\0")
     return written[: written.rfind(b"\n") + 1]

@@ -192,7 +192,7 @@ def _annotate(
         outcomes = [_outcome(annotator, clip, result, recorded, options) for clip, result in results]
         if outcomes:
             journal.append(outcomes)
-            progress.update(outcomes)
+            progress.update(len(outcomes), sum(one.status is Status.FAILED for one in outcomes))
 
     def readable(prepared: Iterator[Prepared | tuple[Clip, ClipError]]) -> Iterator[Prepared]:
         for item in prepared:

@@ -2,10 +2,8 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-
-from resources.annotation.outcome import Outcome, Status
 
 _LOG_EVERY_S = 5.0
 
@@ -54,10 +52,10 @@ class Progress:
         self._done = self._failed = 0
         self._started = self._logged = time.monotonic()
 
-    def update(self, outcomes: Sequence[Outcome]) -> None:
-        """Count a batch that has been made durable."""
-        self._done += len(outcomes)
-        self._failed += sum(outcome.status is Status.FAILED for outcome in outcomes)
+    def update(self, done: int, failed: int) -> None:
+        """Count a batch that has been made durable; the failed are among the done."""
+        self._done += done
+        self._failed += failed
         rate = self._done / max(time.monotonic() - self._started, 1e-9)
         self._tell(replace(self._begun, done=self._done, failed=self._failed, rate=rate))
         if time.monotonic() - self._logged >= _LOG_EVERY_S or self._done == self._total:

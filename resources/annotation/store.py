@@ -77,6 +77,7 @@ class ShardStore:
     def checkpoint(self, outcomes: pa.Table, journal: Journal) -> None:
         """Write this recipe's rows as the current ones, keep those of older recipes, then clear the journals.
 
+        The rows of clips that are gone are kept too, not as current ones, until the clips are back.
         What an older recipe had journaled before it was abandoned half-way goes into the lake too. Nothing
         is written where nothing changed.
         """
@@ -84,7 +85,13 @@ class ShardStore:
         abandoned = {
             folder.name: Journal(folder) for folder in self._journal_folders() if folder != journal.folder
         }
-        older = stored.filter(pc.not_equal(stored["fingerprint"], self.recipe.fingerprint))
+        own = self.outcomes(journal)
+        away = self._rows(
+            own.filter(pc.invert(pc.is_in(own["id"], outcomes["id"]))), self.recipe.fingerprint, current=False
+        )
+        older = pa.concat_tables(
+            [stored.filter(pc.not_equal(stored["fingerprint"], self.recipe.fingerprint)), away]
+        )
         for fingerprint, left in abandoned.items():
             rows = self._rows(left.read(), fingerprint, current=False)
             replaced = pc.and_(pc.equal(older["fingerprint"], fingerprint), pc.is_in(older["id"], rows["id"]))

@@ -15,6 +15,7 @@ from upath import UPath
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.recipe import Recipe
 from resources.annotation.store import ShardStore
+from resources.lake.left_out import LEFT_OUT_SCHEMA
 from resources.lake.shards import IndexedClip, manifest_clips, manifest_table
 from resources.storage.files import is_local, locked, read_table, storage_path, write_atomic, write_table
 
@@ -98,13 +99,35 @@ class Lake:
         raise UnknownShardError(f"there is no shard '{shard}' in {self.root} ({there})")
 
     def manifest(self, shard: str) -> list[IndexedClip]:
-        """The clips of a shard as they were indexed."""
+        """The clips of a shard that the source has, as they were indexed."""
+        return [clip for clip in self.whole_manifest(shard) if not clip.gone]
+
+    def whole_manifest(self, shard: str) -> list[IndexedClip]:
+        """The clips of a shard, those that are gone among them."""
         self.require_shard(shard)
         return manifest_clips(read_table(self.file(INDEX, shard)))
 
     def write_manifest(self, shard: str, clips: Sequence[IndexedClip]) -> None:
         """Write a shard's manifest, whole."""
         write_table(self.file(INDEX, shard), manifest_table(clips))
+
+    def left_out(self) -> pa.Table:
+        """What of the source is no clip, as of the last index: columns of ``LEFT_OUT_SCHEMA``."""
+        file = self._left_out_file
+        return read_table(file) if file.exists() else LEFT_OUT_SCHEMA.empty_table()
+
+    def write_left_out(self, table: pa.Table) -> None:
+        """Write what of the source is no clip, whole."""
+        write_table(self._left_out_file, table)
+
+    @property
+    def _left_out_file(self) -> UPath:
+        return self.root / "lake" / "left_out.parquet"
+
+    @property
+    def index_notes(self) -> UPath | None:
+        """Where an index under way notes what it has read; nowhere on an object store, to which nothing is added."""
+        return self.root / "journal" / INDEX / "contents.jsonl" if is_local(self.root) else None
 
     @contextmanager
     def index_lock(self) -> Iterator[None]:
@@ -129,16 +152,16 @@ class Lake:
         write_table(self.file(META, shard), table)
 
     def clips(self, shard: str) -> list[Clip]:
-        """The clips of a shard with what the probe found, as annotators take them.
+        """The clips of a shard that are there with what the probe found, as annotators take them.
 
         Raises:
             UnknownShardError: no such shard.
             NotMaterialisedError: its raw metadata has not been read yet.
         """
-        self.require_shard(shard)
+        there = {clip.id for clip in self.manifest(shard)}
         file = self.meta_file(shard)
         names = [name for name in Clip.__dataclass_fields__ if name != "answers"]
-        rows = read_table(file, columns=names).to_pylist()
+        rows = (row for row in read_table(file, columns=names).to_pylist() if row["id"] in there)
         return [Clip(**{**row, "path": Path(row["path"]), "kind": Kind(row["kind"])}) for row in rows]
 
     def store(self, recipe: Recipe, shard: str) -> ShardStore:

@@ -10,10 +10,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from resources.annotation.clip import Kind
+from resources.source.kinds import SYSTEM_FOLDERS, kind_of, named_kind
 from resources.source.lists import READERS, ListError, NoPathError, read_rows, text_of
-
-VIDEO_EXTENSIONS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".gif"})
-IMAGE_EXTENSIONS = frozenset({".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"})
 
 FOLDER_LISTS = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 """The list of a folder, as Hugging Face's folder layouts have it."""
@@ -29,39 +27,56 @@ class SourceError(Exception):
 class Entry:
     """One file of the source; ``text`` is an existing caption, ``id`` only where a list gives it.
 
-    ``extra`` is a JSON object of what else the list says of it, and ``row``, its place there.
+    ``kind`` is what the name promises, ``None`` where it tells nothing: the content decides. ``extra`` is a JSON
+    object of what else the list says of it, and ``row``, its place there.
     """
 
     path: Path
-    kind: Kind
+    kind: Kind | None
     id: str | None = None
     text: str | None = None
     extra: str | None = None
 
 
-def kind_of(path: Path) -> Kind:
-    """Image by extension, else video: the probe says later whether a file is what its name claims."""
-    return Kind.IMAGE if path.suffix.lower() in IMAGE_EXTENSIONS else Kind.VIDEO
+@dataclass(frozen=True)
+class Survey:
+    """What there is in a source: the files that may be clips, and why each other file or folder is left out."""
+
+    entries: list[Entry]
+    left_out: dict[Path, str]
 
 
 def read_source(uri: str | Path, columns: Mapping[str, str] | None = None) -> list[Entry]:
-    """All clips of a folder (recursively, sorted by path) or of a list (in its own order).
+    """The entries of :func:`survey`, without those whose name tells nothing.
+
+    Raises:
+        SourceError: as there, or there are none.
+    """
+    entries = [entry for entry in survey(uri, columns).entries if entry.kind is not None]
+    if not entries:
+        raise SourceError(f"source {uri}: no videos or images in it")
+    return entries
+
+
+def survey(uri: str | Path, columns: Mapping[str, str] | None = None) -> Survey:
+    """All clips of a folder (recursively, sorted by path) or of a list (in its own order), and what is left out.
 
     A list says where the files are (relative paths are relative to the list's folder) and may give ``id`` and
     ``text``; ``columns`` gives its own names for these. A folder with a list of its own (``metadata.csv``) is read
     by that; in any other a text or JSON file beside a clip, with its name, is its text. Hidden files and folders
-    are not clips.
+    are not clips, nor is anything in the folders of NAS devices, bins and file systems.
 
     Raises:
         SourceError: nothing there, nothing in it, or a list that contradicts itself.
     """
     path = Path(uri).expanduser().absolute()
+    left_out: dict[Path, str] = {}
     if path.is_dir():
         entries = _folder_list(path, columns or {})
         if entries is None:
             entries = [
-                Entry(file, kind_of(file), text=text_beside(file, sidecar))
-                for file, sidecar in sorted(_media_files(path))
+                Entry(file, named_kind(file), text=text_beside(file, sidecar))
+                for file, sidecar in sorted(_files(path, left_out))
             ]
     elif path.suffix.lower() in READERS:
         entries = _read_list(path, columns or {})
@@ -69,7 +84,7 @@ def read_source(uri: str | Path, columns: Mapping[str, str] | None = None) -> li
         raise SourceError(f"source {path}: neither a folder nor a list ({', '.join(READERS)})")
     if not entries:
         raise SourceError(f"source {path}: no videos or images in it")
-    return entries
+    return Survey(entries, left_out)
 
 
 def _folder_list(folder: Path, columns: Mapping[str, str]) -> list[Entry] | None:
@@ -106,25 +121,39 @@ def text_beside(file: Path, suffix: str) -> str | None:
     return text_of(record) if isinstance(record, dict) else None
 
 
-def _media_files(folder: Path) -> Iterator[tuple[Path, str]]:
-    """Each media file, and the suffix of the file with its text beside it, or nothing."""
+def _files(folder: Path, left_out: dict[Path, str]) -> Iterator[tuple[Path, str]]:
+    """Each file that may be a clip, and the suffix of the file with its text beside it, or nothing."""
     seen: set[Path] = set()
 
     def skip(error: OSError) -> None:
-        _log.warning("source %s: the folder %s is left out: %s", folder, error.filename, error.strerror)
+        left_out[Path(error.filename)] = f"a folder that cannot be read: {error.strerror}"
 
     for where, folders, files in os.walk(folder, followlinks=True, onerror=skip):
         real = Path(where).resolve()
-        if real in seen:  # a link to a folder above, or beside
+        if real in seen:
+            left_out[Path(where)] = "a link to a folder that is looked through already"
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        there = set(files)
+        left_out.update({Path(where, name): why for name in folders if (why := _why_not_entered(name))})
+        folders[:] = sorted(name for name in folders if not _why_not_entered(name))
+        there, rest = set(files), set(files)
         for name in files:
-            if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_EXTENSIONS | IMAGE_EXTENSIONS:
-                stem = Path(name).stem
-                yield Path(where, name), next((end for end in (".txt", ".json") if stem + end in there), "")
+            path = Path(where, name)
+            if name.startswith("."):
+                left_out[path] = "a hidden file"
+                rest.remove(name)
+            elif named_kind(path) is not None:
+                beside = next((end for end in (".txt", ".json") if path.stem + end in there), "")
+                rest -= {name, path.stem + beside} if beside else {name}
+                yield path, beside
+        yield from ((Path(where, name), "") for name in rest)
+
+
+def _why_not_entered(folder: str) -> str | None:
+    if folder.startswith("."):
+        return "a hidden folder"
+    return "a folder of a NAS, a bin or a file system" if folder.lower() in SYSTEM_FOLDERS else None
 
 
 def _read_list(path: Path, columns: Mapping[str, str]) -> list[Entry]:

@@ -83,9 +83,9 @@ def look(watch: Watch, now: Listing, time_s: float, patience_s: float) -> Look:
     return Look(False, reason, Watch(watch.indexed, now, since))
 
 
-def _state(entry: Entry) -> tuple[int, int] | None:
+def _state(entry: Entry) -> tuple[int, int, int] | None:
     try:
         status = os.stat(entry.path)
     except OSError:
         return None
-    return status.st_size, status.st_mtime_ns
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns

@@ -22,7 +22,7 @@ from resources.video.streams import require_regular_file
 Image.MAX_IMAGE_PIXELS = None
 
 # What Pillow's plugins raise on damaged data, by experience with flipped bytes.
-_PILLOW_ERRORS = (
+PILLOW_ERRORS = (
     OSError,
     ValueError,
     SyntaxError,
@@ -59,7 +59,7 @@ def open_image(path: Path, budget: Budget, content: bytes | None = None) -> Iter
         with Image.open(path if content is None else BytesIO(content)) as image:
             budget.check_size(*image.size)
             yield image
-    except _PILLOW_ERRORS as error:
+    except PILLOW_ERRORS as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         message = why_unreadable(path) or f"Pillow cannot read the image: {reason}"
         raise ClipError(ErrorKind.DECODE_ERROR, message) from None

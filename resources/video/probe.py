@@ -1,20 +1,18 @@
 """What the headers of a video or image say: size, rate, frame count, codec; no picture is decoded."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from resources.annotation.clip import Kind, Span
 from resources.annotation.outcome import ClipError, ErrorKind
+from resources.video.isolated import isolated_batches
 from resources.video.workers import IsolatedWorkers
 
 if TYPE_CHECKING:
     from resources.video.headers import Probe
 
 CLIPS_PER_CALL = 16
-_RETRIED_ALONE = (ErrorKind.DECODE_TIMEOUT, ErrorKind.DECODE_CRASH, ErrorKind.INTERNAL)
-
 
 Item: TypeAlias = tuple[Path, Kind] | tuple[Path, Kind, Span | None]
 """A file, and the part of it that is meant, if not all of it."""
@@ -41,20 +39,7 @@ def probe_many(items: Sequence[Item], workers: IsolatedWorkers) -> "list[Probe |
     Files travel in batches; one that hangs or crashes its worker fails alone, its batch is read again.
     """
     batches = [items[start : start + CLIPS_PER_CALL] for start in range(0, len(items), CLIPS_PER_CALL)]
-    with ThreadPoolExecutor(workers.workers, thread_name_prefix="probe") as threads:
-        answers = threads.map(lambda batch: _probe_isolated(batch, workers), batches)
-        return [answer for batch in answers for answer in batch]
-
-
-def _probe_isolated(batch: Sequence[Item], workers: IsolatedWorkers) -> "list[Probe | ClipError]":
-    try:
-        return workers.call(probe_batch, batch)
-    except ClipError as error:
-        if error.kind not in _RETRIED_ALONE:
-            raise
-        if len(batch) == 1:
-            return [error]
-    return [answer for item in batch for answer in _probe_isolated([item], workers)]
+    return [answer for answers in isolated_batches(probe_batch, batches, workers) for answer in answers]
 
 
 def probe_batch(batch: Sequence[Item]) -> "list[Probe | ClipError]":

@@ -25,6 +25,7 @@ _ENOUGH_TO_MOVE = 5
 _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 # AVFMT_TS_DISCONT of libavformat.
 _DISCONTINUOUS = 0x0200
+UNREADABLE = "FFmpeg cannot read the file"
 INDIRECT_FORMATS = frozenset({"concat", "hls", "dash", "sdp", "imf", "rtsp", "tty"})
 
 
@@ -86,7 +87,7 @@ def open_media(path: Path, *, headers_only: bool = False) -> Iterator[InputConta
             yield container
     except FFmpegError as error:
         cause = None if opened else why_unreadable(path)
-        message = cause or f"FFmpeg cannot read the file: {error.strerror}"
+        message = cause or f"{UNREADABLE}: {error.strerror}"
         raise ClipError(ErrorKind.DECODE_ERROR, message) from None
     except (ValueError, OverflowError) as error:
         raise ClipError(ErrorKind.DECODE_ERROR, f"the headers make no sense: {error}") from None

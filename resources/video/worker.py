@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import accumulate
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle
@@ -22,6 +23,7 @@ from resources.video.wire import Unreadable, decoded
 from resources.video.worker_process import READY
 
 START_TIMEOUT_S = 120.0
+REAP_TIMEOUT_S = 10.0
 _ONE_EACH = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "MALLOC_ARENA_MAX")
 _INHERITED = frozenset(
     {"PATH", "HOME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "VIDCAP_HOME", "VIDCAP_CACHE"}
@@ -137,8 +139,9 @@ class Worker:
         self._process.kill()
 
     def reap(self) -> None:
-        """Wait until the child is gone."""
-        self._process.wait()
+        """Wait until the child is gone; not for ever for one that the kernel holds in a read that never returns."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=REAP_TIMEOUT_S)
 
     def kill(self) -> None:
         """End the child, whatever it does, and close what belonged to it."""

@@ -132,6 +132,12 @@ def insert_shards(
     return annotations, clips
 
 
+def replace_left_out(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    """Bring the table up to what of the source is no clip; where nothing changed, nothing is written."""
+    connection.register("now_left_out", lake.left_out().select(["path", "kind", "reason"]))
+    run_script(connection, sql("replace_left_out.sql"), {})
+
+
 def insert_recipes(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     """Add the recipes that are not there yet."""
     there = {row[0] for row in connection.execute("SELECT fingerprint FROM recipes").fetchall()}

@@ -16,6 +16,8 @@ CREATE TABLE IF NOT EXISTS annotators (
     place INTEGER, name VARCHAR, role VARCHAR, columns VARCHAR[], meaning VARCHAR
 );
 
+CREATE TABLE IF NOT EXISTS left_out (path VARCHAR, kind VARCHAR, reason VARCHAR);
+
 CREATE TABLE IF NOT EXISTS recipes (
     fingerprint VARCHAR, annotator VARCHAR, recipe JSON, first_seen TIMESTAMP
 );

@@ -22,6 +22,7 @@ from resources.warehouse.filling import (
     insert_recipes,
     insert_shards,
     prepare,
+    replace_left_out,
     shard_files,
     sql,
 )
@@ -71,7 +72,7 @@ def is_damage(error: duckdb.Error) -> bool:
 
 
 class Warehouse:
-    """The tables `captioned_videos`, `annotations`, `annotators` and `recipes`.
+    """The tables `captioned_videos`, `annotations`, `annotators`, `left_out` and `recipes`.
 
     Args:
         uri: path of a DuckDB file on this machine.
@@ -169,6 +170,7 @@ class Warehouse:
             delete_shard(connection, shard)
             insert_shards(connection, files, rule, declared)
             insert_recipes(connection, lake)
+            replace_left_out(connection, lake)
             row = connection.execute(sql("merged.sql"), {"shard": shard}).fetchone()
             connection.execute("COMMIT")
             columns = column_types(connection, "captioned_videos")
@@ -291,6 +293,7 @@ def _fill(
         annotations, clips, done = annotations + more_annotations, clips + more_clips, done + files.shards
         progress(done, len(shards))
     insert_recipes(connection, lake)
+    replace_left_out(connection, lake)
     found = connection.execute(
         "SELECT (SELECT count(*) FROM annotations), (SELECT count(*) FROM captioned_videos)"
     ).fetchone()

@@ -13,10 +13,10 @@ from typing import Any
 import duckdb
 import pytest
 
+from resources.lake.indexing import index_source
 from resources.lake.lake import Lake
 from resources.lake.meta import probe_clips
-from resources.lake.shards import update_index
-from resources.source.source import read_source
+from resources.source.source import survey
 from resources.video import IsolatedWorkers
 
 ECHO = "tests.e2e.echo_definitions"
@@ -55,10 +55,9 @@ class Workplace:
 
     def index_and_probe(self, shard_size: int = 500) -> None:
         """What the first two assets do, by plain Python: a process for each would only cost time here."""
-        update = update_index(read_source(self.source), {}, shard_size)
         with IsolatedWorkers(1) as workers:
-            for shard, clips in update.new.items():
-                self.lake.write_manifest(shard, clips)
+            indexed = index_source(self.lake, lambda: survey(self.source), shard_size, workers)
+            for shard, clips in indexed.update.new.items():
                 self.lake.write_meta(shard, probe_clips(clips, workers))
 
     def start(

@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,9 +7,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from resources.annotation.outcome import ClipError
+from resources.annotation.progress import untold
+from resources.lake.contents import read_contents
 from resources.lake.shards import IndexedClip, manifest_clips, manifest_table, update_index
 from resources.source.source import Entry, kind_of
 from resources.video.probe import probe
+from tests.lake.here import Here
 
 Shards = dict[str, list[IndexedClip]]
 
@@ -28,7 +32,12 @@ class Collection:
     def index(self, entries: list[Entry] | None = None):
         if entries is None:
             entries = [Entry(path, kind_of(path)) for path in sorted(self.folder.glob("*.mp4"))]
-        update = update_index(entries, self.shards, self.shard_size)
+        known = {
+            clip.path: [clip.file] for clips in self.shards.values() for clip in clips if clip.content_id
+        }
+        named = {entry.path: entry.kind for entry in entries}
+        files = read_contents(named, known, Here(), None, lambda line: None, untold)
+        update = update_index(entries, self.shards, self.shard_size, files)
         self.shards |= update.rewritten | update.new
         return update
 
@@ -114,16 +123,50 @@ def test_a_duplicate_that_becomes_something_else_is_none_any_more(collection):
     assert collection.clip("b").duplicate_of is None
 
 
-def test_changed_content_keeps_the_id_and_changes_the_content_id(collection):
+def test_other_content_is_another_clip_and_the_first_comes_back_with_its_own(collection):
     collection.write(a="1", b="2")
     collection.index()
     before = collection.clip("a")
     collection.write(a="something else")
     update = collection.index()
-    after = collection.clip("a")
-    assert update.changed == [before.id]
-    assert after.id == before.id
-    assert after.content_id != before.content_id
+    assert update.gone == [before.id]
+    [now] = update.added
+    collection.write(a="1")
+    update = collection.index()
+    assert (update.gone, update.returned, update.added) == ([now], [before.id], [])
+
+
+def test_a_file_renamed_over_another_is_one_clip(collection):
+    collection.write(x="1", y="2")
+    collection.index()
+    x, y = collection.clip("x"), collection.clip("y")
+    os.rename(collection.folder / "x.mp4", collection.folder / "y.mp4")
+    update = collection.index()
+    assert (update.moved, update.gone) == ([x.id], [y.id])
+    assert [clip.id for clip in collection.shards["shard-00000"] if not clip.gone] == [x.id]
+
+
+def test_two_files_alike_in_size_and_time_that_are_swapped_are_seen(collection):
+    collection.write(x="1", y="2")
+    for name in "xy":
+        os.utime(collection.folder / f"{name}.mp4", ns=(10**18, 10**18))
+    collection.index()
+    x, y = collection.clip("x"), collection.clip("y")
+    for name, other in (("x", "z"), ("y", "x"), ("z", "y")):
+        os.rename(collection.folder / f"{name}.mp4", collection.folder / f"{other}.mp4")
+    assert sorted(collection.index().moved) == sorted([x.id, y.id])
+    assert (collection.clip("x").id, collection.clip("y").id) == (y.id, x.id)
+
+
+def test_of_one_content_the_clip_that_is_there_moves_and_the_one_that_is_gone_stays_gone(collection):
+    collection.write(a="same", b="same")
+    collection.index()
+    a, b = collection.clip("a"), collection.clip("b")
+    (collection.folder / "a.mp4").unlink()
+    assert collection.index().gone == [a.id]
+    os.rename(collection.folder / "b.mp4", collection.folder / "a.mp4")
+    update = collection.index()
+    assert (update.moved, update.returned) == ([b.id], [])
 
 
 def test_duplicates_are_kept_as_clips_and_reported(collection):
@@ -147,7 +190,8 @@ def test_a_clip_that_is_gone_keeps_its_row(collection):
     (collection.folder / "b.mp4").unlink()
     update = collection.index()
     assert update.gone == [clip.id]
-    assert collection.clip("b") == clip
+    assert collection.clip("b") == replace(clip, gone=True)
+    assert not collection.index().gone
 
 
 def test_missing_and_special_files_are_rows_without_content(collection, tmp_path):

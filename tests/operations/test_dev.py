@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from resources.annotation.outcome import Status
+from resources.lake.indexing import index_source
 from resources.lake.lake import Lake
 from resources.lake.meta import probe_clips
-from resources.lake.shards import update_index
-from resources.source.source import read_source
+from resources.source.source import survey
 from resources.storage.files import read_table
 from resources.video import IsolatedWorkers
 from tests.operations.browser import open_browser
@@ -60,10 +60,9 @@ def operated(tmp_path_factory: pytest.TempPathFactory, write_video) -> Iterator[
     place = Operated(tmp_path_factory.mktemp("operated"))
     for seed in range(6):
         write_video(place.source / f"{seed}.mp4", seed)
-    update = update_index(read_source(place.source), {}, shard_size=1)
     with IsolatedWorkers(1) as workers:
-        for shard, clips in update.new.items():
-            place.lake.write_manifest(shard, clips)
+        indexed = index_source(place.lake, lambda: survey(place.source), 1, workers)
+        for shard, clips in indexed.update.new.items():
             place.lake.write_meta(shard, probe_clips(clips, workers))
     place.dev.start()
     try:

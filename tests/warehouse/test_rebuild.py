@@ -61,7 +61,7 @@ def test_what_a_killed_writer_left_does_not_come_back(captioned: Collection) -> 
     rebuild(captioned)
     assert beside(captioned) == {"vidcap.duckdb"}
     assert tables(captioned.warehouse) == before
-    assert one(captioned, "SELECT count(*) FROM duckdb_tables()") == [(4,)]
+    assert one(captioned, "SELECT count(*) FROM duckdb_tables()") == [(5,)]
 
 
 def test_no_wal_is_beside_the_new_file_when_it_takes_its_place(

@@ -1,9 +1,11 @@
 """The clips: found, put into shards, and measured by their headers."""
 
+import os
 from collections import Counter
 
 import dagster as dg
 
+from resources.annotation.progress import VARIABLE, append_to
 from resources.annotation.tables import RAW_META
 from vidcap_assets.assets.columns import shown
 from vidcap_assets.assets.policies import RETRY
@@ -22,51 +24,58 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         group_name=_GROUP,
         kinds={"parquet"},
         metadata={"collection": dg.MetadataValue.json(collection.shown())},
-        required_resource_keys={label("source"), label("lake")},
+        required_resource_keys={label("source"), label("lake"), label("decode")},
     )
     def video_index(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         """The clips of the source, each with a stable id, in shards of fixed membership.
 
         New clips go into new shards and become new partitions; existing shards never change when clips are
-        added, so nothing that was captioned has to be captioned again. A clip that moved keeps its id as long
-        as its content is the same. Duplicates stay clips of their own and are reported.
+        added, so nothing that was captioned has to be captioned again. A clip is its content: moved or renamed it
+        keeps its id; gone from the source it leaves the tables, and with its file its answers come back.
+        Duplicates stay clips of their own and are reported, and so is every file that is left out.
         """
-        from resources.lake.shards import update_index
+        from resources.lake.indexing import index_source
         from resources.source.source import SourceError
 
         source = getattr(context.resources, label("source"))
         store = getattr(context.resources, label("lake")).open()
-        with store.index_lock():
-            existing = {shard: store.manifest(shard) for shard in store.shards()}
-            try:
-                entries = source.entries(store)
-                update = update_index(entries, existing, source.shard_size)
-            except SourceError as error:
-                raise dg.Failure(str(error), allow_retries=False) from error
-            for shard, clips in {**update.rewritten, **update.new}.items():
-                store.write_manifest(shard, clips)
-            names = store.shards()
-        registered = shards.register(context.instance, names)
-        count = sum(map(len, {**existing, **update.new}.values()))
+        try:
+            with getattr(context.resources, label("decode")).open() as workers:
+                indexed = index_source(
+                    store,
+                    lambda: source.survey(store),
+                    source.shard_size,
+                    workers,
+                    context.log.info,
+                    append_to(os.environ.get(VARIABLE)),
+                )
+        except SourceError as error:
+            raise dg.Failure(str(error), allow_retries=False) from error
+        registered = shards.register(context.instance, indexed.shards)
+        update = indexed.update
+        changes = {
+            "added": update.added,
+            "moved": update.moved,
+            "changed": update.changed,
+            "gone": update.gone,
+            "returned": update.returned,
+            "duplicates": update.duplicates,
+        }
         context.log.info(
-            f"{count} clips in {len(names)} shards: {len(update.added)} new, {len(update.moved)} moved, "
-            f"{len(update.changed)} changed, {len(update.gone)} no longer listed, {len(update.duplicates)} duplicates; "
-            f"{sum(entry.text is not None for entry in entries)} come with a text"
+            f"{indexed.clips} clips in {len(indexed.shards)} shards: "
+            + ", ".join(f"{len(ids)} {what}" for what, ids in changes.items())
         )
+        for left_out in indexed.left_out:
+            context.log.info(f"left out: {left_out}")
         return dg.MaterializeResult(
             metadata={
-                "dagster/row_count": count,
-                "shards": len(names),
+                "dagster/row_count": indexed.clips,
+                "shards": len(indexed.shards),
+                "left_out": dg.MetadataValue.json([str(left_out) for left_out in indexed.left_out]),
                 "new_partitions": dg.MetadataValue.json(registered),
                 **{
                     what: dg.MetadataValue.json({"count": len(ids), "first": ids[:20]})
-                    for what, ids in {
-                        "added": update.added,
-                        "moved": update.moved,
-                        "changed": update.changed,
-                        "gone": update.gone,
-                        "duplicates": update.duplicates,
-                    }.items()
+                    for what, ids in changes.items()
                 },
             }
         )

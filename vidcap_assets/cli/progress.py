@@ -41,7 +41,7 @@ class RunProgress:
 
 
 class Bars:
-    """Live bars on a terminal, plain lines where there is none (a CI log)."""
+    """Live bars on a terminal, plain lines where there is none (a CI log); ``clips`` is 0 until it is told."""
 
     def __init__(self, output: Console, annotators: Sequence[str], clips: int) -> None:
         self._console, self._clips = output, clips
@@ -68,12 +68,13 @@ class Bars:
             if not (shards := list(progress.shards.get(name, {}).values())):
                 continue
             done, failed = (sum(one.settled + one.done for one in shards), sum(one.failed for one in shards))
-            left, rate = self._clips - done, shards[-1].rate
+            clips, rate = self._clips or sum(one.clips for one in shards), shards[-1].rate
+            left = clips - done
             speed = (
                 "done" if left <= 0 else f"{rate:.2f}/s, {duration(left / rate)} left" if rate else "starting"
             )
             self._progress.update(
-                task, completed=done, failed=f"{failed} failed" if failed else "", speed=speed
+                task, total=clips, completed=done, failed=f"{failed} failed" if failed else "", speed=speed
             )
         for one in [] if self._bars else new:
             todo, now = one.clips - one.settled, time.monotonic()

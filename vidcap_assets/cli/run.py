@@ -9,11 +9,13 @@ import typer
 from rich.markup import escape
 
 from resources.lake.lake import Lake
+from resources.lake.left_out import counted
 from vidcap_assets.cli.annotators import chosen
 from vidcap_assets.cli.conclusion import Demo, conclude
 from vidcap_assets.cli.in_force import SOURCE_VARIABLE, collection_file, is_default, tell_left_out
 from vidcap_assets.cli.job_run import JobResult, run_job
 from vidcap_assets.cli.output import Json, console, errors, fail
+from vidcap_assets.cli.progress import Bars
 from vidcap_assets.cli.redo import Yes, settle_redoing
 from vidcap_assets.cli.stages import run_stages, stages_of
 from vidcap_assets.collection.blocks import DEMO_SOURCE
@@ -128,7 +130,8 @@ def _wait(source: str, seconds: float, told: bool) -> bool:
 def _index(settings: CollectionSettings, overrides: dict[str, Any], may_fail: bool) -> JobResult:
     """Put new clips into shards; a watch goes on where the source cannot be read for once."""
     config = {"resources": {settings.label("source"): {"config": overrides}}} if overrides else {}
-    result = run_job("index_videos", config=config)
+    with Bars(console, ("video_index",), 0) as bars:
+        result = run_job("index_videos", config=config, watch=bars.show, stopping=bars.stopping)
     if not result.success:
         reason = next(iter(result.failures.values()), "the index could not be made")
         if not may_fail:
@@ -141,3 +144,5 @@ def _tell_clips(lake: Lake) -> None:
     shards = lake.shards()
     clips, plural = sum(len(lake.manifest(shard)) for shard in shards), "" if len(shards) == 1 else "s"
     console.print(f"{clips} clips in {len(shards)} shard{plural}")
+    for left_out in counted(lake.left_out()):
+        console.print(f"left out: {left_out}", soft_wrap=True, markup=False)

@@ -1,12 +1,14 @@
 """``vidcap status``: how far every annotator is, what failed, how fast it went, what it cost."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
+from resources.lake.left_out import counted
 from vidcap_assets.cli.in_force import collection, tell_left_out
 from vidcap_assets.cli.output import Json, console, print_result
 from vidcap_assets.cli.warehouse import query
@@ -38,9 +40,11 @@ def status(as_json: Json = False) -> None:
     settings = collection()
     coverage, failures, throughput, costs = map(query, (_COVERAGE, _FAILURES, _THROUGHPUT, _COSTS))
     content = {"coverage": coverage, "failures": failures, "throughput": throughput, "costs": costs}
-    print_result({**content, "left_out": settings.left_out})
+    files = [asdict(one) for one in counted(settings.lake_block.open().left_out())]
+    print_result({**content, "left_out": settings.left_out, "left_out_files": files})
     tell_left_out(settings)
     _print_coverage(coverage)
+    _print_table("No clips", files, files="files", kind="kind", reason="why", example="for example")
     failed = [{**row, "example": f"{row['example_id']}: {row['example']}"} for row in failures]
     _print_table(
         "Failed", failed, annotator="annotator", error_kind="why", clips="clips", example="for example"

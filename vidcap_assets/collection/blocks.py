@@ -14,7 +14,7 @@ from resources.annotation.block import Block
 
 if TYPE_CHECKING:
     from resources.lake.lake import Lake as LakeFiles
-    from resources.source.source import Entry
+    from resources.source.source import Survey
     from resources.video import FrameReader, IsolatedWorkers
     from resources.warehouse import Warehouse as Database
 
@@ -34,19 +34,19 @@ class Source(Block):
     )
     shard_size: int = Field(default=500, gt=0, description="Clips in a new shard; shards never change.")
 
-    def entries(self, lake: "LakeFiles") -> "list[Entry]":
-        """All clips of the source; the demo collection is rendered first, below the lake's root if that is local.
+    def survey(self, lake: "LakeFiles") -> "Survey":
+        """What there is in the source; the demo collection is rendered first, below the lake's root if that is local.
 
         Raises:
             SourceError: the source cannot be used.
         """
-        from resources.source.source import read_source
+        from resources.source.source import survey
 
         if self.uri != DEMO_SOURCE:
-            return read_source(self.uri, self.columns)
+            return survey(self.uri, self.columns)
         from resources.demo.clips import render_demo_source
 
-        return read_source(render_demo_source(demo_folder(lake)))
+        return survey(render_demo_source(demo_folder(lake)))
 
 
 def demo_folder(lake: "LakeFiles") -> Path:

@@ -9,10 +9,10 @@ from misbehaving_server import KEY, Act, error, picture
 from PIL import Image
 from test_secrets import ECHO
 
+from resources.lake.indexing import index_source
 from resources.lake.lake import Lake
 from resources.lake.meta import probe_clips
-from resources.lake.shards import update_index
-from resources.source.source import read_source
+from resources.source.source import survey
 from resources.video import IsolatedWorkers
 from vidcap_assets.collection.settings import CollectionSettings, model
 from vidcap_assets.component import Collection
@@ -59,10 +59,9 @@ class Runs:
         source.mkdir()
         for number in range(CLIPS):
             Image.fromarray(picture(number)).save(source / f"{number}.png")
-        update = update_index(read_source(source), {}, CLIPS)
         with IsolatedWorkers(1) as workers:
-            for shard, clips in update.new.items():
-                self._lake.write_manifest(shard, clips)
+            indexed = index_source(self._lake, lambda: survey(source), CLIPS, workers)
+            for shard, clips in indexed.update.new.items():
                 self._lake.write_meta(shard, probe_clips(clips, workers))
         (folder / "dagster").mkdir()
         self.instance = dg.DagsterInstance.local_temp(str(folder / "dagster"))
