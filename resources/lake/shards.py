@@ -26,6 +26,7 @@ MANIFEST_SCHEMA = pa.schema(
         ("extra", pa.string()),
         ("ctime_ns", pa.int64()),
         ("gone", pa.bool_()),
+        ("span", pa.string()),
     ]
 )
 
@@ -36,7 +37,8 @@ class IndexedClip:
 
     ``content_id`` is the BLAKE2b-128 of the file's bytes, ``None`` where there is no readable regular file;
     ``duplicate_of`` names the first clip with the same content; ``extra`` is what else a list said of the clip, as
-    a JSON object. ``gone``: the source has it no more. Manifests of 0.1.0 lack the last three.
+    a JSON object. ``gone``: the source has it no more; ``span``: the part of the file that it is, as :class:`Span`
+    writes it. Manifests of 0.1.0 lack the last four.
     """
 
     id: str
@@ -50,6 +52,12 @@ class IndexedClip:
     extra: str | None = None
     ctime_ns: int | None = None
     gone: bool = False
+    span: str | None = None
+
+    @property
+    def shown(self) -> str | None:
+        """What the clip shows, by which answers are known: the content of its file, and which part of it."""
+        return part_content(self.content_id, self.span)
 
     @property
     def file(self) -> FileState:
@@ -78,6 +86,13 @@ class IndexUpdate:
 def shard_name(number: int) -> str:
     """``shard-00000``, ``shard-00001``, …"""
     return f"shard-{number:05d}"
+
+
+def part_content(content: str | None, span: str | None) -> str | None:
+    """The content id of a part of a file; of the whole file, where it is that."""
+    if content is None or span is None:
+        return content
+    return hashlib.blake2b(f"{content} {span}".encode(), digest_size=16).hexdigest()
 
 
 def manifest_table(clips: Sequence[IndexedClip]) -> pa.Table:
@@ -123,7 +138,7 @@ def update_index(
             taken.add(fresh[-1].id)
             continue
         now = one.clip(match.id, one.file if one.file.content_id else match.file)
-        if now.content_id != match.content_id:
+        if now.shown != match.shown:
             changed.append(match.id)
         elif now.path != match.path:
             moved.append(match.id)
@@ -156,11 +171,16 @@ class _Listed:
     entry: Entry
     file: FileState
 
+    @property
+    def span(self) -> str | None:
+        return str(self.entry.span) if self.entry.span else None
+
     def keys(self) -> tuple[Hashable, ...]:
         """By what it is recognised, see :func:`_keys`; ``None`` for what does not count."""
         if self.entry.id is not None:
             return self.entry.id, None, None, None, None
-        content, path = self.file.content_id, path_text(self.entry.path)
+        content = part_content(self.file.content_id, self.span)
+        path = path_text(self.entry.path), self.span
         return None, content and (content, path), content, None if content else path, content and path
 
     def clip(self, clip_id: str, file: FileState) -> IndexedClip:
@@ -176,14 +196,16 @@ class _Listed:
             mtime_ns=file.mtime_ns,
             extra=self.entry.extra,
             ctime_ns=file.ctime_ns,
+            span=self.span,
         )
 
     def new_id(self, taken: set[str]) -> str:
         """The list's own; else 16 hex digits of the content (of the path where there is none), numbered if taken."""
         if self.entry.id is not None:
             return self.entry.id
-        path = path_text(self.entry.path).encode()
-        base = (self.file.content_id or hashlib.blake2b(path, digest_size=16).hexdigest())[:16]
+        path = f"{path_text(self.entry.path)} {self.span or ''}".rstrip().encode()
+        content = part_content(self.file.content_id, self.span)
+        base = (content or hashlib.blake2b(path, digest_size=16).hexdigest())[:16]
         clip_id, number = base, 1
         while clip_id in taken:
             number += 1
@@ -193,7 +215,7 @@ class _Listed:
 
 def _keys(clip: IndexedClip) -> tuple[Hashable, ...]:
     """By what it is recognised, the surest first: its id, what it holds and where, what it holds; else where it is."""
-    content, path = clip.content_id, clip.path
+    content, path = clip.shown, (clip.path, clip.span)
     return clip.id, (content, path), content, path, None if content else path
 
 
@@ -219,9 +241,7 @@ def _with_duplicates_marked(shards: dict[str, list[IndexedClip]]) -> dict[str, l
     first_with: dict[str, str] = {}
 
     def marked(clip: IndexedClip) -> IndexedClip:
-        first = (
-            first_with.setdefault(clip.content_id, clip.id) if clip.content_id and not clip.gone else clip.id
-        )
+        first = first_with.setdefault(clip.shown, clip.id) if clip.shown and not clip.gone else clip.id
         original = None if first == clip.id else first
         return clip if clip.duplicate_of == original else replace(clip, duplicate_of=original)
 

@@ -1,12 +1,12 @@
 """The packets of a file of which clips are parts, read once for all of them that follow each other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from resources.annotation.clip import Span
 from resources.video.budget import Budget
-from resources.video.packets import PacketTable, read_packets
+from resources.video.packets import PacketTable, read_index, read_packets
 from resources.video.parts import part_of
 from resources.video.shown_times import Shown
 from resources.video.streams import may_begin_anew, open_media, picture_stream
@@ -54,4 +54,7 @@ def _read(path: Path, budget: Budget, size: int, mtime_ns: int) -> Film:
         stream = picture_stream(container, budget)
         table = read_packets(container, stream, budget.max_frames)
         shown = Shown.of(table, stream.time_base, may_begin_anew(container))
+        if index := read_index(path, container, stream):
+            # How long the last frame is shown stands in the header alone.
+            shown = replace(shown, last_duration=index.packets[-1].duration or shown.last_duration)
         return Film(table, shown, shown.seconds(stream.time_base))
