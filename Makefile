@@ -24,7 +24,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 install: $(INSTALLED) ## Create the environment in .venv
 
-demo: $(INSTALLED) ## Caption a small rendered collection and show what came out
+demo: $(INSTALLED) ## Caption a small collection and show what came out
 	$(BIN) -m vidcap_assets.cli run demo
 
 test: $(INSTALLED) ## Run the tests

@@ -43,7 +43,7 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
             with getattr(context.resources, label("decode")).open() as workers:
                 indexed = index_source(
                     store,
-                    lambda: source.survey(store),
+                    source.survey,
                     source.shard_size,
                     workers,
                     context.log.info,

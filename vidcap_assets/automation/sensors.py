@@ -59,9 +59,7 @@ def new_clips_sensor(
             said = f"{index_job.name} is under way"
         else:
             try:
-                looked = look(
-                    seen, Listing.of(collection.source.survey(store).entries), time.time(), PATIENCE_S
-                )
+                looked = look(seen, Listing.of(collection.source.survey().entries), time.time(), PATIENCE_S)
             except SourceError as error:
                 said = str(error)
             else:
