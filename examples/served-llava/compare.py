@@ -18,7 +18,7 @@ from resources.captioners.kinds import Transformers
 from resources.captioners.openai.captioner import OpenAICaptioner
 from resources.captioners.openai.kind import OpenAI
 from resources.captioners.transformers import TransformersCaptioner
-from resources.demo import CLIPS
+from resources.demo.source import CLIPS
 from resources.storage.files import storage_path
 from resources.video import FrameReader, IsolatedWorkers
 

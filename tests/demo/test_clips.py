@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resources.demo import CLIPS
+from resources.demo.source import CLIPS
 from tests.demo.held_out import read_truths, render_clips
 from tools.demo_world.clips import TRUTH_FILE, render_demo_source
 

@@ -50,7 +50,12 @@ def two(collection: Collection) -> Collection:
 def test_a_fresh_table_has_the_released_columns_in_their_order(two: Collection) -> None:
     two.merge()
     [table] = [two.warehouse.frame("captioned_videos")]
-    assert list(table.columns) == [*(name.strip() for name in RELEASED.split(",")), "extra"]
+    assert list(table.columns) == [
+        *(name.strip() for name in RELEASED.split(",")),
+        "extra",
+        "start_s",
+        "end_s",
+    ]
     assert len(table) == 2
 
 

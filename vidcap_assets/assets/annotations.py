@@ -6,7 +6,7 @@ import dagster as dg
 
 from resources.annotation.declaration import PIXELS, TEXT, AnnotatorSettings, Role, Scene
 from resources.annotation.tables import ANNOTATION
-from resources.demo import CLIPS
+from resources.demo.source import CLIPS
 from vidcap_assets.assets.annotate_config import AnnotateConfig, check_specs
 from vidcap_assets.assets.checks import CAPTION_CHECKS, LABEL_CHECKS
 from vidcap_assets.assets.columns import annotation_lineage, shown

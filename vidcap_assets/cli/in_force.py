@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from resources.demo import CLIPS
+from resources.demo.source import CLIPS
 from resources.lake.lake import Lake
 from vidcap_assets.cli.output import console
 from vidcap_assets.collection.file import DEFAULT, CollectionFile, files_in_force, pinned

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from resources.annotation.block import Block
-from resources.demo import CLIPS
+from resources.demo.source import CLIPS
 
 if TYPE_CHECKING:
     from resources.lake.lake import Lake as LakeFiles
