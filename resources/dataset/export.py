@@ -105,7 +105,16 @@ def export_training_set(
             captioners = [one.name for one in listed if one.role is Role.CAPTION]
             options.filters.require_known(captioners, [one.name for one in listed])
             brought = with_source_columns(connection)
-            schema = training_schema(connection, [*columns_of(listed, Role.SCORE, Role.STRUCTURED), *brought])
+            there = connection.table("captioned_videos").columns
+            has_parts = "start_s" in there and _count(connection, "start_s IS NOT NULL")
+            parts = ["start_s", "end_s"] if has_parts else []
+            if parts and options.media:
+                raise NothingToExportError(
+                    "clips are parts of files, and only a tool's own set cuts them: vidcap export --for webdataset"
+                )
+            schema = training_schema(
+                connection, [*columns_of(listed, Role.SCORE, Role.STRUCTURED), *brought, *parts]
+            )
             clips = _count(connection)
             recipes = _current_recipes(connection)
             rows, content_hash, counts, preview = _write_rows(
@@ -239,8 +248,8 @@ def _write_steps(connection: duckdb.DuckDBPyConnection, folder: Path, listed: li
                 file.write(batch)
 
 
-def _count(connection: duckdb.DuckDBPyConnection) -> int:
-    row = connection.execute("SELECT count(*) FROM captioned_videos").fetchone()
+def _count(connection: duckdb.DuckDBPyConnection, condition: str = "true") -> int:
+    row = connection.execute(f"SELECT count(*) FROM captioned_videos WHERE {condition}").fetchone()
     assert row is not None
     return row[0]
 

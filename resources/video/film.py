@@ -48,6 +48,17 @@ def film_of(path: Path, budget: Budget) -> Film:
     return _read(path, budget, status.st_size, status.st_mtime_ns)
 
 
+def part_times(path: Path, span: Span) -> tuple[int, list[float]]:
+    """The number of a part's first frame in the file, and when each of its frames is shown. Meant for a child process.
+
+    Raises:
+        ClipError: the file cannot be read, or has no such part.
+    """
+    film = film_of(path, Budget())
+    part = part_of(span, film.times_s)
+    return part.start, [time or 0.0 for time in film.times_s[part.start : part.stop]]
+
+
 @lru_cache(maxsize=1)
 def _read(path: Path, budget: Budget, size: int, mtime_ns: int) -> Film:
     with open_media(path, headers_only=True) as container:

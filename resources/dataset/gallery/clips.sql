@@ -15,7 +15,7 @@ said AS (
     WHERE id IN (SELECT id FROM shown)
     GROUP BY id
 )
-SELECT shown.id, path, shard, kind, num_frames, height, width, fps, duration_s, codec, content_id, start_s, end_s,
+SELECT shown.id, path, shard, kind, num_frames, height, width, fps, duration_s, codec, content_id,
        {columns}text_source, source_text, probe_error, duplicate_of, coalesce(answers, []) AS answers
 FROM shown LEFT JOIN said USING (id)
 ORDER BY shard, path, shown.id;
