@@ -12,7 +12,9 @@ from resources.storage.files import read_table, write_table
 from tests.assets.conftest import SHARDS, Platform, failure
 from tests.echo import Echo
 from vidcap_assets.assets import columns
+from vidcap_assets.collection.file import DEFAULT
 from vidcap_assets.collection.settings import CollectionSettings
+from vidcap_assets.component import Collection
 
 SPINE = ("raw_meta", "captions_llava", "captioned_videos")
 FIRST = "shard-00000"
@@ -173,9 +175,7 @@ def test_an_unusable_captioner_blames_no_clip(six_clips: Platform):
 
 
 def test_every_annotator_has_both_blocking_checks():
-    from vidcap_assets.definitions import defs
-
-    graph = defs.resolve_asset_graph()
+    graph = Collection.from_file(DEFAULT).build_defs().resolve_asset_graph()
     annotators = [
         "captions_pllava",
         "captions_llava",
