@@ -9,19 +9,15 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import TYPE_CHECKING
 
-from upath import UPath
-
 from resources.annotation.clip import Kind
 from resources.annotation.journal import whole_lines
 from resources.annotation.outcome import ClipError, ErrorKind
 from resources.annotation.progress import Progress, ShardProgress
-from resources.storage.files import append_durable, write_atomic
 
 if TYPE_CHECKING:
     from resources.video import IsolatedWorkers
 
-FILES_PER_CALL = 256
-BYTES_PER_CALL = 256 * 1024**2
+FILES_PER_CALL = 32
 SLOWEST_BYTES_PER_S = 4 * 1024**2
 """A file that is read more slowly than this on the whole is given up like one that cannot be read."""
 
@@ -41,15 +37,9 @@ class FileState:
     kind: Kind | None = None
     reason: str | None = None
 
-    def is_still(self, now: "FileState") -> bool:
-        """Is this the file, judged by its size and times? A swap of two alike changes the second time alone."""
-        known = (self.size, self.mtime_ns, self.ctime_ns or now.ctime_ns)
-        return now.size is not None and known == (now.size, now.mtime_ns, now.ctime_ns)
 
-
-Named = Mapping[Path, Kind | None]
-States = dict[str, list[FileState]]
-"""By path, as tables have it, what was read there at one time or another."""
+Version = tuple[str, int | None, int | None]
+"""Path, as tables have it, size and time of a file."""
 
 
 def path_text(path: Path) -> str:
@@ -82,10 +72,10 @@ def read_files(files: Sequence[tuple[Path, FileState]]) -> list[FileState | Clip
 
 
 def read_contents(
-    named: Named,
-    known: States,
+    named: Mapping[Path, Kind | None],
+    known: Mapping[Version, FileState],
     workers: "IsolatedWorkers",
-    notes: UPath | None,
+    notes: Path | None,
     log: Callable[[str], None],
     tell: Callable[[ShardProgress], None],
 ) -> dict[Path, FileState]:
@@ -95,37 +85,33 @@ def read_contents(
         named: the files, each with what its name promises.
         notes: the file to which what is read is added; the caller deletes it when the index is written.
     """
-    from resources.video.isolated import isolated_batches
+    from resources.video.isolated import isolated
 
-    for where, state in _noted(notes):
-        known.setdefault(where, []).append(state)
-    states = {path: _stat(path, kind) for path, kind in named.items()}
+    known = {**known, **dict(_noted(notes))}
+    states: dict[Path, FileState] = {}
     todo: list[tuple[Path, FileState]] = []
-    for path, now in states.items():
-        found = next((one for one in known.get(path_text(path), ()) if one.is_still(now)), None)
-        if found is not None:
+    for path, kind in named.items():
+        states[path] = now = _stat(path, kind)
+        found = known.get((path_text(path), now.size, now.mtime_ns))
+        # Two that are alike in size and time may have been swapped, which only their second time tells.
+        if found is not None and found.ctime_ns in (None, now.ctime_ns):
             states[path] = found
         elif now.size is not None:
             todo.append((path, now))
-    batches = list(_batches(todo))
-    progress = Progress(
-        ShardProgress("video_index", "files", len(states), len(states) - len(todo)), log, tell
-    )
-    for batch, answers in zip(
-        batches, isolated_batches(read_files, batches, workers, _allowance_s), strict=True
-    ):
+    begun = ShardProgress("video_index", "files", len(states), len(states) - len(todo))
+    progress = Progress(begun, log, tell)
+    for batch in isolated(read_files, todo, FILES_PER_CALL, workers, _allowance_s):
         read = []
-        for (path, now), answer in zip(batch, answers, strict=True):
+        for (path, now), answer in batch:
             if isinstance(answer, ClipError):
                 log(f"{path_text(path)}: {answer.message}")
                 states[path] = FileState(kind=now.kind, reason=answer.message)
             else:
-                read.append((path_text(path), answer))
                 states[path] = answer
+                read.append(json.dumps([path_text(path), *astuple(answer)]) + "\n")
         if notes is not None:
-            append_durable(
-                notes, b"".join(json.dumps([where, *astuple(one)]).encode() + b"\n" for where, one in read)
-            )
+            with notes.open("a") as lines:
+                lines.writelines(read)
         progress.update(len(batch), len(batch) - len(read))
     return states
 
@@ -140,28 +126,16 @@ def _stat(path: Path, kind: Kind | None) -> FileState:
     return FileState(status.st_size, status.st_mtime_ns, status.st_ctime_ns, kind=kind)
 
 
-def _noted(notes: UPath | None) -> Iterator[tuple[str, FileState]]:
-    if notes is None:
+def _noted(notes: Path | None) -> Iterator[tuple[Version, FileState]]:
+    if notes is None or not notes.exists():
         return
-    lines = whole_lines(notes.read_bytes()) if notes.exists() else b""
-    write_atomic(notes, lines)
+    lines = whole_lines(notes.read_bytes())
+    notes.write_bytes(lines)
     for line in lines.splitlines():
         path, size, mtime_ns, ctime_ns, content_id, kind, reason = json.loads(line)
-        yield path, FileState(size, mtime_ns, ctime_ns, content_id, kind and Kind(kind), reason)
+        state = FileState(size, mtime_ns, ctime_ns, content_id, kind and Kind(kind), reason)
+        yield (path, size, mtime_ns), state
 
 
-def _batches(files: Sequence[tuple[Path, FileState]]) -> Iterator[list[tuple[Path, FileState]]]:
-    batch: list[tuple[Path, FileState]] = []
-    size = 0
-    for path, state in files:
-        if batch and (len(batch) == FILES_PER_CALL or size + (state.size or 0) > BYTES_PER_CALL):
-            yield batch
-            batch, size = [], 0
-        batch.append((path, state))
-        size += state.size or 0
-    if batch:
-        yield batch
-
-
-def _allowance_s(batch: Sequence[tuple[Path, FileState]]) -> float:
-    return sum(state.size or 0 for _, state in batch) / SLOWEST_BYTES_PER_S
+def _allowance_s(file: tuple[Path, FileState]) -> float:
+    return (file[1].size or 0) / SLOWEST_BYTES_PER_S

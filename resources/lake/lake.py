@@ -112,7 +112,7 @@ class Lake:
         write_table(self.file(INDEX, shard), manifest_table(clips))
 
     def left_out(self) -> pa.Table:
-        """What of the source is no clip, as of the last index: columns of ``LEFT_OUT_SCHEMA``."""
+        """What of the source is no clip, as of the last index; columns of ``LEFT_OUT_SCHEMA``."""
         file = self._left_out_file
         return read_table(file) if file.exists() else LEFT_OUT_SCHEMA.empty_table()
 
@@ -125,9 +125,10 @@ class Lake:
         return self.root / "lake" / "left_out.parquet"
 
     @property
-    def index_notes(self) -> UPath | None:
+    def index_notes(self) -> Path | None:
         """Where an index under way notes what it has read; nowhere on an object store, to which nothing is added."""
-        return self.root / "journal" / INDEX / "contents.jsonl" if is_local(self.root) else None
+        folder = self.local(f"journal/{INDEX}")
+        return folder and folder / "contents.jsonl"
 
     @contextmanager
     def index_lock(self) -> Iterator[None]:

@@ -2,10 +2,11 @@
 
 import hashlib
 from collections import defaultdict, deque
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import product
+from itertools import count, product
 from pathlib import Path
+from typing import Literal, get_args
 
 import pyarrow as pa
 
@@ -65,22 +66,20 @@ class IndexedClip:
         return FileState(self.file_size, self.mtime_ns, self.ctime_ns, self.content_id, self.kind)
 
 
+Change = Literal["added", "moved", "changed", "gone", "returned", "duplicates"]
+
+
 @dataclass(frozen=True)
 class IndexUpdate:
     """What indexing changes.
 
-    ``new`` holds the shards to add and ``rewritten`` the existing ones of which a row changed (never their ids); the
-    lists name clip ids: ``gone`` are gone now, ``returned`` were gone before.
+    ``written`` holds the shards to add and those of which a row changed (never their ids), ``changes`` the ids of clips
+    to which something happened since the last index, and of all that are duplicates; ``clips`` is how many are there.
     """
 
-    new: dict[str, list[IndexedClip]]
-    rewritten: dict[str, list[IndexedClip]]
-    added: list[str]
-    moved: list[str]
-    changed: list[str]
-    gone: list[str]
-    returned: list[str]
-    duplicates: list[str]
+    written: dict[str, list[IndexedClip]]
+    changes: dict[Change, list[str]]
+    clips: int
 
 
 def shard_name(number: int) -> str:
@@ -121,114 +120,104 @@ def update_index(
     Args:
         files: the state of each entry's file; an entry whose file is neither video nor image is no clip.
     """
-    listed = [_Listed(entry, files[entry.path]) for entry in entries if files[entry.path].kind]
-    known = [clip for clips in shards.values() for clip in clips]
-    matches = _match(listed, known)
-
+    listed = [entry for entry in entries if files[entry.path].kind]
+    known = {clip.id: clip for clips in shards.values() for clip in clips}
+    content = [part_content(files[entry.path].content_id, _part(entry)) for entry in listed]
+    matches = _match(list(map(_keys_of_entry, listed, content)), known.values())
     place = {clip.id: (shard, row) for shard, clips in shards.items() for row, clip in enumerate(clips)}
     rows = {shard: [replace(clip, gone=True) for clip in clips] for shard, clips in shards.items()}
     fresh: list[IndexedClip] = []
-    moved: list[str] = []
-    changed: list[str] = []
-    taken = {clip.id for clip in known} | {entry.id for entry in entries if entry.id is not None}
-    for number, one in enumerate(listed):
-        match = matches.get(number)
+    taken = {*known, *(entry.id for entry in entries)}
+    for number, entry in enumerate(listed):
+        match, file = matches.get(number), files[entry.path]
         if match is None:
-            fresh.append(one.clip(one.new_id(taken), one.file))
+            fresh.append(_clip(_new_id(entry, content[number], taken), entry, file))
             taken.add(fresh[-1].id)
-            continue
-        now = one.clip(match.id, one.file if one.file.content_id else match.file)
-        if now.shown != match.shown:
-            changed.append(match.id)
-        elif now.path != match.path:
-            moved.append(match.id)
-        shard, row = place[match.id]
-        rows[shard][row] = now
+        else:
+            shard, row = place[match.id]
+            rows[shard][row] = _clip(match.id, entry, file if file.content_id else match.file)
     next_number = 1 + max((int(shard.rpartition("-")[2]) for shard in shards), default=-1)
     for start in range(0, len(fresh), shard_size):
         rows[shard_name(next_number + start // shard_size)] = fresh[start : start + shard_size]
     rows = _with_duplicates_marked(rows)
-    was_gone = {clip.id for clip in known if clip.gone}
-    is_gone = {clip.id for clips in rows.values() for clip in clips if clip.gone}
-    return IndexUpdate(
-        new={shard: clips for shard, clips in rows.items() if shard not in shards},
-        rewritten={
-            shard: clips for shard, clips in rows.items() if shard in shards and clips != list(shards[shard])
-        },
-        added=[clip.id for clip in fresh],
-        moved=moved,
-        changed=changed,
-        gone=[clip.id for clip in known if clip.id in is_gone - was_gone],
-        returned=[clip.id for clip in known if clip.id in was_gone - is_gone],
-        duplicates=[clip.id for clips in rows.values() for clip in clips if clip.duplicate_of],
+    changes: dict[Change, list[str]] = {change: [] for change in get_args(Change)}
+    now = [clip for clips in rows.values() for clip in clips]
+    for clip in now:
+        if change := _change(known.get(clip.id), clip):
+            changes[change].append(clip.id)
+    changes["duplicates"] = [clip.id for clip in now if clip.duplicate_of]
+    written = {shard: clips for shard, clips in rows.items() if clips != list(shards.get(shard, ()))}
+    return IndexUpdate(written, changes, sum(not clip.gone for clip in now))
+
+
+def _change(before: IndexedClip | None, now: IndexedClip) -> Change | None:
+    if before is None:
+        return "added"
+    if before.gone != now.gone:
+        return "gone" if now.gone else "returned"
+    if before.shown != now.shown:
+        return "changed"
+    return "moved" if before.path != now.path else None
+
+
+def _clip(clip_id: str, entry: Entry, file: FileState) -> IndexedClip:
+    """The row of an entry, of its file as it is, or was when it could be read."""
+    assert file.kind is not None
+    return IndexedClip(
+        id=clip_id,
+        path=path_text(entry.path),
+        kind=file.kind,
+        text=entry.text,
+        content_id=file.content_id,
+        file_size=file.size,
+        mtime_ns=file.mtime_ns,
+        extra=entry.extra,
+        ctime_ns=file.ctime_ns,
+        span=_part(entry),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """An entry of the source, and its file."""
-
-    entry: Entry
-    file: FileState
-
-    @property
-    def span(self) -> str | None:
-        return str(self.entry.span) if self.entry.span else None
-
-    def keys(self) -> tuple[Hashable, ...]:
-        """By what it is recognised, see :func:`_keys`; ``None`` for what does not count."""
-        if self.entry.id is not None:
-            return self.entry.id, None, None, None, None
-        content = part_content(self.file.content_id, self.span)
-        path = path_text(self.entry.path), self.span
-        return None, content and (content, path), content, None if content else path, content and path
-
-    def clip(self, clip_id: str, file: FileState) -> IndexedClip:
-        """The row of the entry, of a file as it is, or was when it could be read."""
-        assert file.kind is not None
-        return IndexedClip(
-            id=clip_id,
-            path=path_text(self.entry.path),
-            kind=file.kind,
-            text=self.entry.text,
-            content_id=file.content_id,
-            file_size=file.size,
-            mtime_ns=file.mtime_ns,
-            extra=self.entry.extra,
-            ctime_ns=file.ctime_ns,
-            span=self.span,
-        )
-
-    def new_id(self, taken: set[str]) -> str:
-        """The list's own; else 16 hex digits of the content (of the path where there is none), numbered if taken."""
-        if self.entry.id is not None:
-            return self.entry.id
-        path = f"{path_text(self.entry.path)} {self.span or ''}".rstrip().encode()
-        content = part_content(self.file.content_id, self.span)
-        base = (content or hashlib.blake2b(path, digest_size=16).hexdigest())[:16]
-        clip_id, number = base, 1
-        while clip_id in taken:
-            number += 1
-            clip_id = f"{base}-{number}"
-        return clip_id
+def _part(entry: Entry) -> str | None:
+    return str(entry.span) if entry.span else None
 
 
-def _keys(clip: IndexedClip) -> tuple[Hashable, ...]:
-    """By what it is recognised, the surest first: its id, what it holds and where, what it holds; else where it is."""
+def _new_id(entry: Entry, content: str | None, taken: Container[str | None]) -> str:
+    """The list's own; else 16 hex digits of the content (of the path where there is none), numbered if taken."""
+    if entry.id is not None:
+        return entry.id
+    path = " ".join(filter(None, (path_text(entry.path), _part(entry))))
+    base = (content or hashlib.blake2b(path.encode(), digest_size=16).hexdigest())[:16]
+    return next(
+        new for number in count(1) if (new := base if number == 1 else f"{base}-{number}") not in taken
+    )
+
+
+Keys = tuple[Hashable, ...]
+"""By what a clip is recognised, the surest first: its id, what it holds and where, what it holds; else where it is."""
+
+
+def _keys_of_entry(entry: Entry, content: str | None) -> Keys:
+    if entry.id is not None:
+        return entry.id, None, None, None, None
+    path = path_text(entry.path), _part(entry)
+    return None, content and (content, path), content, None if content else path, content and path
+
+
+def _keys_of_clip(clip: IndexedClip) -> Keys:
     content, path = clip.shown, (clip.path, clip.span)
     return clip.id, (content, path), content, path, None if content else path
 
 
-def _match(listed: Sequence[_Listed], known: Sequence[IndexedClip]) -> dict[int, IndexedClip]:
-    """The clip that each entry is, by its number; see :func:`update_index`."""
+def _match(entries: Sequence[Keys], known: Iterable[IndexedClip]) -> dict[int, IndexedClip]:
+    """The clip that each entry is, by the entry's number; see :func:`update_index`."""
     free = {clip.id: clip for clip in known}
+    left = dict(enumerate(entries))
     matches: dict[int, IndexedClip] = {}
-    left = {number: one.keys() for number, one in enumerate(listed)}
     for gone, way in product((False, True), range(5)):
         clips: defaultdict[Hashable, deque[IndexedClip]] = defaultdict(deque)
         for clip in free.values():
             if clip.gone == gone:
-                clips[_keys(clip)[way]].append(clip)
+                clips[_keys_of_clip(clip)[way]].append(clip)
         for number, keys in [*left.items()]:
             if keys[way] is not None and clips[keys[way]]:
                 matches[number] = clips[keys[way]].popleft()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from resources.annotation.clip import Kind, Span
 from resources.annotation.outcome import ClipError, ErrorKind
-from resources.video.isolated import isolated_batches
+from resources.video.isolated import isolated
 from resources.video.workers import IsolatedWorkers
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def probe_many(items: Sequence[Item], workers: IsolatedWorkers) -> "list[Probe |
 
     Files travel in batches; one that hangs or crashes its worker fails alone, its batch is read again.
     """
-    batches = [items[start : start + CLIPS_PER_CALL] for start in range(0, len(items), CLIPS_PER_CALL)]
-    return [answer for answers in isolated_batches(probe_batch, batches, workers) for answer in answers]
+    batches = isolated(probe_batch, items, CLIPS_PER_CALL, workers)
+    return [answer for batch in batches for _, answer in batch]
 
 
 def probe_batch(batch: Sequence[Item]) -> "list[Probe | ClipError]":

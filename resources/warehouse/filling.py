@@ -134,7 +134,7 @@ def insert_shards(
 
 def replace_left_out(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     """Bring the table up to what of the source is no clip; where nothing changed, nothing is written."""
-    connection.register("now_left_out", lake.left_out().select(["path", "kind", "reason"]))
+    connection.register("now_left_out", lake.left_out())
     run_script(connection, sql("replace_left_out.sql"), {})
 
 

@@ -57,7 +57,7 @@ class Workplace:
         """What the first two assets do, by plain Python: a process for each would only cost time here."""
         with IsolatedWorkers(1) as workers:
             indexed = index_source(self.lake, lambda: survey(self.source), shard_size, workers)
-            for shard, clips in indexed.update.new.items():
+            for shard, clips in indexed.written.items():
                 self.lake.write_meta(shard, probe_clips(clips, workers))
 
     def start(

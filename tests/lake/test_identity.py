@@ -103,13 +103,13 @@ class World:
 
     def run(self) -> None:
         said: list[str] = []
-        indexed = index_source(self.lake, lambda: survey(self.folder), 3, Here(), said.append)
-        for shard in indexed.shards:
+        update = index_source(self.lake, lambda: survey(self.folder), 3, Here(), said.append)
+        for shard in self.lake.shards():
             self.lake.write_meta(shard, probe_clips(self.lake.manifest(shard), Here()))
             store = self.lake.store(self.model.recipe, shard)
             annotate_shard(self.model, self.lake.clips(shard), store, LoopOptions(log=said.append))
             self.warehouse.merge(self.lake, shard, DECLARED, ["says"])
-        assert indexed.clips == len(self.files)
+        assert update.clips == len(self.files)
 
     def query(self, sql: str) -> list[tuple]:
         with duckdb.connect(str(self.home / "vidcap.duckdb"), read_only=True) as connection:

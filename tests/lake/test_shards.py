@@ -38,7 +38,7 @@ class Collection:
         named = {entry.path: entry.kind for entry in entries}
         files = read_contents(named, known, Here(), None, lambda line: None, untold)
         update = update_index(entries, self.shards, self.shard_size, files)
-        self.shards |= update.rewritten | update.new
+        self.shards |= update.written
         return update
 
     def clip(self, name: str) -> IndexedClip:
@@ -56,8 +56,7 @@ def test_new_clips_never_touch_existing_shards(collection):
     before = dict(collection.shards)
     collection.write(a="5")
     update = collection.index()
-    assert list(update.new) == ["shard-00002"]
-    assert not update.rewritten
+    assert list(update.written) == ["shard-00002"]
     assert {shard: clips for shard, clips in collection.shards.items() if shard in before} == before
     assert [len(clips) for clips in collection.shards.values()] == [3, 1, 1]
 
@@ -66,9 +65,7 @@ def test_indexing_again_changes_nothing(collection):
     collection.write(a="1", b="2")
     collection.index()
     update = collection.index()
-    assert not (
-        update.new or update.rewritten or update.added or update.moved or update.changed or update.gone
-    )
+    assert not (update.written or any(update.changes.values()))
 
 
 def test_a_moved_clip_keeps_its_id_and_place(collection):
@@ -77,8 +74,8 @@ def test_a_moved_clip_keeps_its_id_and_place(collection):
     clip = collection.clip("b")
     os.rename(collection.folder / "b.mp4", collection.folder / "renamed.mp4")
     update = collection.index()
-    assert update.moved == [clip.id]
-    assert not update.added
+    assert update.changes["moved"] == [clip.id]
+    assert not update.changes["added"]
     assert collection.clip("renamed").id == clip.id
 
 
@@ -89,8 +86,8 @@ def test_files_that_take_each_others_names_keep_their_ids(collection):
     os.rename(collection.folder / "h2.mp4", collection.folder / "h3.mp4")
     os.rename(collection.folder / "h1.mp4", collection.folder / "h2.mp4")
     update = collection.index()
-    assert sorted(update.moved) == sorted([first.id, second.id])
-    assert not (update.added or update.changed or update.gone)
+    assert sorted(update.changes["moved"]) == sorted([first.id, second.id])
+    assert not (update.changes["added"] or update.changes["changed"] or update.changes["gone"])
     assert (collection.clip("h2").id, collection.clip("h3").id) == (first.id, second.id)
 
 
@@ -98,9 +95,14 @@ def test_a_path_that_is_listed_twice_is_two_clips_and_stays_so(collection, tmp_p
     collection.write(a="1")
     path = tmp_path / "a.mp4"
     entries = [Entry(path, kind_of(path), text="one"), Entry(path, kind_of(path), text="two")]
-    assert len(collection.index(entries).added) == 2
+    assert len(collection.index(entries).changes["added"]) == 2
     update = collection.index([entries[0], Entry(path, kind_of(path), text="another")])
-    assert not (update.added or update.gone or update.moved or update.changed)
+    assert not (
+        update.changes["added"]
+        or update.changes["gone"]
+        or update.changes["moved"]
+        or update.changes["changed"]
+    )
     assert [clip.text for clip in collection.shards["shard-00000"]] == ["one", "another"]
 
 
@@ -111,7 +113,7 @@ def test_a_file_that_is_away_keeps_what_is_known_of_it(collection, tmp_path):
     before = collection.clip("a")
     path.unlink()
     update = collection.index([Entry(path, kind_of(path))])
-    assert not (update.changed or update.gone)
+    assert not (update.changes["changed"] or update.changes["gone"])
     assert collection.clip("a") == before
 
 
@@ -119,7 +121,7 @@ def test_a_duplicate_that_becomes_something_else_is_none_any_more(collection):
     collection.write(a="same", b="same")
     collection.index()
     collection.write(b="something else entirely")
-    assert not collection.index().duplicates
+    assert not collection.index().changes["duplicates"]
     assert collection.clip("b").duplicate_of is None
 
 
@@ -129,11 +131,15 @@ def test_other_content_is_another_clip_and_the_first_comes_back_with_its_own(col
     before = collection.clip("a")
     collection.write(a="something else")
     update = collection.index()
-    assert update.gone == [before.id]
-    [now] = update.added
+    assert update.changes["gone"] == [before.id]
+    [now] = update.changes["added"]
     collection.write(a="1")
     update = collection.index()
-    assert (update.gone, update.returned, update.added) == ([now], [before.id], [])
+    assert (update.changes["gone"], update.changes["returned"], update.changes["added"]) == (
+        [now],
+        [before.id],
+        [],
+    )
 
 
 def test_a_file_renamed_over_another_is_one_clip(collection):
@@ -142,7 +148,7 @@ def test_a_file_renamed_over_another_is_one_clip(collection):
     x, y = collection.clip("x"), collection.clip("y")
     os.rename(collection.folder / "x.mp4", collection.folder / "y.mp4")
     update = collection.index()
-    assert (update.moved, update.gone) == ([x.id], [y.id])
+    assert (update.changes["moved"], update.changes["gone"]) == ([x.id], [y.id])
     assert [clip.id for clip in collection.shards["shard-00000"] if not clip.gone] == [x.id]
 
 
@@ -154,7 +160,7 @@ def test_two_files_alike_in_size_and_time_that_are_swapped_are_seen(collection):
     x, y = collection.clip("x"), collection.clip("y")
     for name, other in (("x", "z"), ("y", "x"), ("z", "y")):
         os.rename(collection.folder / f"{name}.mp4", collection.folder / f"{other}.mp4")
-    assert sorted(collection.index().moved) == sorted([x.id, y.id])
+    assert sorted(collection.index().changes["moved"]) == sorted([x.id, y.id])
     assert (collection.clip("x").id, collection.clip("y").id) == (y.id, x.id)
 
 
@@ -163,16 +169,16 @@ def test_of_one_content_the_clip_that_is_there_moves_and_the_one_that_is_gone_st
     collection.index()
     a, b = collection.clip("a"), collection.clip("b")
     (collection.folder / "a.mp4").unlink()
-    assert collection.index().gone == [a.id]
+    assert collection.index().changes["gone"] == [a.id]
     os.rename(collection.folder / "b.mp4", collection.folder / "a.mp4")
     update = collection.index()
-    assert (update.moved, update.returned) == ([b.id], [])
+    assert (update.changes["moved"], update.changes["returned"]) == ([b.id], [])
 
 
 def test_duplicates_are_kept_as_clips_and_reported(collection):
     collection.write(a="same", b="same", c="other")
     update = collection.index()
-    assert update.duplicates == [collection.clip("b").id]
+    assert update.changes["duplicates"] == [collection.clip("b").id]
     assert collection.clip("b").duplicate_of == collection.clip("a").id
     assert len({c.id for c in collection.shards["shard-00000"]}) == 3
 
@@ -180,7 +186,7 @@ def test_duplicates_are_kept_as_clips_and_reported(collection):
 def test_a_byte_in_the_middle_makes_another_clip(collection):
     content = "x" * 1_000_000
     collection.write(a=content, b=content[:500_000] + "y" + content[500_001:])
-    assert not collection.index().duplicates
+    assert not collection.index().changes["duplicates"]
 
 
 def test_a_clip_that_is_gone_keeps_its_row(collection):
@@ -189,9 +195,9 @@ def test_a_clip_that_is_gone_keeps_its_row(collection):
     clip = collection.clip("b")
     (collection.folder / "b.mp4").unlink()
     update = collection.index()
-    assert update.gone == [clip.id]
+    assert update.changes["gone"] == [clip.id]
     assert collection.clip("b") == replace(clip, gone=True)
-    assert not collection.index().gone
+    assert not collection.index().changes["gone"]
 
 
 def test_missing_and_special_files_are_rows_without_content(collection, tmp_path):
@@ -202,7 +208,7 @@ def test_missing_and_special_files_are_rows_without_content(collection, tmp_path
     assert [c.content_id for c in collection.shards["shard-00000"]] == [None, None]
     collection.write(missing="there now")
     update = collection.index(entries)
-    assert update.changed == [collection.clip("missing").id]
+    assert update.changes["changed"] == [collection.clip("missing").id]
     assert collection.clip("missing").content_id
 
 
@@ -211,7 +217,7 @@ def test_a_name_that_is_not_utf8_costs_its_clip_only_and_its_id_survives_the_ren
     Path(name).write_text("1")
     collection.write(b="2")
     collection.index()
-    assert not collection.index().rewritten
+    assert not collection.index().written
     clip = collection.clip("caf\\xe9")
     assert (
         manifest_clips(manifest_table(collection.shards["shard-00000"])) == collection.shards["shard-00000"]
@@ -219,14 +225,14 @@ def test_a_name_that_is_not_utf8_costs_its_clip_only_and_its_id_survives_the_ren
     with pytest.raises(ClipError, match=r"missing_file.*renamed"):
         probe(Path(clip.path))
     Path(name).rename(tmp_path / "coffee.mp4")
-    assert collection.index().moved == [clip.id]
+    assert collection.index().changes["moved"] == [clip.id]
 
 
 def test_ids_of_a_list_are_used_and_followed(collection, tmp_path):
     collection.write(a="1", b="2")
     collection.index([Entry(tmp_path / "a.mp4", kind_of(Path("a.mp4")), id="first", text="old")])
     update = collection.index([Entry(tmp_path / "b.mp4", kind_of(Path("b.mp4")), id="first", text="new")])
-    assert update.changed == ["first"]
+    assert update.changes["changed"] == ["first"]
     assert collection.clip("b").text == "new"
 
 

@@ -62,7 +62,7 @@ def operated(tmp_path_factory: pytest.TempPathFactory, write_video) -> Iterator[
         write_video(place.source / f"{seed}.mp4", seed)
     with IsolatedWorkers(1) as workers:
         indexed = index_source(place.lake, lambda: survey(place.source), 1, workers)
-        for shard, clips in indexed.update.new.items():
+        for shard, clips in indexed.written.items():
             place.lake.write_meta(shard, probe_clips(clips, workers))
     place.dev.start()
     try:

@@ -35,47 +35,34 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         Duplicates stay clips of their own and are reported, and so is every file that is left out.
         """
         from resources.lake.indexing import index_source
+        from resources.lake.left_out import lines
         from resources.source.source import SourceError
 
         source = getattr(context.resources, label("source"))
         store = getattr(context.resources, label("lake")).open()
         try:
             with getattr(context.resources, label("decode")).open() as workers:
-                indexed = index_source(
-                    store,
-                    source.survey,
-                    source.shard_size,
-                    workers,
-                    context.log.info,
-                    append_to(os.environ.get(VARIABLE)),
+                tell = append_to(os.environ.get(VARIABLE))
+                update = index_source(
+                    store, source.survey, source.shard_size, workers, context.log.info, tell
                 )
         except SourceError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
-        registered = shards.register(context.instance, indexed.shards)
-        update = indexed.update
-        changes = {
-            "added": update.added,
-            "moved": update.moved,
-            "changed": update.changed,
-            "gone": update.gone,
-            "returned": update.returned,
-            "duplicates": update.duplicates,
-        }
-        context.log.info(
-            f"{indexed.clips} clips in {len(indexed.shards)} shards: "
-            + ", ".join(f"{len(ids)} {what}" for what, ids in changes.items())
-        )
-        for left_out in indexed.left_out:
-            context.log.info(f"left out: {left_out}")
+        names, left_out = store.shards(), lines(store.left_out())
+        registered = shards.register(context.instance, names)
+        counts = ", ".join(f"{len(ids)} {change}" for change, ids in update.changes.items())
+        context.log.info(f"{update.clips} clips in {len(names)} shards: {counts}")
+        for line in left_out:
+            context.log.info(f"left out: {line}")
         return dg.MaterializeResult(
             metadata={
-                "dagster/row_count": indexed.clips,
-                "shards": len(indexed.shards),
-                "left_out": dg.MetadataValue.json([str(left_out) for left_out in indexed.left_out]),
+                "dagster/row_count": update.clips,
+                "shards": len(names),
+                "left_out": dg.MetadataValue.json(left_out),
                 "new_partitions": dg.MetadataValue.json(registered),
                 **{
-                    what: dg.MetadataValue.json({"count": len(ids), "first": ids[:20]})
-                    for what, ids in changes.items()
+                    change: dg.MetadataValue.json({"count": len(ids), "first": ids[:20]})
+                    for change, ids in update.changes.items()
                 },
             }
         )

@@ -216,7 +216,7 @@ def check_warehouse(settings: CollectionSettings) -> Iterator[Finding]:
 
 def check_source(settings: CollectionSettings) -> Iterator[Finding]:
     """Is there something to caption?"""
-    from resources.source.source import SourceError, read_source
+    from resources.source.source import SourceError, survey
 
     source = settings.source.uri
     if settings.is_demo:
@@ -224,6 +224,6 @@ def check_source(settings: CollectionSettings) -> Iterator[Finding]:
         yield Finding("source", OK, found)
         return
     try:
-        yield Finding("source", OK, f"{source}: {len(read_source(source, settings.source.columns))} files")
+        yield Finding("source", OK, f"{source}: {len(survey(source, settings.source.columns).entries)} files")
     except SourceError as error:
         yield Finding("source", BAD, str(error), "correct source: in the collection file, or VIDCAP_SOURCE")

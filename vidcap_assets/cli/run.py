@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from resources.lake.lake import Lake
-from resources.lake.left_out import counted
+from resources.lake.left_out import lines
 from vidcap_assets.cli.annotators import chosen
 from vidcap_assets.cli.conclusion import Demo, conclude
 from vidcap_assets.cli.in_force import SOURCE_VARIABLE, collection_file, is_default, tell_left_out
@@ -144,5 +144,5 @@ def _tell_clips(lake: Lake) -> None:
     shards = lake.shards()
     clips, plural = sum(len(lake.manifest(shard)) for shard in shards), "" if len(shards) == 1 else "s"
     console.print(f"{clips} clips in {len(shards)} shard{plural}")
-    for left_out in counted(lake.left_out()):
-        console.print(f"left out: {left_out}", soft_wrap=True, markup=False)
+    for line in lines(lake.left_out()):
+        console.print(f"left out: {line}", soft_wrap=True, markup=False)

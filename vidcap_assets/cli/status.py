@@ -1,7 +1,6 @@
 """``vidcap status``: how far every annotator is, what failed, how fast it went, what it cost."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from rich.markup import escape
@@ -40,7 +39,7 @@ def status(as_json: Json = False) -> None:
     settings = collection()
     coverage, failures, throughput, costs = map(query, (_COVERAGE, _FAILURES, _THROUGHPUT, _COSTS))
     content = {"coverage": coverage, "failures": failures, "throughput": throughput, "costs": costs}
-    files = [asdict(one) for one in counted(settings.lake_block.open().left_out())]
+    files = counted(settings.lake_block.open().left_out())
     print_result({**content, "left_out": settings.left_out, "left_out_files": files})
     tell_left_out(settings)
     _print_coverage(coverage)

@@ -61,7 +61,7 @@ class Runs:
             Image.fromarray(picture(number)).save(source / f"{number}.png")
         with IsolatedWorkers(1) as workers:
             indexed = index_source(self._lake, lambda: survey(source), CLIPS, workers)
-            for shard, clips in indexed.update.new.items():
+            for shard, clips in indexed.written.items():
                 self._lake.write_meta(shard, probe_clips(clips, workers))
         (folder / "dagster").mkdir()
         self.instance = dg.DagsterInstance.local_temp(str(folder / "dagster"))
