@@ -110,8 +110,9 @@ class ServedTags(StreamingAnnotator):
     def stream(self, items: Iterator[Prepared]) -> Iterator[Chunk]:  # noqa: D102
         with (
             start_blocking_portal("asyncio") as portal,
-            portal.wrap_async_context_manager(self._sender()) as sender,
+            portal.wrap_async_context_manager(self._endpoint()) as endpoint,
         ):
+            sender = Sender(endpoint, self.batch_size, Spending(None), Patience(), judging=judge_tags)
             for chunk in stream_live(portal, sender, items, self.batch_size + self.batch_size // 8):
                 yield [(item, self._read(result)) for item, result in chunk]
 
@@ -126,10 +127,7 @@ class ServedTags(StreamingAnnotator):
             return AnsweredError(error.kind, error.message, *facts, details)
 
     @asynccontextmanager
-    async def _sender(self) -> AsyncIterator[Sender]:
+    async def _endpoint(self) -> AsyncIterator[Endpoint]:
         model = self._settings.model or ""
         async with open_client(self._address, _TIMEOUT_S) as client:
-            endpoint = Endpoint(client, self._address, model, _TIMEOUT_S, self._dialect, self._server)
-            yield Sender(
-                endpoint, self.batch_size, Spending(None), None, Patience(), self._dialect, judging=judge_tags
-            )
+            yield Endpoint(client, self._address, model, _TIMEOUT_S, self._dialect, self._server)

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anyio.from_thread import start_blocking_portal
 from pydantic import SecretStr
@@ -93,11 +93,16 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         self._rule = FrameRule.for_captioning(settings.num_frames)
         check_frames(settings.prompt, settings.num_frames)
         prices = {model: Price(**price) for model, price in settings.prices.items()}
-        self._price = price_of(settings.model, prices, at_openai=self._address.is_openai)
+        price = price_of(settings.model, prices, at_openai=self._address.is_openai)
         # An eighth more than the requests in flight, so that these go on while answers are made durable.
         self._window = settings.max_concurrency + settings.max_concurrency // 8
         self._spending = Spending(
-            settings.max_cost_usd, spend_file, run_limit_usd=settings.max_cost_usd_per_run, run_id=run_id
+            settings.max_cost_usd,
+            spend_file,
+            run_limit_usd=settings.max_cost_usd_per_run,
+            run_id=run_id,
+            price=price,
+            factor=BATCH_DISCOUNT if settings.batch_api else 1.0,
         )
         self._patience = Patience(max_attempts=settings.max_attempts, backoff_s=backoff_s)
         self._batch = _batch_policy(settings, batch_folder, batch_poll_s)
@@ -106,7 +111,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         self._money_is_gone = False
         self._submitted: set[str] = set()
         self._note = log
-        if self._spending.has_limit and self._price is None:
+        if self._spending.has_limit and price is None:
             raise AnnotatorError(
                 f"max_cost_usd is set, but the price of '{settings.model}' at {self._address.host} is unknown: "
                 "add it to prices (dollars for a million tokens: input, output)",
@@ -148,7 +153,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
                 retryable=False,
             )
         self._note(estimate)
-        if self._price is None:
+        if self._spending.price is None:
             self._note(f"the price of '{self._settings.model}' is unknown: cost_usd stays empty (see prices)")
 
     @property
@@ -156,20 +161,20 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         """A server of one's own without a price costs nothing."""
         if not self._settings.paid or self._settings.max_cost_usd is not None:
             return False
-        return not self._address.is_own if self._price is None else self._price != Price(0.0, 0.0)
+        price = self._spending.price
+        return not self._address.is_own if price is None else price != Price(0.0, 0.0)
 
     def estimate(self, clips: Sequence[Clip]) -> Estimate:
         """What these clips will probably cost if all of them are asked for. Sends nothing."""
         sizes = [self._likely_usage(clip) for clip in clips]
         total = Usage(sum(usage.tokens_in for usage in sizes), sum(usage.tokens_out for usage in sizes))
-        factor = BATCH_DISCOUNT if self._batch else 1.0
         return Estimate(
             self._settings.model,
             len(clips),
             sum(self._rule_for(clip.kind).count for clip in clips),
             total.tokens_in,
             total.tokens_out,
-            self._price.cost_usd(total, factor) if self._price else None,
+            self._spending.cost(total),
             self._spending.limit_usd,
         )
 
@@ -192,21 +197,32 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
             AnnotatorError: refused key, unknown model, no credit, or a server that answers nobody.
             BatchPending: a batch job has not finished yet; what has, was yielded.
         """
-        with start_blocking_portal("asyncio") as portal:
+        with (
+            start_blocking_portal("asyncio") as portal,
+            portal.wrap_async_context_manager(self._endpoint()) as endpoint,
+        ):
             if self._batch:
                 records = JobRecords(self._batch.folder / self.recipe.fingerprint)
                 self._submitted = {each for record in records.all() for each in record.custom_ids}
-                with portal.wrap_async_context_manager(self._batch_jobs(self._batch, records)) as jobs:
-                    for chunk in jobs.stream(portal, items):
-                        self._money_is_gone = jobs.budget_spent
-                        yield chunk
-                return
-            with portal.wrap_async_context_manager(self._sender()) as sender:
-                for chunk in stream_live(portal, sender, items, self._window):
-                    self._money_is_gone = sender.budget_spent
+                jobs = BatchJobs(
+                    endpoint,
+                    records,
+                    self._custom_id,
+                    self._batch,
+                    self._spending,
+                    self._patience,
+                    self._note,
+                )
+                for chunk in jobs.stream(portal, items):
+                    self._money_is_gone = jobs.budget_spent
                     yield chunk
-                    while self._dialect.notes:
-                        self._note(self._dialect.notes.pop(0))
+                return
+            sender = Sender(endpoint, self.batch_size, self._spending, self._patience)
+            for chunk in stream_live(portal, sender, items, self._window):
+                self._money_is_gone = sender.budget_spent
+                yield chunk
+                while self._dialect.notes:
+                    self._note(self._dialect.notes.pop(0))
 
     def close(self) -> None:
         """End the threads that read frames, and let go of the record of what was spent."""
@@ -235,46 +251,10 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         return hashlib.sha256(read.encode()).hexdigest()[:32]
 
     @asynccontextmanager
-    async def _endpoint(self) -> AsyncIterator[tuple[Any, Endpoint]]:
-        async with open_client(self._address, self._settings.timeout_s) as client:
-            yield (
-                client,
-                Endpoint(
-                    client,
-                    self._address,
-                    self._settings.model,
-                    self._settings.timeout_s,
-                    self._dialect,
-                    self._server,
-                ),
-            )
-
-    @asynccontextmanager
-    async def _sender(self) -> AsyncIterator[Sender]:
-        async with self._endpoint() as (_, endpoint):
-            yield Sender(
-                endpoint,
-                self._settings.max_concurrency,
-                self._spending,
-                self._price,
-                self._patience,
-                self._dialect,
-            )
-
-    @asynccontextmanager
-    async def _batch_jobs(self, policy: BatchPolicy, records: JobRecords) -> AsyncIterator[BatchJobs]:
-        async with self._endpoint() as (client, endpoint):
-            yield BatchJobs(
-                client,
-                endpoint,
-                records,
-                self._custom_id,
-                policy,
-                self._spending,
-                self._price,
-                self._patience,
-                self._note,
-            )
+    async def _endpoint(self) -> AsyncIterator[Endpoint]:
+        timeout_s, model = self._settings.timeout_s, self._settings.model
+        async with open_client(self._address, timeout_s) as client:
+            yield Endpoint(client, self._address, model, timeout_s, self._dialect, self._server)
 
 
 def _batch_policy(settings: OpenAI, folder: UPath | Path | None, poll_s: float) -> BatchPolicy | None:
