@@ -3,13 +3,13 @@
 import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
 from resources.dataset.export_set import ExportFormat, ExportSet
+from resources.dataset.filters import ClipFilters
 from resources.words.markdown import plain
 from vidcap_assets.assets.columns import training_set_lineage
 from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from upath import UPath
 
-    from resources.dataset.filters import ClipFilters
     from resources.warehouse import Warehouse
 
 
@@ -52,35 +51,9 @@ class GalleryConfig(dg.Config):
     )
 
 
-class TrainingSetConfig(dg.Config):
+class TrainingSetConfig(dg.Config, ClipFilters):
     """Which clips are exported and in what forms. Bounds are inclusive; what is left out restricts nothing."""
 
-    fmin: int | None = Field(default=None, description="Fewest frames.")
-    fmax: int | None = Field(default=None, description="Most frames.")
-    min_resolution: int | None = Field(default=None, description="Fewest pixels (height × width).")
-    max_resolution: int | None = Field(default=None, description="Most pixels (height × width).")
-    min_aspect_ratio: float | None = Field(default=None, description="Smallest height / width.")
-    max_aspect_ratio: float | None = Field(default=None, description="Largest height / width.")
-    min_duration_s: float | None = Field(default=None, description="Shortest clip in seconds.")
-    max_duration_s: float | None = Field(default=None, description="Longest clip in seconds.")
-    min_text_len: int | None = Field(default=None, description="Fewest words of the text.")
-    max_text_len: int | None = Field(default=None, description="Most words of the text.")
-    kinds: list[str] = Field(default=[], description="video and/or image; empty for both.")
-    captioners: list[str] = Field(
-        default=[], description="Where the text may come from (captions_<name>, source); empty for all."
-    )
-    required: list[str] = Field(default=[], description="Annotators whose status must be ok.")
-    camera_motion: list[str] = Field(
-        default=[], description="Labels of which a clip must have one; empty for all."
-    )
-    languages: list[str] = Field(
-        default=[], description="Languages of the text (en, de, zh, …); empty for all."
-    )
-    drop_duplicates: bool = Field(default=False, description="Keep one clip of those with the same content.")
-    where: str = Field(default="", description="A condition in SQL over the columns of captioned_videos.")
-    drop_near_duplicates: bool = Field(
-        default=False, description="Keep the largest, longest, sharpest of the clips that show the same."
-    )
     formats: list[str] = Field(
         default=[str(name) for name in ExportFormat],
         description="Besides Parquet with its data card: csv (training columns), steps (Open-Sora's CSV of "
@@ -90,11 +63,9 @@ class TrainingSetConfig(dg.Config):
     samples_per_tar: int = Field(default=10_000, gt=0, description="Clips in a tar.")
     media: bool = Field(default=False, description="Put the videos and images themselves into the tars.")
 
-    def filters(self) -> "ClipFilters":
+    def filters(self) -> ClipFilters:
         """The fields that say which clips."""
-        from resources.dataset.filters import ClipFilters
-
-        return ClipFilters(**{field.name: getattr(self, field.name) for field in fields(ClipFilters)})
+        return ClipFilters(**{name: getattr(self, name) for name in ClipFilters.model_fields})
 
 
 def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
