@@ -74,14 +74,16 @@ class ClipFilters(BaseModel):
     @property
     def sql_parameters(self) -> dict[str, Any]:
         """The parameters of ``training_rows.sql``."""
-        return {name: value for name, value in self.model_dump().items() if name not in _NOT_IN_SQL}
+        return {name: value for name, value in self._filters.items() if name not in _NOT_IN_SQL}
 
     @property
     def active(self) -> dict[str, Any]:
         """Only what restricts something, for the record beside the export."""
-        return {
-            name: value for name, value in self.model_dump().items() if value not in (None, [], False, "")
-        }
+        return {name: value for name, value in self._filters.items() if value not in (None, [], False, "")}
+
+    @property
+    def _filters(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ClipFilters.model_fields}
 
 
 def _require(name: str, wanted: Sequence[str], there: Sequence[str]) -> None:

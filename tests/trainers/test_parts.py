@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from resources.dataset.export import ExportOptions, NothingToExportError, export_training_set
-from resources.dataset.export_set import ExportFormat, ExportSet
+from resources.dataset.export import NothingToExportError, export_training_set
+from resources.dataset.export_set import ExportFormat, ExportOptions, ExportSet
 from resources.dataset.preset_export import export_preset
 from resources.video.decode import sample_frames
 from resources.video.sampling import FrameRule, RuleKind
@@ -93,7 +93,7 @@ def test_the_training_set_says_which_part(collection: Collection, film: Path) ->
             start,
             end,
         )
-    options = ExportOptions(formats=(ExportFormat.WEBDATASET,), media=True)
+    options = ExportOptions(formats=[ExportFormat.WEBDATASET], media=True)
     with pytest.raises(NothingToExportError, match="--for webdataset"):
         export_training_set(collection.warehouse, exports, options, log=lambda line: None)
 

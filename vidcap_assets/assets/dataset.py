@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from resources.dataset.export_set import ExportFormat, ExportSet
-from resources.dataset.filters import ClipFilters
+from resources.dataset.export_set import ExportOptions, ExportSet
 from resources.words.markdown import plain
 from vidcap_assets.assets.columns import training_set_lineage
 from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed
@@ -51,21 +50,8 @@ class GalleryConfig(dg.Config):
     )
 
 
-class TrainingSetConfig(dg.Config, ClipFilters):
+class TrainingSetConfig(dg.Config, ExportOptions):
     """Which clips are exported and in what forms. Bounds are inclusive; what is left out restricts nothing."""
-
-    formats: list[str] = Field(
-        default=[str(name) for name in ExportFormat],
-        description="Besides Parquet with its data card: csv (training columns), steps (Open-Sora's CSV of "
-        "each step), webdataset (tars).",
-    )
-    rows_per_file: int = Field(default=100_000, gt=0, description="Rows in a Parquet file.")
-    samples_per_tar: int = Field(default=10_000, gt=0, description="Clips in a tar.")
-    media: bool = Field(default=False, description="Put the videos and images themselves into the tars.")
-
-    def filters(self) -> ClipFilters:
-        """The fields that say which clips."""
-        return ClipFilters(**{name: getattr(self, name) for name in ClipFilters.model_fields})
 
 
 def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
@@ -186,23 +172,12 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         Always in the same order, with a hash of the content; filters and recipes are recorded beside the data.
         Published all at once: a reader sees the export before or the one after.
         """
-        from resources.dataset.export import ExportOptions, export_training_set
+        from resources.dataset.export import export_training_set
 
-        try:
-            filters = config.filters()
-            formats = tuple(ExportFormat(name) for name in config.formats)
-        except ValueError as error:
-            raise dg.Failure(f"training_set: {error}", allow_retries=False) from error
-        options = ExportOptions(
-            filters,
-            formats,
-            config.rows_per_file,
-            config.samples_per_tar,
-            config.media,
-            collection.demo_models,
-        )
         with _failing_clearly(context):
-            made = export_training_set(*opened(context, "exports"), options, context.log.info)
+            made = export_training_set(
+                *opened(context, "exports"), config, context.log.info, collection.demo_models
+            )
         return dg.MaterializeResult(
             data_version=dg.DataVersion(made.content_hash[:16]),
             metadata={
@@ -210,7 +185,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
                 "left_out": made.clips - made.rows,
                 "dagster/uri": str(made.folder),
                 "content_hash": made.content_hash,
-                "filters": dg.MetadataValue.json(filters.active),
+                "filters": dg.MetadataValue.json(config.active),
                 "dagster/column_schema": _columns(made.schema),
                 "dagster/column_lineage": training_set_lineage(key),
                 "text_sources": dg.MetadataValue.json({origin.name: origin.clips for origin in made.sources}),
