@@ -53,6 +53,9 @@ class GalleryConfig(dg.Config):
 class TrainingSetConfig(dg.Config, ExportOptions):
     """Which clips are exported and in what forms. Bounds are inclusive; what is left out restricts nothing."""
 
+    def model_post_init(self, context: object) -> None:
+        """Leave the values for the step to judge, which fails in a sentence and is not tried again."""
+
 
 def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
     """The assets ``category_distribution``, ``caption_gallery`` and ``training_set`` of a collection."""
@@ -175,8 +178,9 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         from resources.dataset.export import export_training_set
 
         with _failing_clearly(context):
+            options = ExportOptions(**config.model_dump())
             made = export_training_set(
-                *opened(context, "exports"), config, context.log.info, collection.demo_models
+                *opened(context, "exports"), options, context.log.info, collection.demo_models
             )
         return dg.MaterializeResult(
             data_version=dg.DataVersion(made.content_hash[:16]),
@@ -185,7 +189,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
                 "left_out": made.clips - made.rows,
                 "dagster/uri": str(made.folder),
                 "content_hash": made.content_hash,
-                "filters": dg.MetadataValue.json(config.active),
+                "filters": dg.MetadataValue.json(options.active),
                 "dagster/column_schema": _columns(made.schema),
                 "dagster/column_lineage": training_set_lineage(key),
                 "text_sources": dg.MetadataValue.json({origin.name: origin.clips for origin in made.sources}),
