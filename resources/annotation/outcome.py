@@ -107,6 +107,13 @@ class AnnotatorError(Exception):
         self.retryable = retryable
 
 
+class SetupError(AnnotatorError):
+    """The annotator is set up wrongly (a wrong key, missing weights): another attempt would do no better."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """A successful annotation of one clip.

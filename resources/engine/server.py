@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from resources.annotation.outcome import AnnotatorError
+from resources.annotation.outcome import AnnotatorError, SetupError
 from resources.engine.device_lease import DeviceLease, lease_devices, visible_devices
 from resources.engine.placement import cuda_is_usable
 
@@ -142,10 +142,9 @@ class Server:
     def _fault(self, what: str) -> AnnotatorError:
         lines = self.log_file.read_bytes()[-_MOST_OF_LOG:].decode(errors="replace").splitlines()
         said = "\n".join(lines[-_LAST_LINES:])
-        return AnnotatorError(
+        return SetupError(
             f"the server of '{self.model}' {what}; mend the command in serve. The end of its log "
-            f"{self.log_file}:\n{said}",
-            retryable=False,
+            f"{self.log_file}:\n{said}"
         )
 
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from resources.annotation.annotator import StreamingAnnotator
 from resources.annotation.clip import Clip
-from resources.annotation.outcome import AnnotatorError, Answer, AnsweredError, ClipError
+from resources.annotation.outcome import Answer, AnsweredError, ClipError, SetupError
 from resources.annotation.prefetch import Prepared
 from resources.annotation.recipe import Recipe
 from resources.captioners.openai.address import OPENAI_URL, Address
@@ -64,10 +64,9 @@ class ServedTags(StreamingAnnotator):
             settings.api_key.name,
         )
         if not self._address.is_own and not settings.paid:
-            raise AnnotatorError(
+            raise SetupError(
                 f"{settings.name}: {self._address.host} may cost money, and tags have no budget: say paid: true, or "
-                "name a server of your own",
-                retryable=False,
+                "name a server of your own"
             )
 
     @cached_property

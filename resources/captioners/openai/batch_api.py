@@ -18,7 +18,7 @@ from anyio.from_thread import BlockingPortal
 from upath import UPath
 
 from resources.annotation.clip import Clip
-from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind
+from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind, SetupError
 from resources.annotation.prefetch import Prepared
 from resources.captioners.openai.batch_records import JobRecord, JobRecords
 from resources.captioners.openai.endpoint import Endpoint
@@ -36,11 +36,8 @@ _ENDED = frozenset({"completed", "expired", "cancelled"})
 _CLOCK_SLACK_S = 3600
 
 
-class BatchPending(AnnotatorError):
+class BatchPending(SetupError):
     """Batch jobs have not finished; nothing is lost and nothing is to be paid again: run again later."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, retryable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +209,7 @@ class BatchJobs:
                 batch = portal.call(self._look, record)
                 if batch.status == "failed":
                     self.records.forget(record)
-                    raise AnnotatorError(
-                        f"batch job {batch.id} was not run: {_reasons(batch)}", retryable=False
-                    )
+                    raise SetupError(f"batch job {batch.id} was not run: {_reasons(batch)}")
                 if batch.status not in _ENDED:
                     running.append((record, batch))
                     continue

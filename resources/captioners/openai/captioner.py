@@ -15,7 +15,7 @@ from upath import UPath
 
 from resources.annotation.annotator import StreamingAnnotator
 from resources.annotation.clip import Clip, Kind
-from resources.annotation.outcome import AnnotatorError
+from resources.annotation.outcome import SetupError
 from resources.annotation.prefetch import Prepared
 from resources.annotation.recipe import Recipe
 from resources.captioners.openai.address import OPENAI_URL, Address
@@ -112,10 +112,9 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         self._submitted: set[str] = set()
         self._note = log
         if self._spending.has_limit and price is None:
-            raise AnnotatorError(
+            raise SetupError(
                 f"max_cost_usd is set, but the price of '{settings.model}' at {self._address.host} is unknown: "
-                "add it to prices (dollars for a million tokens: input, output)",
-                retryable=False,
+                "add it to prices (dollars for a million tokens: input, output)"
             )
 
     @cached_property
@@ -146,11 +145,10 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         super().check(clips)
         estimate = self.estimate(clips).line()
         if self._needs_budget:
-            raise AnnotatorError(
+            raise SetupError(
                 f"{self._settings.name} costs money and has no budget; {estimate}: set max_cost_usd of "
                 f"{self._settings.name} in the collection file (dollars over all runs), or for this run; "
-                "nothing was sent",
-                retryable=False,
+                "nothing was sent"
             )
         self._note(estimate)
         if self._spending.price is None:
@@ -261,9 +259,7 @@ def _batch_policy(settings: OpenAI, folder: UPath | Path | None, poll_s: float) 
     if not settings.batch_api:
         return None
     if folder is None:
-        raise AnnotatorError(
-            "batch_api needs batch_folder, where jobs are remembered between runs", retryable=False
-        )
+        raise SetupError("batch_api needs batch_folder, where jobs are remembered between runs")
     return BatchPolicy(UPath(folder), settings.batch_wait_s, poll_s)
 
 

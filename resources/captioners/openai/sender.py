@@ -4,7 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 
-from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind
+from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind, SetupError
 from resources.captioners.openai.endpoint import Endpoint
 from resources.captioners.openai.failures import Cause, Failure, backoff_s
 from resources.captioners.openai.pricing import Usage
@@ -187,12 +187,11 @@ class Sender:
         if self.why_stopped is not None:
             return
         if failure.cause is Cause.FATAL:
-            self.why_stopped = AnnotatorError(failure.message, retryable=False)
+            self.why_stopped = SetupError(failure.message)
         elif failure.retry_after_s is not None and failure.retry_after_s > self._patience.max_wait_s:
-            self.why_stopped = AnnotatorError(
+            self.why_stopped = SetupError(
                 f"{failure.message}; it asks to wait {failure.retry_after_s:.0f} s, longer than max_wait_s "
-                f"({self._patience.max_wait_s:.0f} s): run again after that",
-                retryable=False,
+                f"({self._patience.max_wait_s:.0f} s): run again after that"
             )
         else:
             self.why_stopped = AnnotatorError(
