@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from resources.annotation.declaration import Declaration
 from resources.lake.lake import META, Lake, NotMaterialisedError
 from resources.storage.files import is_local
+from resources.storage.queue import queued
 from resources.warehouse.columns import column_types
 from resources.warehouse.filling import (
     TextRule,
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MEMORY = "1GiB"
+_LOOK_EVERY_S = 0.05
+_TELL_EVERY = 200  # looks
 Progress = Callable[[int, int], None]
 
 
@@ -58,9 +61,14 @@ class WarehouseBusyError(Exception):
     """Another process has the database open and did not let go in time."""
 
 
-def is_lock_conflict(error: BaseException) -> bool:
-    """Does another process hold the database file?"""
-    return isinstance(error, duckdb.IOException) and "Could not set lock on file" in str(error)
+class _NotNextError(Exception):
+    """Others wait for the database too, and were here before."""
+
+
+def is_taken(error: BaseException) -> bool:
+    """Does another process hold the database file, or come first?"""
+    conflict = isinstance(error, duckdb.IOException) and "Could not set lock on file" in str(error)
+    return conflict or isinstance(error, _NotNextError)
 
 
 def is_damage(error: duckdb.Error) -> bool:
@@ -243,18 +251,27 @@ class Warehouse:
             yield
 
     def _open(self, read_only: bool) -> duckdb.DuckDBPyConnection:
-        Path(self.uri).absolute().parent.mkdir(parents=True, exist_ok=True)
+        """Open the file when it is this process's turn: who has closed it cannot have it again before who waits."""
+        file = Path(self.uri).absolute()
+        file.parent.mkdir(parents=True, exist_ok=True)
         retrying = Retrying(
-            retry=retry_if_exception(is_lock_conflict),
+            retry=retry_if_exception(is_taken),
             stop=stop_after_delay(self._lock_timeout_s),
-            wait=wait_random_exponential(multiplier=0.05, max=2.0),
+            wait=wait_fixed(_LOOK_EVERY_S),
             before_sleep=self._tell,
             retry_error_callback=self._give_up,
         )
-        return retrying(duckdb.connect, self.uri, read_only=read_only)
+        with queued(file.with_name(f".{file.name}.queue")) as is_next:
+
+            def attempt() -> duckdb.DuckDBPyConnection:
+                if not is_next():
+                    raise _NotNextError("others wait for it too, and were here before")
+                return duckdb.connect(self.uri, read_only=read_only)
+
+            return retrying(attempt)
 
     def _tell(self, state: RetryCallState) -> None:
-        if state.attempt_number in (1, 5) or state.attempt_number % 20 == 0:
+        if state.attempt_number % _TELL_EVERY == 1:
             self._log(f"waiting for the warehouse, another process has it open: {_reason(state)}")
 
     def _give_up(self, state: RetryCallState) -> None:

@@ -45,7 +45,9 @@ def noting_its_process(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition
             try:
                 yield from run_plan(plan_context, execution_plan)
             except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
-                if run.remote_job_origin is None:  # a command in the foreground, not a service that is restarted
+                if (
+                    run.remote_job_origin is None
+                ):  # a command in the foreground, not a service that is restarted
                     instance.report_run_canceling(run, "Interrupted by Ctrl-C, or by a signal to the command")
                 raise
 
