@@ -22,6 +22,8 @@ from vidcap_assets.collection.settings import FREE_JOB, CollectionError, Collect
 
 _FREE = "Everything for a shard that costs no money: metadata, captions, camera motion, tags, merge."
 _COSTLY = "{} for a shard (this costs money), and what reads its answers."
+# What the queue starts first: other jobs, paid ones among them, wait for these.
+_PRIORITIES = {"index_videos": "2", FREE_JOB: "1"}
 # What Dagster's loader calls the file of a component.
 _FILES = ("defs.yaml", "component.yaml")
 
@@ -139,6 +141,7 @@ class Collection(dg.Component):
             selection=dg.AssetSelection.assets(*map(it.key, assets)),
             description=description,
             partitions_def=it.shards if "captioned_videos" in assets else None,
+            tags={"dagster/priority": _PRIORITIES.get(name, "0")},
         )
 
 

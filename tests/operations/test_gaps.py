@@ -172,3 +172,14 @@ def test_one_setting_decides_what_runs_by_itself(setting, running, tmp_path: Pat
     made = {one.name: one for one in (*repository.sensor_defs, *repository.schedule_defs)}
     assert {name for name, one in made.items() if one.default_status.value == "RUNNING"} == running
     assert made["new_clips"].minimum_interval_seconds == 7
+
+
+def test_what_costs_money_is_tagged_and_goes_last(defs):
+    tags = {spec.key.to_user_string(): spec.tags for spec in defs.resolve_all_asset_specs()}
+    assert "paid" in tags["captions_gpt4v"]
+    assert "paid" not in tags["captions_llava"]
+    priority = [
+        int(defs.resolve_job_def(job).run_tags["dagster/priority"])
+        for job in ("index_videos", "caption_videos", "caption_videos_gpt4v")
+    ]
+    assert priority == sorted(set(priority), reverse=True)
