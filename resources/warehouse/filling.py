@@ -27,7 +27,7 @@ SELECT * FROM read_parquet(getvariable('annotation_files'), hive_partitioning = 
 _NOTHING_FRESH = """
 CREATE OR REPLACE TEMP VIEW fresh AS SELECT * RENAME (is_current AS current) FROM annotations WHERE false
 """
-_MEMORY = "1GiB"
+MEMORY = "1GiB"
 GROUP_BYTES = 32 * 1024**2
 
 
@@ -95,7 +95,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, declared: Sequence[Declaratio
     Raises:
         ColumnTypeError: a declared column is there with another type.
     """
-    connection.execute(f"SET memory_limit = '{_MEMORY}'")
+    connection.execute(f"SET memory_limit = '{MEMORY}'")
     connection.execute("SET preserve_insertion_order = false")
     run_script(connection, sql("schema.sql").replace("{columns}", listed(merged_columns(declared))), {})
     add_columns(connection, declared)

@@ -15,8 +15,8 @@ from resources.annotation.declaration import Declaration
 from resources.lake.lake import META, Lake, NotMaterialisedError
 from resources.storage.files import is_local
 from resources.storage.queue import queued
-from resources.warehouse.columns import column_types
 from resources.warehouse.filling import (
+    MEMORY,
     TextRule,
     delete_shard,
     grouped_files,
@@ -30,7 +30,6 @@ from resources.warehouse.filling import (
 if TYPE_CHECKING:
     import pandas as pd
 
-_MEMORY = "1GiB"
 _LOOK_EVERY_S = 0.05
 _TELL_EVERY = 200  # looks
 Progress = Callable[[int, int], None]
@@ -38,15 +37,18 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Merge:
-    """What a merge put into the tables.
+    """What the tables hold after a merge.
 
-    ``version`` is a hash of the shard's merged rows, ``columns`` the DuckDB types of ``captioned_videos``.
+    Of the shard: the rows in ``captioned_videos`` and the different ``ids`` among them, the rows in ``annotations`` and
+    those that its files in the lake have, and a hash of the merged rows. ``clips_total`` counts all shards.
     """
 
     clips: int
+    ids: int
     annotations: int
+    in_lake: int
+    clips_total: int
     version: str
-    columns: dict[str, str]
 
 
 class RowsLostError(Exception):
@@ -128,7 +130,7 @@ class Warehouse:
         if not Path(self.uri).exists():
             raise WarehouseEmptyError(nothing)
         with self.connect(read_only=True) as connection:
-            connection.execute(f"SET memory_limit = '{_MEMORY}'")
+            connection.execute(f"SET memory_limit = '{MEMORY}'")
             connection.execute("BEGIN")
             if not connection.execute(
                 "FROM duckdb_tables() WHERE table_name = 'captioned_videos'"
@@ -179,10 +181,8 @@ class Warehouse:
             insert_recipes(connection, lake)
             row = connection.execute(sql("merged.sql"), {"shard": shard}).fetchone()
             connection.execute("COMMIT")
-            columns = column_types(connection, "captioned_videos")
         assert row is not None
-        clips, annotations, version = row
-        return Merge(clips, annotations, version, columns)
+        return Merge(*row)
 
     def rebuild(
         self,

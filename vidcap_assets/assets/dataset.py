@@ -11,7 +11,7 @@ from pydantic import Field
 
 from resources.dataset.export_set import ExportFormat, ExportSet
 from resources.words.markdown import plain
-from vidcap_assets.assets.columns import training_set_lineage
+from vidcap_assets.assets.columns import lineage
 from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed
 from vidcap_assets.collection.settings import CollectionSettings
 
@@ -216,6 +216,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         Published all at once: a reader sees the export before or the one after.
         """
         from resources.dataset.export import ExportOptions, export_training_set
+        from resources.dataset.tables import TRAINING_SCHEMA
 
         try:
             filters = config.filters()
@@ -241,7 +242,9 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
                 "content_hash": made.content_hash,
                 "filters": dg.MetadataValue.json(filters.active),
                 "dagster/column_schema": _columns(made.schema),
-                "dagster/column_lineage": training_set_lineage(key),
+                "dagster/column_lineage": lineage(
+                    key, **{name: [("captioned_videos", name)] for name in TRAINING_SCHEMA.names}
+                ),
                 "text_sources": dg.MetadataValue.json({origin.name: origin.clips for origin in made.sources}),
                 "files": dg.MetadataValue.json(made.files),
                 "preview": dg.MetadataValue.md(
