@@ -33,7 +33,13 @@ GROUP_BYTES = 32 * 1024**2
 
 @dataclass(frozen=True)
 class TextRule:
-    """How the ``text`` of a clip is chosen and worded; see :meth:`Warehouse.merge`."""
+    """How the ``text`` of a clip is chosen and worded.
+
+    Args:
+        order: the captioners whose caption becomes the text, the preferred one first; then the source's own text.
+        strip_prefix: take "The video shows" off a captioner's text.
+        camera_sentence: add to it what the camera does.
+    """
 
     order: Sequence[str]
     strip_prefix: bool = False

@@ -149,21 +149,10 @@ class Warehouse:
         with self.snapshot() as connection:
             return connection.table(name).df()
 
-    def merge(
-        self,
-        lake: Lake,
-        shard: str,
-        declared: Sequence[Declaration],
-        caption_order: Sequence[str],
-        *,
-        strip_prefix: bool = False,
-        camera_sentence: bool = False,
-    ) -> Merge:
+    def merge(self, lake: Lake, shard: str, declared: Sequence[Declaration], rule: TextRule) -> Merge:
         """Replace a shard's rows by what the lake holds, in one transaction.
 
-        The cost depends on the shard, not on the tables. ``caption_order`` names the captioners whose
-        caption becomes ``text``, the preferred one first; after them comes the source's own text. A
-        captioner's text loses its "The video shows" and gains a sentence on the camera where wanted.
+        The cost depends on the shard, not on the tables.
 
         Raises:
             NotMaterialisedError: the shard's raw metadata is not in the lake.
@@ -172,7 +161,6 @@ class Warehouse:
             duckdb.ConversionException: an answer is not of the type that its annotator declares.
         """
         files = shard_files(lake, shard, declared)
-        rule = TextRule(caption_order, strip_prefix, camera_sentence)
         with self.connect() as connection:
             prepare(connection, declared)
             connection.execute("BEGIN")
@@ -188,10 +176,7 @@ class Warehouse:
         self,
         lake: Lake,
         declared: Sequence[Declaration],
-        caption_order: Sequence[str],
-        *,
-        strip_prefix: bool = False,
-        camera_sentence: bool = False,
+        rule: TextRule,
         progress: Progress = lambda done, shards: None,
     ) -> int:
         """Make the tables anew from all that the lake has; returns the number of clips.
@@ -209,7 +194,6 @@ class Warehouse:
             raise NotMaterialisedError(
                 f"there is no raw_meta of any shard in {lake.root}: nothing to rebuild from"
             )
-        rule = TextRule(caption_order, strip_prefix, camera_sentence)
         with self._held():
             fresh = Path(f"{self.uri}.rebuilding")
             _remove_database(fresh)

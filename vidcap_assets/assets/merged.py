@@ -49,30 +49,21 @@ def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
         """
         import duckdb
 
-        from resources.warehouse import ColumnTypeError, WarehouseBusyError
+        from resources.warehouse import ColumnTypeError, TextRule, WarehouseBusyError
         from vidcap_assets.assets.step_shards import StepShards
 
         def resource(name: str) -> Any:
             return getattr(context.resources, label(name))
 
-        store, tables, text = (
-            resource("lake").open(),
-            resource("warehouse").open(context.log.warning),
-            resource("text"),
-        )
+        store, tables = resource("lake").open(), resource("warehouse").open(context.log.warning)
+        text = resource("text")
         order = [caption_asset(name) for name in text.order] or collection.text_order
+        rule = TextRule(order, text.strip_prefix, text.camera_sentence)
         step = StepShards(context, collection, "captioned_videos", store)
         for shard in step.to_do():
             with step.attempt(shard):
                 try:
-                    merge = tables.merge(
-                        store,
-                        shard,
-                        declared,
-                        order,
-                        strip_prefix=text.strip_prefix,
-                        camera_sentence=text.camera_sentence,
-                    )
+                    merge = tables.merge(store, shard, declared, rule)
                 except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
                     step.leave(shard, f"a file of it cannot be read: {error}", may_come_right=False)
                     continue
