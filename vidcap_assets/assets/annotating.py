@@ -23,7 +23,7 @@ from resources.annotation.store import ShardBusyError
 from resources.lake.inputs import Inputs
 from resources.lake.lake import Lake
 from resources.storage.files import read_table
-from resources.words.markdown import plain
+from resources.words.markdown import table
 from vidcap_assets.assets import shard_check
 from vidcap_assets.assets.annotate_config import ACCOUNTING, FAILED_SHARE, AnnotateConfig
 from vidcap_assets.assets.checks import QualityCheck, judge
@@ -222,8 +222,6 @@ def _metadata(report: ShardReport, recipe: Recipe, uri: str) -> dict[str, dg.Met
 
 def _preview(outcomes: pa.Table) -> str:
     rows = outcomes.slice(0, _PREVIEW_ROWS).to_pylist()
-    lines = [
-        f"| {plain(row['id'])} | {row['status']} | {plain(row['value'] or row['error'] or '')} |"
-        for row in rows
-    ]
-    return "\n".join(["| id | status | value |", "|---|---|---|", *lines])
+    return table(
+        ["id", "status", "value"], [row | {"value": row["value"] or row["error"] or ""} for row in rows]
+    )

@@ -139,13 +139,9 @@ def _changed_shards(
 
 def _written(lake: "Lake", asset: str) -> dict[str, int]:
     """When the file of each shard was written, in nanoseconds since 1970."""
-    return {shard: _modified_ns(lake, asset, shard) for shard in lake.stored_shards(asset)}
-
-
-def _modified_ns(lake: "Lake", asset: str, shard: str) -> int:
     from resources.storage.files import is_local
 
-    file = lake.file(asset, shard)
-    if is_local(file):
-        return os.stat(file.path).st_mtime_ns
-    return int(file.fs.modified(file.path).timestamp() * 1e9)
+    files = {shard: lake.file(asset, shard) for shard in lake.stored_shards(asset)}
+    if is_local(lake.root):
+        return {shard: os.stat(file.path).st_mtime_ns for shard, file in files.items()}
+    return {shard: int(file.fs.modified(file.path).timestamp() * 1e9) for shard, file in files.items()}
