@@ -1,9 +1,23 @@
 """Foreign words as Markdown: captions, ids and paths that reach a page draw nothing but themselves."""
 
+from collections.abc import Iterable, Mapping, Sequence
+
 _LONGEST = 400
 _ESCAPES = str.maketrans(
     {"<": "&lt;", ">": "&gt;", "&": "&amp;", **{sign: f"\\{sign}" for sign in "\\`*_~[]|!#"}}
 )
+
+
+def table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """Some columns of rows as a table; fractions with three digits."""
+    lines = [" | ".join(_cell(row[column]) for column in columns) for row in rows]
+    return "\n".join(
+        f"| {line} |" for line in (" | ".join(columns), "|".join(["---"] * len(columns)), *lines)
+    )
+
+
+def _cell(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else plain(value)
 
 
 def plain(text: object, most: int = _LONGEST) -> str:

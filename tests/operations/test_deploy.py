@@ -1,6 +1,8 @@
 """The deployment files: the same settings as the package's, no port open to the world, no secret in them."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import click
@@ -113,6 +115,48 @@ def test_units_listen_on_the_loopback_address_as_a_user_of_their_own(unit: Path)
     assert set(re.findall(r"-h (\S+)", text)) <= {"127.0.0.1"}
     (command,) = re.findall(r"^ExecStart=(.+)$", text, re.MULTILINE)
     parse(command.split(), SYSTEMD)
+
+
+# Stand for the commands that only root on a machine of its own can run; the rest of the guide is run as it is.
+STUBS = """
+useradd() { :; }
+systemctl() { echo "$@"; }
+make() { :; }
+git() { cp -r "$REPOSITORY/deploy" "$3/" && mkdir -p "$3/vidcap_assets" \\
+    && cp -r "$REPOSITORY/vidcap_assets/automation" "$3/vidcap_assets/"; }
+install() { command install $(printf '%s\\n' "$@" | sed "/^-g$/,+1d; /^-o$/{n; s/^vidcap$/$OWNER/; s/^root$/$UID/}"); }
+"""
+
+
+def test_the_guide_puts_every_file_where_the_units_look_for_it(tmp_path: Path):
+    (written,) = re.findall(
+        r"^```\n(useradd.+?)^```", (SYSTEMD / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    for folder in ("/var/", "/opt/", "/etc/"):
+        written = written.replace(folder, f"{tmp_path}{folder}")
+    (tmp_path / "etc/systemd/system").mkdir(parents=True)
+    owner = os.getuid() or 65534
+    done = subprocess.run(
+        ["bash", "-euc", STUBS + written.replace("<repository>", "REPOSITORY")],
+        cwd=tmp_path,
+        env={**os.environ, "REPOSITORY": str(ROOT), "OWNER": str(owner)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    started = re.findall(r"enable --now (.+)", done.stdout)[0].split()
+    for name in started:
+        unit = (tmp_path / f"etc/systemd/system/{name}.service").read_text()
+        looked_for = re.findall(
+            r"^EnvironmentFile=(.+)$| -w (\S+)|^WorkingDirectory=(.+)$", unit, re.MULTILINE
+        )
+        for path in filter(None, (one for found in looked_for for one in found)):
+            assert (tmp_path / path.lstrip("/")).exists(), f"{name} looks for {path}"
+    assert (tmp_path / "var/lib/vidcap").stat().st_uid == owner, "the services write there"
+    home = variables(tmp_path / "etc/vidcap/vidcap.env")["DAGSTER_HOME"]
+    assert (tmp_path / home.lstrip("/") / "dagster.yaml").read_text() == SETTINGS.read_text()
+    assert {f"{name}.service" for name in started} == {unit.name for unit in SYSTEMD.glob("*.service")}
 
 
 def test_the_guide_names_every_error_kind_and_every_variable():

@@ -90,18 +90,6 @@ CAPTION_CHECKS = (
 LABEL_CHECKS = (QualityCheck("vocabulary", "Every label is one of the known ones, once.", _foreign_labels),)
 
 
-def quality_specs(
-    asset: dg.AssetKey, checks: Sequence[QualityCheck], shards: dg.PartitionsDefinition
-) -> list[dg.AssetCheckSpec]:
-    """The checks as Dagster lists them: one evaluation a shard, none of them blocking."""
-    return [
-        dg.AssetCheckSpec(
-            check.name, asset=asset, partitions_def=shards, blocking=False, description=check.description
-        )
-        for check in checks
-    ]
-
-
 def judge(
     asset: dg.AssetKey,
     checks: Sequence[QualityCheck],

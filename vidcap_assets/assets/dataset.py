@@ -9,8 +9,8 @@ import dagster as dg
 from pydantic import Field
 
 from resources.dataset.export_set import ExportOptions, ExportSet
-from resources.words.markdown import plain
-from vidcap_assets.assets.columns import training_set_lineage
+from resources.words.markdown import table
+from vidcap_assets.assets.columns import lineage
 from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed
 from vidcap_assets.collection.settings import CollectionSettings
 
@@ -126,7 +126,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
                 "dagster/column_schema": _columns(made.table.schema),
                 "distribution": dg.MetadataValue.md("\n\n".join(_pictures(made.plots))),
                 "commonest": dg.MetadataValue.md(
-                    _table(["facet", "value", "clips", "share"], [row for row in rows if row["position"] < 3])
+                    table(["facet", "value", "clips", "share"], [row for row in rows if row["position"] < 3])
                 ),
             },
         )
@@ -176,6 +176,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         Published all at once: a reader sees the export before or the one after.
         """
         from resources.dataset.export import export_training_set
+        from resources.dataset.tables import TRAINING_SCHEMA
 
         with _failing_clearly(context):
             options = ExportOptions(**config.model_dump())
@@ -191,11 +192,13 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
                 "content_hash": made.content_hash,
                 "filters": dg.MetadataValue.json(options.active),
                 "dagster/column_schema": _columns(made.schema),
-                "dagster/column_lineage": training_set_lineage(key),
+                "dagster/column_lineage": lineage(
+                    key, **{name: [("captioned_videos", name)] for name in TRAINING_SCHEMA.names}
+                ),
                 "text_sources": dg.MetadataValue.json({origin.name: origin.clips for origin in made.sources}),
                 "files": dg.MetadataValue.json(made.files),
                 "preview": dg.MetadataValue.md(
-                    _table(["path", "text", "num_frames"], made.preview.to_pylist())
+                    table(["path", "text", "num_frames"], made.preview.to_pylist())
                 ),
             },
         )
@@ -209,15 +212,9 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
 
 
 def _columns(schema: "pa.Schema") -> dg.TableSchema:
+    said = [(field.metadata or {}).get(b"description", b"").decode() for field in schema]
     return dg.TableSchema(
-        [
-            dg.TableColumn(
-                field.name,
-                str(field.type),
-                description=(field.metadata or {}).get(b"description", b"").decode(),
-            )
-            for field in schema
-        ]
+        [dg.TableColumn(one.name, str(one.type), meaning) for one, meaning in zip(schema, said, strict=True)]
     )
 
 
@@ -225,14 +222,3 @@ def _pictures(plots: dict[str, bytes]) -> list[str]:
     return [
         f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})" for name, png in plots.items()
     ]
-
-
-def _table(columns: list[str], rows: list[dict]) -> str:
-    lines = [" | ".join(_cell(row[column]) for column in columns) for row in rows]
-    return "\n".join(
-        f"| {line} |" for line in (" | ".join(columns), "|".join(["---"] * len(columns)), *lines)
-    )
-
-
-def _cell(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else plain(value)

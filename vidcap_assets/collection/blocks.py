@@ -130,16 +130,18 @@ class Decode(Block):
             yield FrameReader(workers, backend=self.backend), workers
 
 
-def _lower_case(value: Any) -> Any:
-    return value.strip().lower() if isinstance(value, str) else value
+def _mode(value: Any) -> Any:
+    """In any case of letters; 0.1.0 had a second way to fill gaps, which it called ``declarative``."""
+    word = value.strip().lower() if isinstance(value, str) else value
+    return "schedules" if word == "declarative" else word
 
 
 class Automation(Block):
-    """What happens by itself."""
+    """What happens by itself. A choice made in the UI outlives the file's."""
 
-    mode: Annotated[Literal["off", "schedules", "declarative"], BeforeValidator(_lower_case)] = Field(
+    mode: Annotated[Literal["off", "schedules"], BeforeValidator(_mode)] = Field(
         default="off",
         description="off: nothing. schedules: new clips are captioned, gaps filled every night, the dataset "
-        "published every week. declarative: the same, but conditions on the assets decide what is captioned when.",
+        "published every week.",
     )
     look_every_s: int = Field(default=60, ge=1, description="Seconds between two looks at the source.")
