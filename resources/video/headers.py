@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from av.video.format import VideoFormat
-
 from resources.annotation.clip import Span
 from resources.annotation.outcome import ClipError, ErrorKind
 from resources.video.animations import animation_timing, is_webp
@@ -89,6 +87,7 @@ def video_headers(path: Path, span: Span | None = None, budget: Budget = BUDGET)
         stored = first.size
         if not all(stored):
             raise ClipError(ErrorKind.DECODE_ERROR, "the headers give no picture size")
+        layout = first.frame.format if first.frame else stream.codec_context.format
         turn = (first.frame and Turn.of(first.frame)) or Turn()
         width, height = turn.size(square_pixel_size(*stored, first.sample_aspect))
         rates = (stream.average_rate, stream.codec_context.framerate, stream.guessed_rate)
@@ -102,7 +101,7 @@ def video_headers(path: Path, span: Span | None = None, budget: Budget = BUDGET)
             duration_s=timing.duration_s,
             codec=codec_name(stream),
             rotation=turn.degrees,
-            bit_depth=_bit_depth(first.frame.format if first.frame else stream.codec_context.format),
+            bit_depth=layout.components[0].bits if layout and layout.components else None,
             has_audio=bool(container.streams.audio),
             file_size=path.stat().st_size,
             is_interlaced=first.frame.interlaced_frame if first.frame else None,
@@ -159,7 +158,3 @@ def _animation_headers(path: Path, span: Span | None, budget: Budget) -> Probe:
             start_s=times_s[0] if span else None,
             end_s=times_s[-1] if span else None,
         )
-
-
-def _bit_depth(layout: VideoFormat | None) -> int | None:
-    return layout.components[0].bits if layout and layout.components else None

@@ -10,14 +10,13 @@ _ESCAPES = str.maketrans(
 
 def table(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
     """Some columns of rows as a table; fractions with three digits."""
-    lines = [" | ".join(_cell(row[column]) for column in columns) for row in rows]
+    cells = ([row[column] for column in columns] for row in rows)
+    lines = [
+        " | ".join(f"{one:.3f}" if isinstance(one, float) else plain(one) for one in row) for row in cells
+    ]
     return "\n".join(
         f"| {line} |" for line in (" | ".join(columns), "|".join(["---"] * len(columns)), *lines)
     )
-
-
-def _cell(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else plain(value)
 
 
 def plain(text: object, most: int = _LONGEST) -> str:

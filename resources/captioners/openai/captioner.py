@@ -185,7 +185,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         if self._money_is_gone:
             raise budget_error(self._spending)
         if self._submitted and self._custom_id(clip) in self._submitted:
-            return _resolved(None)
+            return self._decoders.submit(lambda: None)
         return self._decoders.submit(self._request, clip)
 
     def stream(self, items: Iterator[Prepared]) -> Iterator[Chunk]:
@@ -261,9 +261,3 @@ def _batch_policy(settings: OpenAI, folder: UPath | Path | None, poll_s: float) 
     if folder is None:
         raise SetupError("batch_api needs batch_folder, where jobs are remembered between runs")
     return BatchPolicy(UPath(folder), settings.batch_wait_s, poll_s)
-
-
-def _resolved(value: None) -> "Future[CaptionRequest | None]":
-    future: Future[CaptionRequest | None] = Future()
-    future.set_result(value)
-    return future
