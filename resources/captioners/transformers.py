@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -96,11 +96,8 @@ class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
                 "code_version": CODE_VERSION,
             },
             MODEL_LABELS,
-            self._formerly(),
+            self._checkpoint.formerly(self._cache),
         )
-
-    def _formerly(self) -> dict[str, Any]:
-        return {**self._checkpoint.formerly(self._cache)}
 
     def prepare(self, clip: Clip) -> "Row":
         """Decode, resize and tokenise one clip."""

@@ -1,6 +1,5 @@
 """Tags by a language model behind a server: the same questions and the same reading, the model elsewhere."""
 
-import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
@@ -26,7 +25,7 @@ from resources.captioners.openai.sender import Patience, Sender
 from resources.captioners.openai.spending import Spending
 from resources.tagger.parsing import judge_tags
 from resources.tagger.prompts import TAG_PROMPTS
-from resources.tagger.tagger import read_tags
+from resources.tagger.tagger import ReadsText, read_tags
 
 if TYPE_CHECKING:
     from resources.engine.server import Server
@@ -36,7 +35,7 @@ CODE_VERSION = 1
 _TIMEOUT_S = 300.0
 
 
-class ServedTags(StreamingAnnotator):
+class ServedTags(ReadsText, StreamingAnnotator):
     """Reads one kind of tags out of the text of each clip, by chat completions.
 
     Args:
@@ -85,13 +84,6 @@ class ServedTags(StreamingAnnotator):
             },
             frozenset({"host"}),
         )
-
-    def input_key(self, clip: Clip) -> str | None:
-        """The hash of the text that is read."""
-        return hashlib.sha256((clip.text or "").encode()).hexdigest()[:32]
-
-    def skip_reason(self, clip: Clip) -> str | None:  # noqa: D102
-        return None if (clip.text or "").strip() else "no text to read tags from"
 
     def prepare(self, clip: Clip) -> "Future[CaptionRequest]":  # noqa: D102
         system, user = TAG_PROMPTS[self._key], (clip.text or "").strip()

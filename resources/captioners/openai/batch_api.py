@@ -215,7 +215,9 @@ class BatchJobs:
                     continue
                 answers = portal.call(self._answers, batch)
                 asked = [custom_id for custom_id in record.custom_ids if custom_id in waiting]
-                yield [(waiting.pop(each), answers.get(each) or _unanswered(batch)) for each in asked]
+                nothing = f"batch job {batch.id} ended ({batch.status}) without an answer"
+                unanswered = ClipError(ErrorKind.API_ERROR, nothing)
+                yield [(waiting.pop(each), answers.get(each) or unanswered) for each in asked]
                 self.records.forget(record)
             jobs = [record for record, _ in running]
             if jobs and (left := deadline - time.monotonic()) <= 0:
@@ -295,10 +297,6 @@ def _failed(failure: Failure, batch_id: str) -> ClipError:
     """The job as a whole was run, so a 403 is the clip's."""
     kind = ErrorKind.REFUSED if failure.is_forbidden else failure.cause.error_kind
     return ClipError(kind, f"batch job {batch_id}: {failure.message}")
-
-
-def _unanswered(batch: Any) -> ClipError:
-    return ClipError(ErrorKind.API_ERROR, f"batch job {batch.id} ended ({batch.status}) without an answer")
 
 
 def _reasons(batch: Any) -> str:
