@@ -21,7 +21,7 @@ from resources.lake.left_out import GONE
 from resources.lake.meta import probe_clips
 from resources.source.source import survey
 from resources.storage.files import read_table
-from resources.warehouse import Warehouse
+from resources.warehouse import TextRule, Warehouse
 from tests.lake.here import Here
 
 DECLARED = (Declaration("says", Role.CAPTION, (Column("caption_says", meaning="what it shows"),), "Says."),)
@@ -108,7 +108,7 @@ class World:
             self.lake.write_meta(shard, probe_clips(self.lake.manifest(shard), Here()))
             store = self.lake.store(self.model.recipe, shard)
             annotate_shard(self.model, self.lake.clips(shard), store, LoopOptions(log=said.append))
-            self.warehouse.merge(self.lake, shard, DECLARED, ["says"])
+            self.warehouse.merge(self.lake, shard, DECLARED, TextRule(("says",)))
         assert update.clips == len(self.files)
 
     def query(self, sql: str) -> list[tuple]:
