@@ -61,7 +61,7 @@ def test_who_may_only_read_reads_without_a_place_in_the_queue(tmp_path: Path) ->
     uri = str(tmp_path / "vidcap.duckdb")
     with Warehouse(uri).connect() as connection:
         connection.execute("CREATE TABLE captioned_videos AS SELECT 1 AS id")
-    for folder in (tmp_path, *tmp_path.parents[:2]):
+    for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)
     done = subprocess.run(
         [sys.executable, "-c", READER, uri],
