@@ -42,8 +42,6 @@ RAW_META = (
     ),
     Column("end_s", "double", "where in the file the clip ends, in seconds; NULL where it is the whole file"),
 )
-LATER = ("extra", "start_s", "end_s")
-"""Columns of it that 0.1.0 did not have."""
 OUTCOME = (
     _ID,
     Column("input_key", "string", "hash of what the annotator was shown"),

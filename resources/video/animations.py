@@ -58,7 +58,7 @@ def read_animation(path: Path, rule: FrameRule, shape: PictureShape) -> Frames:
                 )
     return Frames(
         images=np.stack([taken[index] for index in indices]),
-        indices=picked.indices,
+        indices=[index - picked.part.start for index in picked.wanted],
         num_frames=len(picked.part),
         times_s=[times_s[index] - picked.begin_s for index in indices],
         details={

@@ -148,7 +148,7 @@ def _frames(
     near = [each.closeup for each in wanted if each.closeup is not None]
     return Frames(
         images=np.stack([each.pixels for each in wanted]),
-        indices=picked.indices,
+        indices=[index - picked.part.start for index in picked.wanted],
         num_frames=len(picked.part),
         times_s=[None if each.time_s is None else each.time_s - picked.begin_s for each in wanted],
         details=details,

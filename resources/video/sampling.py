@@ -26,11 +26,6 @@ class Picked:
     begin_s: float
     wanted: list[int]
 
-    @property
-    def indices(self) -> list[int]:
-        """The wanted frames, counted from the clip's first."""
-        return [index - self.part.start for index in self.wanted]
-
 
 @dataclass(frozen=True, slots=True)
 class FrameRule:

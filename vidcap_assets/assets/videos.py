@@ -6,7 +6,7 @@ from collections import Counter
 import dagster as dg
 
 from resources.annotation.progress import VARIABLE, append_to
-from resources.annotation.tables import LATER, RAW_META
+from resources.annotation.tables import RAW_META
 from vidcap_assets.assets.columns import shown
 from vidcap_assets.assets.policies import RETRY
 from vidcap_assets.collection.settings import CollectionSettings
@@ -114,7 +114,11 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
                         "dagster/uri": dg.MetadataValue.text(str(store.file(META, shard))),
                     }
                     # Without columns that 0.1.0 did not have and that say nothing: the version that it gave.
-                    empty = {name for name in LATER if table[name].null_count == table.num_rows}
+                    empty = {
+                        name
+                        for name in ("extra", "start_s", "end_s")
+                        if table[name].null_count == table.num_rows
+                    }
                     names = [name for name in META_SCHEMA.names if name not in empty]
                     step.finish(shard, metadata, rows_version(table, names))
         yield from step.results()

@@ -164,7 +164,12 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
 
     def estimate(self, clips: Sequence[Clip]) -> Estimate:
         """What these clips will probably cost if all of them are asked for. Sends nothing."""
-        sizes = [self._likely_usage(clip) for clip in clips]
+        sizes = [
+            size_of(
+                self._settings, resolve_prompt(self._prompt, clip).text, self._rule_for(clip.kind).count
+            ).likely
+            for clip in clips
+        ]
         total = Usage(sum(usage.tokens_in for usage in sizes), sum(usage.tokens_out for usage in sizes))
         return Estimate(
             self._settings.model,
@@ -238,10 +243,6 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
 
     def _rule_for(self, kind: Kind) -> FrameRule:
         return self._rule if kind is Kind.VIDEO else _ONE_FRAME
-
-    def _likely_usage(self, clip: Clip) -> Usage:
-        text = resolve_prompt(self._prompt, clip).text
-        return size_of(self._settings, text, self._rule_for(clip.kind).count).likely
 
     def _custom_id(self, clip: Clip) -> str:
         """Names the clip's request at the Batch API, the same in every process."""
