@@ -9,6 +9,7 @@ from resources.lake.lake import Lake
 from resources.lake.left_out import left_out_table, lines
 from resources.lake.shards import IndexUpdate, update_index
 from resources.source.source import SourceError, Survey
+from resources.storage.files import write_table
 
 if TYPE_CHECKING:
     from resources.video import IsolatedWorkers
@@ -47,7 +48,7 @@ def index_source(
         for shard, clips in update.written.items():
             lake.write_manifest(shard, clips)
         rows = (clip for clips in (shards | update.written).values() for clip in clips)
-        lake.write_left_out(left_out_table(reasons, rows))
+        write_table(lake.left_out_file, left_out_table(reasons, rows))
         if lake.index_notes is not None:
             lake.index_notes.unlink(missing_ok=True)
     return update

@@ -113,15 +113,12 @@ class Lake:
 
     def left_out(self) -> pa.Table:
         """What of the source is no clip, as of the last index; columns of ``LEFT_OUT_SCHEMA``."""
-        file = self._left_out_file
+        file = self.left_out_file
         return read_table(file) if file.exists() else LEFT_OUT_SCHEMA.empty_table()
 
-    def write_left_out(self, table: pa.Table) -> None:
-        """Write what of the source is no clip, whole."""
-        write_table(self._left_out_file, table)
-
     @property
-    def _left_out_file(self) -> UPath:
+    def left_out_file(self) -> UPath:
+        """Where that is kept."""
         return self.root / "lake" / "left_out.parquet"
 
     @property

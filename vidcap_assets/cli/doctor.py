@@ -72,17 +72,12 @@ def doctor(as_json: Json = False) -> None:
 
 def check_decoders() -> Iterator[Finding]:
     """PyAV and OpenCV are needed; decord is a faster second for some files."""
-    for module, level, remedy in (
-        ("av", BAD, "pip install av"),
-        ("cv2", BAD, "pip install opencv-python-headless"),
-        ("decord", NOTE, "not needed; PyAV reads everything"),
-    ):
+    for module, level in {"av": BAD, "cv2": BAD, "decord": NOTE}.items():
         try:
             version = getattr(importlib.import_module(module), "__version__", "")
-        except (ImportError, OSError, RuntimeError) as error:
-            yield Finding("decoder", level, f"{module} cannot be imported: {error}", remedy)
-        else:
             yield Finding("decoder", OK, f"{module} {version}")
+        except (ImportError, OSError, RuntimeError) as error:
+            yield Finding("decoder", level, f"{module} cannot be imported: {error}", "make install")
 
 
 def check_devices() -> Iterator[Finding]:
