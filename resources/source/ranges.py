@@ -56,7 +56,6 @@ def _seconds(text: str) -> float:
 
 
 def _frame(text: str) -> float:
-    number = float(text) if re.fullmatch(r"\d+(?:\.0*)?", text.strip()) else -1.0
-    if number < 0:
+    if not re.fullmatch(r"\d+(?:\.0*)?", text.strip()):
         raise ValueError(f"{text!r} is no number of a frame")
-    return number
+    return float(text)

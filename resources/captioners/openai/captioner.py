@@ -26,7 +26,7 @@ from resources.captioners.openai.dialect import Dialect
 from resources.captioners.openai.endpoint import Endpoint
 from resources.captioners.openai.kind import OpenAI
 from resources.captioners.openai.live import Chunk, stream_live
-from resources.captioners.openai.pricing import BATCH_DISCOUNT, Estimate, Price, Usage, price_of
+from resources.captioners.openai.pricing import BATCH_DISCOUNT, Price, Usage, price_of
 from resources.captioners.openai.request import CaptionRequest, build_request, recorded, size_of
 from resources.captioners.openai.sender import Patience, Sender, budget_error
 from resources.captioners.openai.spending import Spending
@@ -105,7 +105,11 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
             factor=BATCH_DISCOUNT if settings.batch_api else 1.0,
         )
         self._patience = Patience(max_attempts=settings.max_attempts, backoff_s=backoff_s)
-        self._batch = _batch_policy(settings, batch_folder, batch_poll_s)
+        self._batch: BatchPolicy | None = None
+        if settings.batch_api:
+            if batch_folder is None:
+                raise SetupError("batch_api needs batch_folder, where jobs are remembered between runs")
+            self._batch = BatchPolicy(UPath(batch_folder), settings.batch_wait_s, batch_poll_s)
         self._decoders = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="frames")
         self._dialect = Dialect()
         self._money_is_gone = False
@@ -143,7 +147,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
             return
         self._address.require_key()
         super().check(clips)
-        estimate = self.estimate(clips).line()
+        estimate = self.estimate(clips)
         if self._needs_budget:
             raise SetupError(
                 f"{self._settings.name} costs money and has no budget; {estimate}: set max_cost_usd of "
@@ -162,23 +166,25 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         price = self._spending.price
         return not self._address.is_own if price is None else price != Price(0.0, 0.0)
 
-    def estimate(self, clips: Sequence[Clip]) -> Estimate:
-        """What these clips will probably cost if all of them are asked for. Sends nothing."""
+    def likely_usage(self, clips: Sequence[Clip]) -> Usage:
+        """The tokens that these clips will probably take if all of them are asked for. Sends nothing."""
         sizes = [
             size_of(
                 self._settings, resolve_prompt(self._prompt, clip).text, self._rule_for(clip.kind).count
             ).likely
             for clip in clips
         ]
-        total = Usage(sum(usage.tokens_in for usage in sizes), sum(usage.tokens_out for usage in sizes))
-        return Estimate(
-            self._settings.model,
-            len(clips),
-            sum(self._rule_for(clip.kind).count for clip in clips),
-            total.tokens_in,
-            total.tokens_out,
-            self._spending.cost(total),
-            self._spending.limit_usd,
+        return Usage(sum(one.tokens_in for one in sizes), sum(one.tokens_out for one in sizes))
+
+    def estimate(self, clips: Sequence[Clip]) -> str:
+        """What these clips will probably cost, in one line."""
+        usage, limit_usd = self.likely_usage(clips), self._spending.limit_usd
+        cost = self._spending.cost(usage)
+        frames = sum(self._rule_for(clip.kind).count for clip in clips)
+        return (
+            f"estimate for {self._settings.model}: {len(clips)} clips, {frames} frames, {usage.tokens_in} tokens in, "
+            f"{usage.tokens_out} tokens out: {'price unknown' if cost is None else f'about ${cost:.4f}'}"
+            + ("" if limit_usd is None else f", limit ${limit_usd:.4f}")
         )
 
     def prepare(self, clip: Clip) -> "Future[CaptionRequest | None]":
@@ -254,11 +260,3 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         timeout_s, model = self._settings.timeout_s, self._settings.model
         async with open_client(self._address, timeout_s) as client:
             yield Endpoint(client, self._address, model, timeout_s, self._dialect, self._server)
-
-
-def _batch_policy(settings: OpenAI, folder: UPath | Path | None, poll_s: float) -> BatchPolicy | None:
-    if not settings.batch_api:
-        return None
-    if folder is None:
-        raise SetupError("batch_api needs batch_folder, where jobs are remembered between runs")
-    return BatchPolicy(UPath(folder), settings.batch_wait_s, poll_s)
