@@ -3,9 +3,10 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -13,7 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_de
 
 from resources.annotation.declaration import Declaration
 from resources.lake.lake import META, Lake, NotMaterialisedError
-from resources.storage.files import is_local
+from resources.storage.files import TEMP_PREFIX, is_local
 from resources.storage.queue import queued
 from resources.warehouse.filling import (
     MEMORY,
@@ -240,6 +241,12 @@ class Warehouse:
         """Open the file when it is this process's turn: who has closed it cannot have it again before who waits."""
         file = Path(self.uri).absolute()
         file.parent.mkdir(parents=True, exist_ok=True)
+        if not read_only and not file.exists():
+            # Whole or not at all: what a full disk or a kill leaves of it, DuckDB never opens again.
+            with TemporaryDirectory(prefix=TEMP_PREFIX, dir=file.parent) as begun:
+                duckdb.connect(f"{begun}/whole").close()
+                with suppress(OSError):  # another process was first, or this file system has no links
+                    os.link(f"{begun}/whole", file)
         retrying = Retrying(
             retry=retry_if_exception(is_taken),
             stop=stop_after_delay(self._lock_timeout_s),

@@ -69,7 +69,7 @@ def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
                     continue
                 except ColumnTypeError as error:
                     raise dg.Failure(str(error), allow_retries=False) from error
-                except WarehouseBusyError as error:
+                except (WarehouseBusyError, duckdb.IOException) as error:
                     raise failed(context, str(error)) from error
                 context.log.info(f"{shard}: {merge.clips} clips merged into {tables.uri}")
                 check = _check_whole(own, shard, merge, len(store.manifest(shard)))
