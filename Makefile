@@ -5,7 +5,7 @@ BIN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint format types ui train-embedded bench clean distclean
+.PHONY: help install demo test test-slow lint format types ui train-embedded bench faults clean distclean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ test: $(INSTALLED) ## Run the tests
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes: a whole `dagster dev`, larger sweeps
 	$(BIN) -m pytest -m slow
+
+faults: $(INSTALLED) ## Kill, damage and fill up for an hour (SECONDS=600 for ten minutes, SEED=1000 for other faults)
+	nice $(BIN) -W ignore -m tests.faults.campaign --seconds $(or $(SECONDS),3600) --seed $(or $(SEED),0)
 
 lint: $(INSTALLED) ## Check style and format
 	$(BIN) -m ruff check .
