@@ -5,7 +5,7 @@ BIN := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint format types ui train-embedded bench clean distclean
+.PHONY: help install demo test test-slow lint format types ui train-embedded bench faults clean distclean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -24,14 +24,17 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 install: $(INSTALLED) ## Create the environment in .venv
 
-demo: $(INSTALLED) ## Caption a small rendered collection and show what came out
+demo: $(INSTALLED) ## Caption a small collection and show what came out
 	$(BIN) -m vidcap_assets.cli run demo
 
 test: $(INSTALLED) ## Run the tests
-	OMP_NUM_THREADS=1 $(BIN) -m pytest -n logical --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN) -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-slow: $(INSTALLED) ## Run the tests that take minutes: a whole `dagster dev`, larger sweeps
 	$(BIN) -m pytest -m slow
+
+faults: $(INSTALLED) ## Kill, damage and fill up for an hour (SECONDS=600 for ten minutes, SEED=1000 for other faults)
+	nice $(BIN) -W ignore -m tests.faults.campaign --seconds $(or $(SECONDS),3600) --seed $(or $(SEED),0)
 
 lint: $(INSTALLED) ## Check style and format
 	$(BIN) -m ruff check .

@@ -23,12 +23,12 @@ from resources.annotation.outcome import Answer
 from resources.captioners.kinds import Pllava, Transformers
 from resources.captioners.pllava import PllavaCaptioner
 from resources.captioners.transformers import TransformersCaptioner
-from resources.demo.clips import Truth
-from resources.demo.world import Slots
 from resources.tagger import TagAnnotator, Tagger
 from resources.tagger.kind import Tags
 from resources.video import FrameReader, IsolatedWorkers
 from tests.demo.held_out import agreement, parse, render_clips
+from tools.demo_world.clips import Truth
+from tools.demo_world.world import Slots
 
 SLOTS = ("shape", "colour", "size", "action", "background")
 

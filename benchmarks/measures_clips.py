@@ -12,7 +12,7 @@ import numpy as np
 from camera_motion_clips import Maker
 from numpy.typing import NDArray
 
-from resources.demo.scene import random_scene
+from tools.demo_world.scene import random_scene
 
 Frame = NDArray[np.uint8]
 Frames = list[Frame]

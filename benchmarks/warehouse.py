@@ -29,7 +29,8 @@ import pyarrow.parquet as pq
 
 from resources.annotation.recipe import Recipe
 from resources.annotation.store import ANNOTATION_SCHEMA
-from resources.dataset.export import ExportFormat, ExportOptions, export_training_set
+from resources.dataset.export import export_training_set
+from resources.dataset.export_set import ExportFormat, ExportOptions
 from resources.lake.lake import INDEX, META, Lake
 from resources.lake.meta import META_SCHEMA
 from resources.lake.shards import MANIFEST_SCHEMA, shard_name

@@ -25,6 +25,10 @@ def write_video() -> Callable[..., Path]:
     return write
 
 
+_LONGEST = {"e2e": 0, "cli": 1, "collection": 2, "examples": 3}
+"""Folders of tests that run whole jobs."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest tests first, so that no process is left with them at the end."""
-    items.sort(key=lambda item: "e2e" not in item.path.parts)
+    items.sort(key=lambda item: min(_LONGEST.get(part, len(_LONGEST)) for part in item.path.parts))

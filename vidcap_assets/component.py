@@ -12,8 +12,9 @@ from vidcap_assets.assets.annotations import annotation_assets
 from vidcap_assets.assets.dataset import dataset_assets
 from vidcap_assets.assets.merged import merged_asset
 from vidcap_assets.assets.videos import video_assets
-from vidcap_assets.automation.automatic import automation_of
 from vidcap_assets.automation.run_process import follow_the_run
+from vidcap_assets.automation.schedules import gap_schedule, publish_schedule
+from vidcap_assets.automation.sensors import new_clips_sensor
 from vidcap_assets.collection.file import CollectionFile, files_in_force, pinned
 from vidcap_assets.collection.overrides import overridable
 from vidcap_assets.collection.schema import attributes_of_every_kind
@@ -21,6 +22,8 @@ from vidcap_assets.collection.settings import FREE_JOB, CollectionError, Collect
 
 _FREE = "Everything for a shard that costs no money: metadata, captions, camera motion, tags, merge."
 _COSTLY = "{} for a shard (this costs money), and what reads its answers."
+# What the queue starts first: other jobs, paid ones among them, wait for these.
+_PRIORITIES = {"index_videos": "2", FREE_JOB: "1"}
 # What Dagster's loader calls the file of a component.
 _FILES = ("defs.yaml", "component.yaml")
 
@@ -95,12 +98,15 @@ class Collection(dg.Component):
         owned = list(dg.map_asset_specs(lambda spec: spec.replace_attributes(owners=it.owners), assets))
         jobs = self._jobs()
         index, caption, *_, publish = jobs
-        return dg.Definitions.merge(
-            dg.Definitions(
-                jobs=jobs,
-                resources={it.label(name): overridable(block) for name, block in blocks.items()},
-            ),
-            automation_of(it, owned, index=index, caption=caption, publish=publish),
+        return dg.Definitions(
+            assets=owned,
+            jobs=jobs,
+            resources={it.label(name): overridable(block) for name, block in blocks.items()},
+            sensors=[new_clips_sensor(it, index, caption)],
+            schedules=[
+                gap_schedule(it, caption, _of_a_shard(it.caption_jobs[FREE_JOB])),
+                publish_schedule(it, publish),
+            ],
         )
 
     def _jobs(self) -> list[Any]:
@@ -116,7 +122,7 @@ class Collection(dg.Component):
             *(
                 self._job(
                     name,
-                    ["raw_meta", *_assets(entries), "captioned_videos"],
+                    _of_a_shard(entries),
                     _FREE if name == FREE_JOB else _COSTLY.format(entries[0].name),
                 )
                 for name, entries in it.caption_jobs.items()
@@ -135,8 +141,11 @@ class Collection(dg.Component):
             selection=dg.AssetSelection.assets(*map(it.key, assets)),
             description=description,
             partitions_def=it.shards if "captioned_videos" in assets else None,
+            tags={"dagster/priority": _PRIORITIES.get(name, "0")},
         )
 
 
-def _assets(annotators: Iterable[AnnotatorSettings]) -> list[str]:
-    return [declaration.asset for one in annotators for declaration in one.declares()]
+def _of_a_shard(annotators: Iterable[AnnotatorSettings]) -> list[str]:
+    """What is made for a shard by these annotators, from its metadata to its rows in the table."""
+    answers = (declaration.asset for one in annotators for declaration in one.declares())
+    return ["raw_meta", *answers, "captioned_videos"]

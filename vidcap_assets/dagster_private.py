@@ -12,6 +12,7 @@ Checked against the release :data:`CHECKED`; nothing else of the product imports
 * ``SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION``: keeps Dagster from logging the partitions of a result that the step
   has logged itself, each with its own data version. Moved: an import error; no effect: shards are logged twice and
   show as *Unsynced*.
+* ``MODULES_OF_A_STEP``: what every step imports, for the process that they are forked from. Moved: steps start later.
 * ``get_possibly_temporary_instance_for_cli``: the instance that ``dagster job execute`` would use here. Moved:
   ``vidcap reap`` fails.
 """
@@ -33,12 +34,15 @@ else:
 
 CHECKED = "1.13.27"
 
+MODULES_OF_A_STEP = ["dagster._cli", "dagster._core.storage.event_log", "dagster._core.storage.runs"]
+
 LOGGED_ALREADY = {SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True}
 
 __all__ = [
     "CHECKED",
     "IN_PROGRESS_RUN_STATUSES",
     "LOGGED_ALREADY",
+    "MODULES_OF_A_STEP",
     "DynamicPartitionsStore",
     "UnresolvedAssetJobDefinition",
     "instance_of_this_folder",

@@ -18,7 +18,7 @@ from resources.captioners.kinds import Transformers
 from resources.captioners.openai.captioner import OpenAICaptioner
 from resources.captioners.openai.kind import OpenAI
 from resources.captioners.transformers import TransformersCaptioner
-from resources.demo.clips import render_demo_source
+from resources.demo.source import CLIPS
 from resources.storage.files import storage_path
 from resources.video import FrameReader, IsolatedWorkers
 
@@ -40,7 +40,7 @@ def compare(base_url: str, model: str, count: int, num_frames: int) -> list[Comp
     """Caption ``count`` clips both ways."""
     with tempfile.TemporaryDirectory() as folder, IsolatedWorkers(1) as workers:
         home, frames = Path(folder), FrameReader(workers)
-        files = sorted(render_demo_source(home / "clips").glob("shapes/*.mp4"))[:count]
+        files = sorted(CLIPS.glob("shapes/*.mp4"))[:count]
         clips = [Clip(file.stem, file, Kind.VIDEO, content_id=file.stem) for file in files]
         entry = Transformers(
             name="llava",

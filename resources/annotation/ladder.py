@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind
@@ -23,6 +24,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     )
 
 
+@dataclass
 class Ladder:
     """Runs batches through an annotator and turns every failure into the outcome of the clip it belongs to.
 
@@ -35,23 +37,16 @@ class Ladder:
       of a shard are clips that failed before.
     """
 
-    def __init__(
-        self,
-        annotate: Callable[[Sequence[Any]], Sequence[Result]],
-        batch_size: int,
-        *,
-        may_be_broken: bool = True,
-        log: Callable[[str], None] = _log.warning,
-    ) -> None:
-        self.isolated = 0
-        self._annotate = annotate
-        self._largest = batch_size
-        self.batch_size = batch_size
-        self._fitted_in_a_row = 0
-        self._first_errors = 0
-        self.may_be_broken = may_be_broken
+    annotate: Callable[[Sequence[Any]], Sequence[Result]]
+    batch_size: int
+    may_be_broken: bool = field(default=True, kw_only=True)
+    log: Callable[[str], None] = field(default=_log.warning, kw_only=True)
+    isolated: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        self._largest = self.batch_size
+        self._fitted_in_a_row = self._first_errors = 0
         self._squeezed = False
-        self._log = log
         self._told: set[str] = set()
 
     def run(self, items: Sequence[Any]) -> list[Result]:
@@ -91,7 +86,7 @@ class Ladder:
 
     def _attempt(self, items: Sequence[Any]) -> list[Result] | Exception:
         try:
-            results = list(self._annotate(items))
+            results = list(self.annotate(items))
             if len(results) != len(items):
                 raise RuntimeError(f"the annotator gave {len(results)} results for {len(items)} clips")
             return results
@@ -105,7 +100,7 @@ class Ladder:
         kind = type(error).__name__
         if kind not in self._told:
             self._told.add(kind)
-            self._log(f"a batch of {clips} clips failed and is done in smaller ones: {kind}: {error}")
+            self.log(f"a batch of {clips} clips failed and is done in smaller ones: {kind}: {error}")
 
     def _regrow(self) -> None:
         self._fitted_in_a_row += 1

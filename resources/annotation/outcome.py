@@ -46,7 +46,7 @@ class ErrorKind(StrEnum):
     @property
     def fails_shard(self) -> bool:
         """Does the shard count as unfinished while a row of it failed like this?"""
-        return self in _UNFINISHED
+        return not self.is_final and self is not ErrorKind.MISSING_FILE
 
 
 _FINAL = frozenset(
@@ -57,15 +57,6 @@ _FINAL = frozenset(
         ErrorKind.NO_VIDEO_STREAM,
         ErrorKind.EMPTY_OUTPUT,
         ErrorKind.REFUSED,
-    }
-)
-_UNFINISHED = frozenset(
-    {
-        ErrorKind.OUT_OF_MEMORY,
-        ErrorKind.RATE_LIMITED,
-        ErrorKind.API_ERROR,
-        ErrorKind.BUDGET,
-        ErrorKind.INTERNAL,
     }
 )
 
@@ -105,6 +96,13 @@ class AnnotatorError(Exception):
     def __init__(self, message: str, *, retryable: bool = True) -> None:
         super().__init__(message)
         self.retryable = retryable
+
+
+class SetupError(AnnotatorError):
+    """The annotator is set up wrongly (a wrong key, missing weights): another attempt would do no better."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,10 @@ RAW_META = (
     Column("has_audio", "bool", "is there a sound stream?"),
     Column("file_size", "int64", "bytes"),
     Column("extra", "string", "what else the source list said of the clip, as JSON, and its row there"),
+    Column(
+        "start_s", "double", "where in the file the clip begins, in seconds; NULL where it is the whole file"
+    ),
+    Column("end_s", "double", "where in the file the clip ends, in seconds; NULL where it is the whole file"),
 )
 OUTCOME = (
     _ID,
@@ -82,6 +86,8 @@ def merged_columns(declared: Sequence[Declaration]) -> list[Column]:
         _OF_META["duplicate_of"],
         replace(_OF_META["text"], name="source_text"),
         replace(_OF_META["extra"], type="JSON"),
+        _OF_META["start_s"],
+        _OF_META["end_s"],
     ]
 
 

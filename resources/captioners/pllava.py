@@ -156,7 +156,7 @@ class PllavaCaptioner(PromptedCaptioner, ModelAnnotator):
         ids = self._with_visual_tokens(ids)
         if problem := context_problem(len(ids), self.engine.max_new_tokens, self._context):
             raise self.prompt_fault(clip, f"with the frames {problem}")
-        frames = self._frames.read(clip.path, clip.kind, self._rule)
+        frames = self._frames.read(clip.path, clip.kind, self._rule.within(clip.span))
         pixels = preprocess(frames.images, processor)
         details = {
             **frames.details,

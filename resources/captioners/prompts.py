@@ -9,17 +9,14 @@ from typing import Any
 import yaml
 
 from resources.annotation.clip import Clip, Kind
-from resources.annotation.outcome import AnnotatorError
+from resources.annotation.outcome import SetupError
 
 TEXT_SLOT = "{text}"
 AUTO = "auto"
 
 
-class PromptMismatch(AnnotatorError):
+class PromptMismatch(SetupError):
     """The prompt cannot be asked about this clip; the configuration is wrong, not the clip."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, retryable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +75,10 @@ def prompts_of(name_or_literal: str) -> list[Prompt]:
     if (preset := presets().get(name_or_literal)) is not None:
         return [preset] if preset.without_text is None else [preset, presets()[preset.without_text]]
     if not name_or_literal.strip():
-        raise AnnotatorError("the prompt is blank: give a preset's name or the text to use", retryable=False)
+        raise SetupError("the prompt is blank: give a preset's name or the text to use")
     if len(name_or_literal.split()) == 1 and "-" in name_or_literal:
         known = ", ".join([*_AUTO_CHOICES, *presets()])
-        raise AnnotatorError(
-            f"no prompt preset is called '{name_or_literal}'; there are: {known}", retryable=False
-        )
+        raise SetupError(f"no prompt preset is called '{name_or_literal}'; there are: {known}")
     return [Prompt(None, name_or_literal)]
 
 

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -96,11 +96,8 @@ class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
                 "code_version": CODE_VERSION,
             },
             MODEL_LABELS,
-            self._formerly(),
+            self._checkpoint.formerly(self._cache),
         )
-
-    def _formerly(self) -> dict[str, Any]:
-        return {**self._checkpoint.formerly(self._cache)}
 
     def prepare(self, clip: Clip) -> "Row":
         """Decode, resize and tokenise one clip."""
@@ -111,7 +108,7 @@ class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
         for marker in (getattr(chat.owner, name, None) for name in ("image_token", "video_token")):
             if marker and marker in prompt.text:
                 raise self.prompt_fault(clip, f"must not hold {marker}, which stands for what is shown")
-        frames = self._frames.read(clip.path, clip.kind, self._rule(clip.kind))
+        frames = self._frames.read(clip.path, clip.kind, self._rule(clip.kind).within(clip.span))
         images = [fit_short_side(frame, self.settings.short_side) for frame in frames.images]
         if len(images) > 1 and self._takes_videos():
             inputs = video_inputs(chat, images, frames.times_s, clip, prompt.text)

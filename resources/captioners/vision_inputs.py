@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from resources.annotation.clip import Clip
-from resources.annotation.outcome import AnnotatorError
+from resources.annotation.outcome import SetupError
 from resources.words.judgement import shortened
 
 if TYPE_CHECKING:
@@ -40,19 +40,14 @@ def load_processor(folder: Path) -> "ProcessorMixin":
             )
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except ImportError as error:
-        raise AnnotatorError(
+        raise SetupError(
             f"the processor of '{folder}' takes videos and needs more packages: pip install 'vidcap[vlm]' "
-            f"({shortened(str(error))})",
-            retryable=False,
+            f"({shortened(str(error))})"
         ) from error
     except Exception as error:
-        raise AnnotatorError(
-            f"cannot load the processor of '{folder}': {shortened(str(error))}", retryable=False
-        ) from error
+        raise SetupError(f"cannot load the processor of '{folder}': {shortened(str(error))}") from error
     if not isinstance(processor, ProcessorMixin):
-        raise AnnotatorError(
-            f"'{folder}' is no model for image and text: it has no processor for both", retryable=False
-        )
+        raise SetupError(f"'{folder}' is no model for image and text: it has no processor for both")
     if getattr(processor, "patch_size", 0) is None:
         # LLaVA folders without processor_config.json: config.json has the values that it would have.
         processor.patch_size = config.vision_config.patch_size

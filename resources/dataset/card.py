@@ -42,7 +42,9 @@ def data_card(
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters["cell"] = _cell
+    environment.filters["cell"] = lambda value: plain(
+        ", ".join(map(str, value)) if isinstance(value, list) else value
+    )
     fields = [
         {"name": field.name, "type": str(field.type), "description": field.metadata[b"description"].decode()}
         for field in schema
@@ -58,7 +60,3 @@ def data_card(
         fields=fields,
         size_category=_SIZE_NAMES[sum(rows >= size for size in _SIZES)],
     )
-
-
-def _cell(value: object) -> str:
-    return plain(", ".join(map(str, value)) if isinstance(value, list) else value)

@@ -5,7 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from pathlib import Path
@@ -19,7 +19,7 @@ from upath import UPath
 from resources.annotation.declaration import Role
 from resources.dataset.annotators import Listed, annotators, columns_of
 from resources.dataset.card import TextOrigin, data_card
-from resources.dataset.export_set import ExportFormat
+from resources.dataset.export_set import ExportFormat, ExportOptions
 from resources.dataset.filters import ClipFilters, FilterError
 from resources.dataset.near_duplicates import find_near_duplicates
 from resources.dataset.publication import file_digests, publication
@@ -32,28 +32,6 @@ from resources.words.language import language_of
 
 TRAINING_SET = "training_set"
 _BATCH_ROWS = 10_000
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """What to export and how.
-
-    Args:
-        filters: which clips.
-        formats: besides the Parquet files (the Hugging Face layout): Open-Sora's training CSV, its CSV of each
-            step (every clip that step has an answer for, whatever the filters), WebDataset tars.
-        rows_per_file: rows in a Parquet file.
-        samples_per_tar: clips in a tar.
-        media: put the videos and images themselves into the tars.
-        demo_models: annotators that used a demonstration model on clips that are not the demo's.
-    """
-
-    filters: ClipFilters = field(default_factory=ClipFilters)
-    formats: tuple[ExportFormat, ...] = tuple(ExportFormat)
-    rows_per_file: int = 100_000
-    samples_per_tar: int = 10_000
-    media: bool = False
-    demo_models: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -83,11 +61,13 @@ def export_training_set(
     exports: UPath,
     options: ExportOptions | None = None,
     log: Callable[[str], None] = print,
+    demo_models: Sequence[str] = (),
 ) -> Export:
     """Export the training rows below ``exports`` and publish them all at once as ``training_set``.
 
     The rows are those of one moment of the warehouse, in the order of their ids. The columns of scores and
-    structured answers follow those that every training set has.
+    structured answers follow those that every training set has. ``demo_models``: annotators that used a demonstration
+    model on clips that are not the demo's.
 
     Raises:
         WarehouseEmptyError: nothing has been merged yet.
@@ -103,9 +83,18 @@ def export_training_set(
         with warehouse.snapshot() as connection:
             listed = annotators(connection)
             captioners = [one.name for one in listed if one.role is Role.CAPTION]
-            options.filters.require_known(captioners, [one.name for one in listed])
+            options.require_known(captioners, [one.name for one in listed])
             brought = with_source_columns(connection)
-            schema = training_schema(connection, [*columns_of(listed, Role.SCORE, Role.STRUCTURED), *brought])
+            there = connection.table("captioned_videos").columns
+            has_parts = "start_s" in there and _count(connection, "start_s IS NOT NULL")
+            parts = ["start_s", "end_s"] if has_parts else []
+            if parts and options.media:
+                raise NothingToExportError(
+                    "clips are parts of files, and only a tool's own set cuts them: vidcap export --for webdataset"
+                )
+            schema = training_schema(
+                connection, [*columns_of(listed, Role.SCORE, Role.STRUCTURED), *brought, *parts]
+            )
             clips = _count(connection)
             recipes = _current_recipes(connection)
             rows, content_hash, counts, preview = _write_rows(
@@ -114,7 +103,7 @@ def export_training_set(
             if rows == 0:
                 raise NothingToExportError(
                     f"none of the {clips} clips is readable, has a text and passes the filters "
-                    f"{json.dumps(options.filters.active)}; the last training set stays"
+                    f"{json.dumps(options.active)}; the last training set stays"
                 )
             if ExportFormat.STEPS in options.formats:
                 _write_steps(connection, built, listed)
@@ -123,10 +112,10 @@ def export_training_set(
             rows=rows,
             left_out=clips - rows,
             sources=sources,
-            filters=options.filters.active,
+            filters=options.active,
             content_hash=content_hash,
             schema=schema,
-            demo_models=options.demo_models,
+            demo_models=demo_models,
             media=options.media and ExportFormat.WEBDATASET in options.formats,
         )
         (built / "README.md").write_text(card)
@@ -135,10 +124,10 @@ def export_training_set(
             "content_hash": content_hash,
             "rows": rows,
             "clips": clips,
-            "filters": options.filters.active,
+            "filters": options.active,
             "recipes": recipes,
             "text_sources": dict(counts),
-            "demo_models": list(options.demo_models),
+            "demo_models": list(demo_models),
             "files": files,
             "vidcap": package_version("vidcap"),
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -157,7 +146,7 @@ def _write_rows(
     listed: list[Listed],
 ) -> tuple[int, str, Counter[str], pa.Table]:
     metadata = {
-        "vidcap.filters": json.dumps(options.filters.active, sort_keys=True),
+        "vidcap.filters": json.dumps(options.active, sort_keys=True),
         "vidcap.recipes": json.dumps(recipes, sort_keys=True, ensure_ascii=False),
         "vidcap.order": "id, path",
     }
@@ -175,7 +164,7 @@ def _write_rows(
                     TarShards(folder / "webdataset", options.samples_per_tar, media=options.media)
                 )
             )
-        for batch in training_rows(connection, options.filters, schema.names, listed):
+        for batch in training_rows(connection, options, schema.names, listed):
             rows_to_write = samples(batch, schema)
             for sink in sinks:
                 sink.write(rows_to_write)
@@ -239,8 +228,8 @@ def _write_steps(connection: duckdb.DuckDBPyConnection, folder: Path, listed: li
                 file.write(batch)
 
 
-def _count(connection: duckdb.DuckDBPyConnection) -> int:
-    row = connection.execute("SELECT count(*) FROM captioned_videos").fetchone()
+def _count(connection: duckdb.DuckDBPyConnection, condition: str = "true") -> int:
+    row = connection.execute(f"SELECT count(*) FROM captioned_videos WHERE {condition}").fetchone()
     assert row is not None
     return row[0]
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from resources.annotation.block import Block
 from resources.annotation.declaration import NAME
+from resources.dataset.filters import ClipFilters
 from resources.dataset.presets import presets
 
 
@@ -26,6 +27,19 @@ class ExportFormat(StrEnum):
     """What the training set may consist of; the Parquet files with the data card are always there."""
 
     CSV, STEPS, WEBDATASET = "csv", "steps", "webdataset"
+
+
+class ExportOptions(ClipFilters):
+    """Which clips are exported and in what forms. Bounds are inclusive; what is left out restricts nothing."""
+
+    formats: list[str] = Field(
+        default=[str(name) for name in ExportFormat],
+        description="Besides Parquet with its data card: csv (training columns), steps (Open-Sora's CSV of "
+        "each step, every clip of it whatever the filters), webdataset (tars).",
+    )
+    rows_per_file: int = Field(default=100_000, gt=0, description="Rows in a Parquet file.")
+    samples_per_tar: int = Field(default=10_000, gt=0, description="Clips in a tar.")
+    media: bool = Field(default=False, description="Put the videos and images themselves into the tars.")
 
 
 class ExportSet(Block):

@@ -1,60 +1,62 @@
 """Which clips belong in a training set."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from resources.annotation.clip import Kind
 from resources.annotation.declaration import SOURCE_TEXT
-from resources.camera_motion.classify import Label
 
 
-class FilterError(ValueError):
+class FilterError(Exception):
     """A filter that cannot mean anything; the message names it and what it may be."""
 
 
-@dataclass(frozen=True)
-class ClipFilters:
-    """Bounds are inclusive; ``None`` and an empty list leave a property open.
+class ClipFilters(BaseModel):
+    """Which clips. Bounds are inclusive; what is left out restricts nothing."""
 
-    Args:
-        fmin, fmax: number of frames.
-        min_resolution, max_resolution: height × width, in pixels.
-        min_aspect_ratio, max_aspect_ratio: height / width.
-        min_duration_s, max_duration_s: seconds; a clip without a duration (an image) fails a bound on it.
-        min_text_len, max_text_len: words of the text.
-        kinds: ``video`` and/or ``image``.
-        captioners: where the text may come from: captioner assets, or ``source``.
-        required: annotators whose status must be ``ok``.
-        camera_motion: labels of which a clip must have at least one.
-        languages: ISO 639-1 codes the text may be in, as `language.language_of` tells it.
-        drop_duplicates: keep the first clip of those with the same content.
-        where: a condition in SQL over the columns of ``captioned_videos``.
-        drop_near_duplicates: of the clips that are left, keep the largest, longest, sharpest of each that show the same
-    """
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    fmin: int | None = None
-    fmax: int | None = None
-    min_resolution: int | None = None
-    max_resolution: int | None = None
-    min_aspect_ratio: float | None = None
-    max_aspect_ratio: float | None = None
-    min_duration_s: float | None = None
-    max_duration_s: float | None = None
-    min_text_len: int | None = None
-    max_text_len: int | None = None
-    kinds: list[str] = field(default_factory=list)
-    captioners: list[str] = field(default_factory=list)
-    required: list[str] = field(default_factory=list)
-    camera_motion: list[str] = field(default_factory=list)
-    languages: list[str] = field(default_factory=list)
-    drop_duplicates: bool = False
-    where: str = ""
-    drop_near_duplicates: bool = False
+    fmin: int | None = Field(default=None, description="Fewest frames.")
+    fmax: int | None = Field(default=None, description="Most frames.")
+    min_resolution: int | None = Field(default=None, description="Fewest pixels (height × width).")
+    max_resolution: int | None = Field(default=None, description="Most pixels (height × width).")
+    min_aspect_ratio: float | None = Field(default=None, description="Smallest height / width.")
+    max_aspect_ratio: float | None = Field(default=None, description="Largest height / width.")
+    min_duration_s: float | None = Field(
+        default=None, description="Shortest clip in seconds; an image has no duration and fails."
+    )
+    max_duration_s: float | None = Field(default=None, description="Longest clip in seconds.")
+    min_text_len: int | None = Field(default=None, description="Fewest words of the text.")
+    max_text_len: int | None = Field(default=None, description="Most words of the text.")
+    kinds: list[str] = Field(default=[], description="video and/or image; empty for both.")
+    captioners: list[str] = Field(
+        default=[], description="Where the text may come from (captions_<name>, source); empty for all."
+    )
+    required: list[str] = Field(default=[], description="Annotators whose status must be ok.")
+    camera_motion: list[str] = Field(
+        default=[], description="Labels of which a clip must have one; empty for all."
+    )
+    languages: list[str] = Field(
+        default=[], description="Languages of the text (en, de, zh, …); empty for all."
+    )
+    drop_duplicates: bool = Field(default=False, description="Keep one clip of those with the same content.")
+    where: str = Field(default="", description="A condition in SQL over the columns of captioned_videos.")
+    drop_near_duplicates: bool = Field(
+        default=False, description="Keep the largest, longest, sharpest of the clips that show the same."
+    )
 
-    def __post_init__(self) -> None:
-        for name, may_be in _VALUES.items():
-            _require(name, getattr(self, name), may_be)
+    def model_post_init(self, context: object) -> None:
+        """Refuse what cannot mean anything.
+
+        Raises:
+            FilterError: naming the filter.
+        """
+        from resources.camera_motion.classify import Label
+
+        _require("camera_motion", self.camera_motion, tuple(Label))
+        _require("kinds", self.kinds, tuple(Kind))
         for low, high in _RANGES:
             bottom, top = getattr(self, low), getattr(self, high)
             if bottom is not None and top is not None and bottom > top:
@@ -72,12 +74,16 @@ class ClipFilters:
     @property
     def sql_parameters(self) -> dict[str, Any]:
         """The parameters of ``training_rows.sql``."""
-        return {name: value for name, value in asdict(self).items() if name not in _NOT_IN_SQL}
+        return {name: value for name, value in self._filters.items() if name not in _NOT_IN_SQL}
 
     @property
     def active(self) -> dict[str, Any]:
         """Only what restricts something, for the record beside the export."""
-        return {name: value for name, value in asdict(self).items() if value not in (None, [], False, "")}
+        return {name: value for name, value in self._filters.items() if value not in (None, [], False, "")}
+
+    @property
+    def _filters(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ClipFilters.model_fields}
 
 
 def _require(name: str, wanted: Sequence[str], there: Sequence[str]) -> None:
@@ -86,10 +92,6 @@ def _require(name: str, wanted: Sequence[str], there: Sequence[str]) -> None:
 
 
 _NOT_IN_SQL = frozenset({"languages", "drop_near_duplicates", "where"})
-_VALUES: dict[str, Sequence[str]] = {
-    "camera_motion": tuple(Label),
-    "kinds": tuple(Kind),
-}
 _RANGES = (
     ("fmin", "fmax"),
     ("min_resolution", "max_resolution"),

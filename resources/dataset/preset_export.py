@@ -15,9 +15,10 @@ from typing import Any
 
 from upath import UPath
 
-from resources.annotation.clip import Kind
+from resources.annotation.clip import Kind, Span
 from resources.annotation.declaration import Role
 from resources.dataset.annotators import annotators, columns_of
+from resources.dataset.cuts import SUFFIX, cut
 from resources.dataset.export import NothingToExportError, training_rows
 from resources.dataset.export_set import Captions, ExportSet, Link
 from resources.dataset.filters import ClipFilters
@@ -27,6 +28,7 @@ from resources.dataset.publication import publication
 from resources.dataset.source_columns import with_source_columns
 from resources.dataset.webdataset import TarShards, sample_key
 from resources.storage.files import is_local
+from resources.video import FrameReader, IsolatedWorkers
 from resources.warehouse import Warehouse
 
 _SAMPLES_PER_TAR = 1_000
@@ -87,10 +89,12 @@ def export_preset(
     link = wanted.link if is_local(exports) else Link.COPY
     before = Path(folder.path) if is_local(exports) else None
     done = 0
-    with publication(exports, wanted.name) as built:
+    with publication(exports, wanted.name) as built, IsolatedWorkers(1) as workers:
+        frames = FrameReader(workers)
         for name, part in splits.items():
             inner = PurePosixPath(name) if len(splits) > 1 else PurePosixPath()
-            place = _Place(built / inner, f"{folder}/{inner}".removesuffix("/."), before and before / inner)
+            published = f"{folder}/{inner}".removesuffix("/.")
+            place = _Place(built / inner, published, before and before / inner, frames)
             for written in _write(part, preset, wanted.captions, place, link):
                 progress(done + written, len(rows))
             done += len(part)
@@ -113,11 +117,20 @@ def export_preset(
 
 @dataclass(frozen=True)
 class _Place:
-    """The folder that is built, the path it will have, and the same part of the export before."""
+    """The folder that is built, the path it will have, the same part of the export before, and what reads videos."""
 
     folder: Path
     published: str
     before: Path | None
+    frames: "FrameReader"
+
+    def cut(self, row: Row) -> Row:
+        """The row of a clip that is a part of a video with a file of its own, at ``made`` until it is published."""
+        if row.get("start_s") is None:
+            return row
+        made = self.folder / "cuts" / f"{sample_key(row['id'])}{SUFFIX}"
+        cut(Path(row["path"]), Span(row["start_s"], row["end_s"]), made, self.frames)
+        return {**row, "path": f"{self.published}/cuts/{made.name}", "made": made}
 
 
 def _chosen(
@@ -145,7 +158,7 @@ def _chosen(
     )
     kept = []
     for row in rows:
-        suffix = PurePosixPath(row["path"]).suffix.lower()
+        suffix = PurePosixPath(row["path"]).suffix.lower() if row.get("start_s") is None else SUFFIX
         if preset.media and Kind(row["kind"]) not in preset.media:
             left_out[f"the tool takes no {row['kind']}s"] += 1
         elif preset.only and suffix not in preset.only:
@@ -168,12 +181,13 @@ def _chosen(
 
 
 def _splits(rows: list[Row], val: float) -> dict[str, list[Row]]:
-    """The rows for training and for validation; near-duplicates, and clips of one content, stay together."""
+    """The rows for training and for validation; near-duplicates, and clips of one file, stay together."""
     if not val:
         return {"train": rows}
     splits: dict[str, list[Row]] = {"train": [], "val": []}
     for row in rows:
-        group = row.get("duplicate_group") or row["content_id"] or row["id"]
+        file = row["content_id"] if row.get("start_s") is None else row["path"]
+        group = row.get("duplicate_group") or file or row["id"]
         draw = int.from_bytes(hashlib.sha256(str(group).encode()).digest()[:8]) / 2**64
         splits["val" if draw < val else "train"].append(row)
     return {name: part for name, part in splits.items() if part}
@@ -215,17 +229,20 @@ def _write(rows: list[Row], preset: Preset, captions: Captions, place: _Place, l
             for name in folders if "{folder}" in one.file else [None]:
                 file = ListFile(place.folder / one.file.format(folder=name), one)
                 files.append((name, stack.enter_context(closing(file))))
-        for done, row in enumerate(rows, 1):
+        for done, row in enumerate(map(place.cut, rows), 1):
+            made = row.pop("made", None)
             media = preset.media.get(Kind(row["kind"])) if preset.media else None
             if media is not None and preset.tars:
                 shown = {
                     name: value for name, value in row.items() if name not in ("path", "row_hash", "texts")
                 }
-                tars[media].add([{**shown, "path": row["path"]}])
+                tars[media].add([{**shown, "path": str(made or row["path"])}])
+                if made:
+                    made.unlink()
             elif media is not None:
                 name = f"{sample_key(row['id'])}{PurePosixPath(row['path']).suffix.lower()}"
                 row = {**row, "name": name, "file": f"{media}/{name}"}
-                _place_file(Path(row["path"]), place, row["file"], link)
+                _place_file(made or Path(row["path"]), place, row["file"], link if made is None else None)
                 if sidecar:
                     (place.folder / media / name).with_suffix(sidecar).write_text(
                         row["text"], encoding="utf-8"
@@ -234,14 +251,18 @@ def _write(rows: list[Row], preset: Preset, captions: Captions, place: _Place, l
                 if name in (None, media):
                     file.add(row)
             yield done
+    if preset.media and (cuts := place.folder / "cuts").exists():
+        cuts.rmdir()
     for name, template in preset.extra.items():
         (place.folder / name).write_text(template.format(folder=place.published))
 
 
-def _place_file(source: Path, place: _Place, name: str, link: Link) -> None:
+def _place_file(source: Path, place: _Place, name: str, link: Link | None) -> None:
     target = place.folder / name
     target.parent.mkdir(parents=True, exist_ok=True)
-    if link is Link.SYMLINK:
+    if link is None:
+        source.rename(target)
+    elif link is Link.SYMLINK:
         target.symlink_to(source)
     elif link is Link.HARDLINK:
         os.link(source, target)

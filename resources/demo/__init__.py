@@ -1,1 +1,1 @@
-"""The demo world: clips with ground truth, and the tiny checkpoints that were trained on it."""
+"""The demo world: its clips, which ``tools/demo_world`` drew, and the tiny checkpoints that were trained on it."""

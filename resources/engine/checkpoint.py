@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.annotation.outcome import AnnotatorError
+from resources.annotation.outcome import AnnotatorError, SetupError
 from resources.engine.fingerprint import fingerprint_files
 
 MODEL_FILES = ("*.json", "*.safetensors", "*.bin", "*.model", "*.jinja", "*.txt", "*.tiktoken")
@@ -41,10 +41,7 @@ class Checkpoint:
             return cls(str(Path(model).expanduser().resolve()))
         hub_id, _, revision = str(model).partition("@")
         if not _HUB_ID.fullmatch(hub_id):
-            raise AnnotatorError(
-                f"the model '{model}' is neither a folder nor a hub id (owner/name[@revision])",
-                retryable=False,
-            )
+            raise SetupError(f"the model '{model}' is neither a folder nor a hub id (owner/name[@revision])")
         return cls(hub_id, revision or None, local=False)
 
     @property
@@ -105,9 +102,7 @@ class Checkpoint:
             return {"model": self.name, "weights": fingerprint_files(self._loaded(), cache)}
         config = self.file("config.json") or self.file("adapter_config.json")
         if config is None:
-            raise AnnotatorError(
-                f"the hub repository '{self.source}' has no config.json: not a model", retryable=False
-            )
+            raise SetupError(f"the hub repository '{self.source}' has no config.json: not a model")
         return {"model": self.source, "revision": config.parent.name}
 
     def formerly(self, cache: Path | None = None) -> dict[str, str]:
@@ -136,7 +131,7 @@ class Checkpoint:
             weights = safe
         if found := [*weights, *(path for path in files if _READ.fullmatch(path.name))]:
             return found
-        raise AnnotatorError(f"the folder '{self.source}' holds no model files", retryable=False)
+        raise SetupError(f"the folder '{self.source}' holds no model files")
 
     def require_config(self) -> None:
         """Refuse what is no whole model: without a config, with half of one, an adapter alone, or with code of its own.
@@ -147,23 +142,20 @@ class Checkpoint:
         try:
             config = self.json("config.json")
         except ValueError as error:
-            raise AnnotatorError(
-                f"config.json of '{self.source}' is no JSON ({error}): fetch it again", retryable=False
+            raise SetupError(
+                f"config.json of '{self.source}' is no JSON ({error}): fetch it again"
             ) from error
         if not config and self.file("adapter_config.json"):
-            raise AnnotatorError(
-                f"'{self.source}' is an adapter and no model: name its base as model", retryable=False
-            )
+            raise SetupError(f"'{self.source}' is an adapter and no model: name its base as model")
         if not config:
-            raise AnnotatorError(f"'{self.source}' has no config.json: it is no model", retryable=False)
+            raise SetupError(f"'{self.source}' has no config.json: it is no model")
         from transformers import CONFIG_MAPPING
 
         kind = config.get("model_type")
         if kind not in CONFIG_MAPPING and "pooling_shape" not in config:
             own = "needs code of its own, which is not run, or" if "auto_map" in config else "needs"
-            raise AnnotatorError(
-                f"'{self.source}' is of the kind {kind!r} and {own} a newer transformers library",
-                retryable=False,
+            raise SetupError(
+                f"'{self.source}' is of the kind {kind!r} and {own} a newer transformers library"
             )
 
     def check(self) -> None:
@@ -176,15 +168,13 @@ class Checkpoint:
         for index in sorted(folder.glob("*.index.json")):
             if missing := [name for name in _shards(index) if not (folder / name).is_file()]:
                 others = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-                raise AnnotatorError(
-                    f"'{folder / missing[0]}'{others} is missing, which {index.name} names: fetch it again",
-                    retryable=False,
+                raise SetupError(
+                    f"'{folder / missing[0]}'{others} is missing, which {index.name} names: fetch it again"
                 )
         for file in (*sorted(folder.glob("*.safetensors")), *sorted(folder.glob("*.bin"))):
             if (whole := _whole_size(file)) is not None:
-                raise AnnotatorError(
-                    f"'{file}' is cut short ({file.stat().st_size} bytes{whole}): fetch it again",
-                    retryable=False,
+                raise SetupError(
+                    f"'{file}' is cut short ({file.stat().st_size} bytes{whole}): fetch it again"
                 )
 
     def _unreachable(self, error: Exception) -> AnnotatorError:
@@ -201,9 +191,7 @@ def _shards(index: Path) -> list[str]:
     try:
         return sorted(set(json.loads(index.read_text()).get("weight_map", {}).values()))
     except (ValueError, AttributeError, TypeError) as error:
-        raise AnnotatorError(
-            f"'{index}' cannot be read ({error}): fetch it again", retryable=False
-        ) from error
+        raise SetupError(f"'{index}' cannot be read ({error}): fetch it again") from error
 
 
 def _whole_size(file: Path) -> str | None:

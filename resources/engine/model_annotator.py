@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from resources.annotation.annotator import Annotator
 from resources.annotation.clip import Clip
-from resources.annotation.outcome import AnnotatorError, Answer, AnsweredError, ClipError, ErrorKind
+from resources.annotation.outcome import (
+    AnnotatorError,
+    Answer,
+    AnsweredError,
+    ClipError,
+    ErrorKind,
+    SetupError,
+)
 from resources.engine.checkpoint import Checkpoint
 from resources.engine.generation import Finish
 from resources.engine.placement import Placement
@@ -166,7 +173,7 @@ def blaming_the_model(source: str) -> Iterator[None]:
         if is_out_of_memory(error):
             raise
         said = shortened(f"{type(error).__name__}: {error}", _LONGEST_QUOTE)
-        raise AnnotatorError(f"the model '{source}' cannot be used: {said}", retryable=False) from error
+        raise SetupError(f"the model '{source}' cannot be used: {said}") from error
 
 
 def context_problem(length: int, max_new_tokens: int, context: int | None) -> str | None:

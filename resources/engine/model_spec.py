@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.annotation.ladder import is_out_of_memory
-from resources.annotation.outcome import AnnotatorError
+from resources.annotation.outcome import SetupError
 from resources.engine.placement import Placement
 from resources.words.judgement import shortened
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _WEIGHTS_SHARE = 0.85
 
 
-class WeightsError(AnnotatorError):
+class WeightsError(SetupError):
     """A checkpoint lacks weights that the model needs, or has some that it cannot place."""
 
 
@@ -102,8 +102,8 @@ def load_checked(
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        raise AnnotatorError(
-            f"cannot load '{folder}' by {auto_class.__name__}: {shortened(str(error), 300)}", retryable=False
+        raise SetupError(
+            f"cannot load '{folder}' by {auto_class.__name__}: {shortened(str(error), 300)}"
         ) from error
     check_weights(folder, report, ignorable)
     return model.eval()
@@ -156,9 +156,7 @@ def check_weights(folder: Path, report: Mapping[str, Any], ignorable: Iterable[s
     }
     found = [f"{len(keys)} {what}: {_shortened(keys)}" for what, keys in problems.items() if keys]
     if found:
-        raise WeightsError(
-            f"the weights in '{folder}' do not fit the model; {'; '.join(found)}", retryable=False
-        )
+        raise WeightsError(f"the weights in '{folder}' do not fit the model; {'; '.join(found)}")
 
 
 def _shortened(keys: list[str], most: int = 12) -> str:

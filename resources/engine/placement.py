@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resources.annotation.outcome import AnnotatorError
+from resources.annotation.outcome import AnnotatorError, SetupError
 
 if TYPE_CHECKING:
     import torch
@@ -56,23 +56,16 @@ class Placement:
         on_cpu = device == "cpu"
         dtype = ("float32" if on_cpu else "bfloat16") if dtype == "auto" else dtype
         if not _DEVICE.fullmatch(device):
-            raise AnnotatorError(
-                f"device '{device}' is unknown: use auto, cpu, cuda or cuda:N", retryable=False
-            )
+            raise SetupError(f"device '{device}' is unknown: use auto, cpu, cuda or cuda:N")
         if tensor_parallel_size > 1 and (on_cpu or ":" in device):
-            raise AnnotatorError(
+            raise SetupError(
                 f"tensor_parallel_size {tensor_parallel_size} spreads a model over GPUs: with the device {device} "
-                "leave it at 1",
-                retryable=False,
+                "leave it at 1"
             )
         if attention == "flash_attention_2" and on_cpu:
-            raise AnnotatorError(
-                "flash_attention_2 needs a CUDA device: use sdpa or eager on a CPU", retryable=False
-            )
+            raise SetupError("flash_attention_2 needs a CUDA device: use sdpa or eager on a CPU")
         if attention == "flash_attention_2" and dtype == "float32":
-            raise AnnotatorError(
-                "flash_attention_2 computes in half precision only: use bfloat16 or float16", retryable=False
-            )
+            raise SetupError("flash_attention_2 computes in half precision only: use bfloat16 or float16")
         return cls(device, dtype, attention, tensor_parallel_size)
 
     @property

@@ -11,9 +11,10 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from resources.annotation.outcome import AnnotatorError
+from resources.annotation.outcome import AnnotatorError, SetupError
 from resources.engine.device_lease import DeviceLease, lease_devices, visible_devices
 from resources.engine.placement import cuda_is_usable
 
@@ -25,6 +26,7 @@ _MOST_OF_LOG = 4000  # bytes at its end
 _log = logging.getLogger(__name__)
 
 
+@dataclass
 class Server:
     """A server with an OpenAI API, started by :meth:`start` and ended with this process, however that ends.
 
@@ -37,21 +39,14 @@ class Server:
         note: told in a line what happens.
     """
 
-    def __init__(
-        self,
-        command: str,
-        model: str,
-        devices: int,
-        log_file: Path,
-        ready_s: float,
-        note: Callable[[str], None] = _log.info,
-    ) -> None:
-        self.model = model
-        self._command = command
-        self._devices = devices
-        self._log_file = log_file
-        self._ready_s = ready_s
-        self._note = note
+    command: str
+    model: str
+    devices: int
+    log_file: Path
+    ready_s: float
+    note: Callable[[str], None] = _log.info
+
+    def __post_init__(self) -> None:
         self._port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._lease: DeviceLease | None = None
@@ -80,9 +75,7 @@ class Server:
             if self._starts > _RESTARTS:
                 raise self._fault(f"died {self._starts} times")
             if self._starts:
-                self._note(
-                    f"the server of '{self.model}' died and is started again; its log: {self._log_file}"
-                )
+                self.note(f"the server of '{self.model}' died and is started again; its log: {self.log_file}")
             self._starts += 1
             self._launch()
             if not self._comes_up():
@@ -105,15 +98,15 @@ class Server:
             import torch
 
             names = visible_devices(torch.cuda.device_count())
-            self._lease = self._lease or lease_devices(names, self._devices)
+            self._lease = self._lease or lease_devices(names, self.devices)
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(names[index] for index in self._lease.indices)
-        filled = {"{model}": self.model, "{port}": str(self._port), "{devices}": str(self._devices)}
-        words = shlex.split(self._command)
+        filled = {"{model}": self.model, "{port}": str(self._port), "{devices}": str(self.devices)}
+        words = shlex.split(self.command)
         for slot, value in filled.items():
             words = [word.replace(slot, value) for word in words]
-        self._log_file.parent.mkdir(parents=True, exist_ok=True)
-        self._note(f"starting {shlex.join(words)}; its log: {self._log_file}")
-        with self._log_file.open("ab") as log:
+        self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        self.note(f"starting {shlex.join(words)}; its log: {self.log_file}")
+        with self.log_file.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(GUARD), str(os.getpid()), *words],
                 env=environment,
@@ -131,9 +124,9 @@ class Server:
         while not _is_ready(self.base_url):
             if not self.is_up:
                 return False
-            if time.monotonic() - started > self._ready_s:
+            if time.monotonic() - started > self.ready_s:
                 self._process.terminate()  # type: ignore[union-attr]  # it is up
-                raise self._fault(f"was not ready within {self._ready_s:g} s")
+                raise self._fault(f"was not ready within {self.ready_s:g} s")
             time.sleep(_LOOK_EVERY_S)
         return True
 
@@ -147,12 +140,11 @@ class Server:
         return names[0] if len(names) == 1 else self.model
 
     def _fault(self, what: str) -> AnnotatorError:
-        lines = self._log_file.read_bytes()[-_MOST_OF_LOG:].decode(errors="replace").splitlines()
+        lines = self.log_file.read_bytes()[-_MOST_OF_LOG:].decode(errors="replace").splitlines()
         said = "\n".join(lines[-_LAST_LINES:])
-        return AnnotatorError(
+        return SetupError(
             f"the server of '{self.model}' {what}; mend the command in serve. The end of its log "
-            f"{self._log_file}:\n{said}",
-            retryable=False,
+            f"{self.log_file}:\n{said}"
         )
 
 

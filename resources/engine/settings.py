@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from resources.annotation.declaration import AnnotatorSettings, Scene
-from resources.annotation.outcome import AnnotatorError
+from resources.annotation.outcome import SetupError
 from resources.annotation.secret import Secret
 from resources.engine.placement import Placement
 
@@ -89,7 +89,7 @@ class LocalModel(AnnotatorSettings):
         from resources.engine.checkpoint import Checkpoint
 
         if self.model is None:
-            raise AnnotatorError(self.missing() or "", retryable=False)
+            raise SetupError(self.missing() or "")
         return Checkpoint.locate(self.demo_model if self.uses_demo_model else self.model)
 
 

@@ -103,6 +103,9 @@ def read_contents(
     for batch in isolated(read_content, todo, FILES_PER_CALL, workers, _allowance_s):
         contents.update({path: answer for (path, _, _), answer in batch})
         read = [(path, answer) for (path, _, _), answer in batch if isinstance(answer, Content)]
+        for path, kind, _ in (file for file, answer in batch if isinstance(answer, ClipError)):
+            if kind is not None:  # what is no clip by its name either is counted as left out
+                log(f"{path_text(path)}: {contents[path]}")
         if notes is not None:
             with notes.open("a") as lines:
                 lines.writelines(json.dumps([path_text(path), *astuple(one)]) + "\n" for path, one in read)

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 from resources.annotation.outcome import ClipError
 from resources.annotation.progress import ShardProgress, untold
-from resources.lake.contents import Content, read_contents
+from resources.lake.contents import read_contents
 from resources.lake.lake import Lake
 from resources.lake.left_out import left_out_table, lines
-from resources.lake.shards import IndexUpdate, update_index
+from resources.lake.shards import IndexUpdate, read_before, update_index
 from resources.source.source import SourceError, Survey
 from resources.storage.files import write_table
 
@@ -33,16 +33,8 @@ def index_source(
     with lake.index_lock():
         found = look()
         shards = {shard: lake.whole_manifest(shard) for shard in lake.shards()}
-        known = {
-            (clip.path, clip.file_size, clip.mtime_ns): Content(
-                clip.file_size, clip.mtime_ns, clip.ctime_ns, clip.content_id, clip.kind
-            )
-            for clips in shards.values()
-            for clip in clips
-            if clip.content_id and clip.file_size is not None and clip.mtime_ns is not None
-        }
         named = {entry.path: entry.kind for entry in found.entries}
-        contents = read_contents(named, known, workers, lake.index_notes, log, tell)
+        contents = read_contents(named, read_before(shards), workers, lake.index_notes, log, tell)
         reasons = found.left_out | {
             path: content.message
             for path, content in contents.items()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from resources.annotation.clip import Span
 from resources.annotation.outcome import ClipError
 from resources.annotation.tables import RAW_META, arrow
 from resources.lake.shards import IndexedClip
@@ -24,7 +25,10 @@ def probe_clips(clips: Sequence[IndexedClip], workers: "IsolatedWorkers") -> pa.
     """
     from resources.video.probe import probe_many
 
-    probes = probe_many([(Path(clip.path), clip.kind) for clip in clips], workers)
+    probes = probe_many(
+        [(Path(clip.path), clip.kind, Span.parse(clip.span) if clip.span else None) for clip in clips],
+        workers,
+    )
     return pa.Table.from_pylist(
         [_row(clip, probe) for clip, probe in zip(clips, probes, strict=True)], schema=META_SCHEMA
     )
@@ -32,6 +36,7 @@ def probe_clips(clips: Sequence[IndexedClip], workers: "IsolatedWorkers") -> pa.
 
 def _row(clip: IndexedClip, probe: object) -> dict[str, object]:
     known = {name: getattr(clip, name) for name in IndexedClip.__dataclass_fields__}
+    known["content_id"] = clip.shown
     if isinstance(probe, ClipError):
         return {**known, "probe_error": str(probe)}
     return {**known, **{name: getattr(probe, name) for name in META_SCHEMA.names if hasattr(probe, name)}}

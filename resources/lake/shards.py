@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from resources.annotation.clip import Kind
 from resources.annotation.outcome import ClipError
-from resources.lake.contents import Content, path_text
+from resources.lake.contents import Content, Version, path_text
 from resources.source.source import Entry
 
 MANIFEST_SCHEMA = pa.schema(
@@ -28,6 +28,7 @@ MANIFEST_SCHEMA = pa.schema(
         ("extra", pa.string()),
         ("ctime_ns", pa.int64()),
         ("gone", pa.bool_()),
+        ("span", pa.string()),
     ]
 )
 
@@ -38,7 +39,8 @@ class IndexedClip:
 
     ``content_id`` is the BLAKE2b-128 of the file's bytes, ``None`` where there is no readable regular file;
     ``duplicate_of`` names the first clip with the same content; ``extra`` is what else a list said of the clip, as
-    a JSON object. ``gone``: the source has it no more. Manifests of 0.1.0 lack the last three.
+    a JSON object. ``gone``: the source has it no more; ``span``: the part of the file that it is, as :class:`Span`
+    writes it. Manifests of 0.1.0 lack the last four.
     """
 
     id: str
@@ -52,6 +54,12 @@ class IndexedClip:
     extra: str | None = None
     ctime_ns: int | None = None
     gone: bool = False
+    span: str | None = None
+
+    @property
+    def shown(self) -> str | None:
+        """What the clip shows, by which answers are known: the content of its file, and which part of it."""
+        return part_content(self.content_id, self.span)
 
 
 Change = Literal["added", "moved", "changed", "gone", "returned", "duplicates"]
@@ -62,17 +70,26 @@ class IndexUpdate:
     """What indexing changes.
 
     ``written`` holds the shards to add and those of which a row changed (never their ids), ``changes`` the ids of clips
-    to which something happened since the last index, and of all that are duplicates; ``clips`` is how many are there.
+    to which something happened since the last index, and of all that are duplicates; ``clips`` is how many are there,
+    ``texts`` how many of them come with a text.
     """
 
     written: dict[str, list[IndexedClip]]
     changes: dict[Change, list[str]]
     clips: int
+    texts: int
 
 
 def shard_name(number: int) -> str:
     """``shard-00000``, ``shard-00001``, …"""
     return f"shard-{number:05d}"
+
+
+def part_content(content: str | None, span: str | None) -> str | None:
+    """The content id of a part of a file; of the whole file, where it is that."""
+    if content is None or span is None:
+        return content
+    return hashlib.blake2b(f"{content} {span}".encode(), digest_size=16).hexdigest()
 
 
 def manifest_table(clips: Sequence[IndexedClip]) -> pa.Table:
@@ -83,6 +100,18 @@ def manifest_table(clips: Sequence[IndexedClip]) -> pa.Table:
 def manifest_clips(table: pa.Table) -> list[IndexedClip]:
     """The inverse of :func:`manifest_table`."""
     return [IndexedClip(**{**row, "kind": Kind(row["kind"])}) for row in table.to_pylist()]
+
+
+def read_before(shards: Mapping[str, Sequence[IndexedClip]]) -> dict[Version, Content]:
+    """What was read of the clips' files, for :func:`resources.lake.contents.read_contents`."""
+    return {
+        (clip.path, clip.file_size, clip.mtime_ns): Content(
+            clip.file_size, clip.mtime_ns, clip.ctime_ns, clip.content_id, clip.kind
+        )
+        for clips in shards.values()
+        for clip in clips
+        if clip.content_id and clip.file_size is not None and clip.mtime_ns is not None
+    }
 
 
 def update_index(
@@ -104,21 +133,26 @@ def update_index(
     read = {path: content for path, content in contents.items() if isinstance(content, Content)}
     listed = [entry for entry in entries if entry.kind or entry.path in read]
     known = {clip.id: clip for clips in shards.values() for clip in clips}
-    matches = _match([_keys_of_entry(entry, read.get(entry.path)) for entry in listed], known.values())
+    shown = {
+        number: part_content(read[entry.path].content_id, _part(entry))
+        for number, entry in enumerate(listed)
+        if entry.path in read
+    }
+    keys = [_keys_of_entry(entry, shown.get(number)) for number, entry in enumerate(listed)]
+    matches = _match(keys, known.values())
     place = {clip.id: (shard, row) for shard, clips in shards.items() for row, clip in enumerate(clips)}
     rows = {shard: [replace(clip, gone=True) for clip in clips] for shard, clips in shards.items()}
     fresh: list[IndexedClip] = []
     taken = {*known, *(entry.id for entry in entries)}
     for number, entry in enumerate(listed):
-        content, path = read.get(entry.path), path_text(entry.path)
+        content, path, span = read.get(entry.path), path_text(entry.path), _part(entry)
         clip = matches.get(number)
         if clip is None:
-            clip = IndexedClip(
-                _new_id(entry, content, taken), path, entry.kind or Kind.VIDEO, None, None, None, None
-            )
+            clip_id = _new_id(entry, shown.get(number), taken)
+            clip = IndexedClip(clip_id, path, entry.kind or Kind.VIDEO, None, None, None, None)
             taken.add(clip.id)
         held = {name: getattr(content, name) for name in Content.__dataclass_fields__} if content else {}
-        clip = replace(clip, path=path, text=entry.text, extra=entry.extra, gone=False, **held)
+        clip = replace(clip, path=path, text=entry.text, extra=entry.extra, span=span, gone=False, **held)
         if number in matches:
             shard, row = place[clip.id]
             rows[shard][row] = clip
@@ -135,7 +169,8 @@ def update_index(
             changes[change].append(clip.id)
     changes["duplicates"] = [clip.id for clip in now if clip.duplicate_of]
     written = {shard: clips for shard, clips in rows.items() if clips != list(shards.get(shard, ()))}
-    return IndexUpdate(written, changes, sum(not clip.gone for clip in now))
+    there = [clip for clip in now if not clip.gone]
+    return IndexUpdate(written, changes, len(there), sum(clip.text is not None for clip in there))
 
 
 def _change(before: IndexedClip | None, now: IndexedClip) -> Change | None:
@@ -143,17 +178,21 @@ def _change(before: IndexedClip | None, now: IndexedClip) -> Change | None:
         return "added"
     if before.gone != now.gone:
         return "gone" if now.gone else "returned"
-    if before.content_id != now.content_id:
+    if before.shown != now.shown:
         return "changed"
     return "moved" if before.path != now.path else None
 
 
-def _new_id(entry: Entry, content: Content | None, taken: Container[str | None]) -> str:
+def _part(entry: Entry) -> str | None:
+    return str(entry.span) if entry.span else None
+
+
+def _new_id(entry: Entry, content: str | None, taken: Container[str | None]) -> str:
     """The list's own; else 16 hex digits of the content (of the path where there is none), numbered if taken."""
     if entry.id is not None:
         return entry.id
-    path = path_text(entry.path).encode()
-    base = (content.content_id if content else hashlib.blake2b(path, digest_size=16).hexdigest())[:16]
+    path = " ".join(filter(None, (path_text(entry.path), _part(entry))))
+    base = (content or hashlib.blake2b(path.encode(), digest_size=16).hexdigest())[:16]
     return next(
         new for number in count(1) if (new := f"{base}-{number}" if number > 1 else base) not in taken
     )
@@ -163,15 +202,15 @@ Keys = tuple[Hashable, ...]
 """By what a clip is recognised, the surest first: its id, what it holds and where, what it holds; else where it is."""
 
 
-def _keys_of_entry(entry: Entry, content: Content | None) -> Keys:
-    path, held = path_text(entry.path), content and content.content_id
+def _keys_of_entry(entry: Entry, content: str | None) -> Keys:
     if entry.id is not None:
         return entry.id, None, None, None, None
-    return (None, (held, path), held, None, path) if held else (None, None, None, path, None)
+    path = path_text(entry.path), _part(entry)
+    return None, content and (content, path), content, None if content else path, content and path
 
 
 def _keys_of_clip(clip: IndexedClip) -> Keys:
-    content, path = clip.content_id, clip.path
+    content, path = clip.shown, (clip.path, clip.span)
     return clip.id, (content, path), content, path, None if content else path
 
 
@@ -197,9 +236,7 @@ def _with_duplicates_marked(shards: dict[str, list[IndexedClip]]) -> dict[str, l
     first_with: dict[str, str] = {}
 
     def marked(clip: IndexedClip) -> IndexedClip:
-        first = (
-            first_with.setdefault(clip.content_id, clip.id) if clip.content_id and not clip.gone else clip.id
-        )
+        first = first_with.setdefault(clip.shown, clip.id) if clip.shown and not clip.gone else clip.id
         original = None if first == clip.id else first
         return clip if clip.duplicate_of == original else replace(clip, duplicate_of=original)
 

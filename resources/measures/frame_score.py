@@ -57,7 +57,9 @@ class _Scorer(Annotator):
 
     def prepare(self, clip: Clip) -> float:
         rule = FrameRule(RuleKind.LINSPACE, self._settings.num_frames)
-        return self._settings.score(self._scene.frames.read(clip.path, clip.kind, rule).images)
+        return self._settings.score(
+            self._scene.frames.read(clip.path, clip.kind, rule.within(clip.span)).images
+        )
 
     def annotate(self, batch: Sequence[float]) -> list[Answer]:
         return [Answer(json.dumps(score)) for score in batch]

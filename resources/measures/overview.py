@@ -47,7 +47,7 @@ def look_over(clip: Clip, closeups: int = 0) -> Overview:
 
     frames = sample_frames(
         clip.path,
-        frame_rule(clip.duration_s),
+        frame_rule(clip.duration_s).within(clip.span),
         clip.kind,
         PixelFormat.GRAY,
         SizeLimit(short_side=SHORT_SIDE),

@@ -81,7 +81,9 @@ class TextOnScreen(Annotator):
     def prepare(self, clip: Clip) -> "NDArray[Any]":
         """The frames, (T, H, W, 3) RGB."""
         rule = FrameRule(RuleKind.LINSPACE, self._settings.num_frames)
-        return self._scene.frames.read(clip.path, clip.kind, rule, short_side=SHORT_SIDE).images
+        return self._scene.frames.read(
+            clip.path, clip.kind, rule.within(clip.span), short_side=SHORT_SIDE
+        ).images
 
     def annotate(self, batch: Sequence["NDArray[Any]"]) -> list[Answer]:
         """Read frame by frame."""

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from resources.annotation.clip import Span
+from resources.source.ranges import span_of, spans_of
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -13,11 +16,15 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "path": ("path", "video", "file_path", "file_name", "video_path", "media_path", "media"),
     "id": ("id",),
     "text": ("text", "caption", "prompt", "cap"),
+    "start": ("start", "start_s", "start_time", "start_sec"),
+    "end": ("end", "end_s", "end_time", "end_sec"),
+    "start_frame": ("start_frame", "frame_start"),
+    "end_frame": ("end_frame", "frame_end"),
+    "timestamp": ("timestamp", "timestamps"),
 }
 """What a column may be called; of several that are there, the first counts and the others are kept as they are."""
 SPARE = 8
 """Values of a CSV row beyond its columns that are looked at: spreadsheets end rows with empty ones."""
-RANGES = ({"start", "end"}, {"timestamp"})
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d+)?([eE][-+]?\d+)?")
 
 
@@ -33,12 +40,14 @@ class Row(NamedTuple):
     """The values of one row; ``None`` where the list has no such column, or nothing in it.
 
     ``extra`` is a JSON object of all other columns that have a value, and ``row``, the place in the list from 0.
+    ``spans``: the parts of the file that are meant, each a clip; none for the whole file.
     """
 
     path: str | None
     id: str | None
     text: str | None
     extra: str
+    spans: tuple[Span, ...] = ()
 
 
 def read_rows(path: Path, named: Mapping[str, str] | None = None) -> tuple[list[Row], bool]:
@@ -60,7 +69,8 @@ def read_rows(path: Path, named: Mapping[str, str] | None = None) -> tuple[list[
         values = {
             role: [_text(name, value) for value in table[name].tolist()] for role, name in columns.items()
         }
-        others = {name: table[name].tolist() for name in names if name not in columns.values()}
+        known = {columns.get(role) for role in ("path", "id", "text")}
+        others = {name: table[name].tolist() for name in names if name not in known}
     except UnicodeDecodeError as error:
         raise ListError(f"cannot be read as {extension[1:]}: it is not UTF-8 ({error.reason})") from error
     except (
@@ -70,12 +80,15 @@ def read_rows(path: Path, named: Mapping[str, str] | None = None) -> tuple[list[
     ) as error:  # what pandas and Arrow raise on damaged files
         raise ListError(f"cannot be read as {extension[1:]}: {str(error).strip()}") from error
     nothing = [None] * len(table)
-    rows = [
-        Row(where, clip_id, text, _extra(number, {name: column[number] for name, column in others.items()}))
-        for number, (where, clip_id, text) in enumerate(
-            zip(*(values.get(role, nothing) for role in SYNONYMS), strict=True)
-        )
-    ]
+    rows = []
+    for number, (where, clip_id, text, *range_) in enumerate(
+        zip(*(values.get(role, nothing) for role in SYNONYMS), strict=True)
+    ):
+        extra = _extra(number, {name: column[number] for name, column in others.items()})
+        try:
+            rows.append(Row(where, clip_id, text, extra, tuple(_spans(*range_))))
+        except ValueError as error:
+            raise ListError(f"row {number + 1}: {error}") from error
     return rows, "id" in columns
 
 
@@ -83,6 +96,17 @@ def text_of(content: Mapping[str, Any]) -> str | None:
     """The text of a record, such as a clip's own .json beside it; ``None`` where no known key holds one."""
     found = (content[name] for name in SYNONYMS["text"] if name in content)
     return next((value for value in found if isinstance(value, str) and value.strip()), None)
+
+
+def _spans(
+    start: str | None, end: str | None, first: str | None, last: str | None, timestamp: str | None
+) -> list[Span]:
+    if start and end:
+        return [span_of(start, end)]
+    if first and last:
+        return [span_of(first, last, in_frames=True)]
+    # A column of this name may also hold dates.
+    return spans_of(timestamp) if timestamp and timestamp.lstrip().startswith(("[", "(")) else []
 
 
 def _columns(names: Sequence[str], named: Mapping[str, str]) -> dict[str, str]:
@@ -101,11 +125,6 @@ def _columns(names: Sequence[str], named: Mapping[str, str]) -> dict[str, str]:
     if "path" not in columns:
         raise NoPathError(
             f"has no column 'path' (its columns: {shown}); name the one it is with columns: {{path: …}}"
-        )
-    if ranges := [sorted(wanted) for wanted in RANGES if wanted <= set(names)]:
-        raise ListError(
-            f"has columns that mean parts of files ({', '.join(ranges[0])}), which would be captioned whole; "
-            "cut the files first, or drop these columns"
         )
     return columns
 

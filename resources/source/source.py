@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from resources.annotation.clip import Kind
+from resources.annotation.clip import Kind, Span
 from resources.source.kinds import SYSTEM_FOLDERS, kind_of, named_kind
 from resources.source.lists import READERS, ListError, NoPathError, read_rows, text_of
 
@@ -28,7 +28,8 @@ class Entry:
     """One file of the source; ``text`` is an existing caption, ``id`` only where a list gives it.
 
     ``kind`` is what the name promises, ``None`` where it tells nothing: the content decides. ``extra`` is a JSON
-    object of what else the list says of it, and ``row``, its place there.
+    object of what else the list says of it, and ``row``, its place there; ``span`` is the part of the file that is
+    meant, where it is not all of it.
     """
 
     path: Path
@@ -36,6 +37,7 @@ class Entry:
     id: str | None = None
     text: str | None = None
     extra: str | None = None
+    span: Span | None = None
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,9 @@ def _read_list(path: Path, columns: Mapping[str, str]) -> list[Entry]:
         where = _located(unquote(rest) if separator and scheme == "file" else row.path, path.parent)
         if where is None:
             raise SourceError(f"source {path}: row {number} has a path that cannot be one: {row.path!r}")
-        entries.append(Entry(where, kind_of(where), row.id, row.text, row.extra))
+        for part, span in enumerate(row.spans or [None]):
+            clip_id = f"{row.id}_scene-{part}" if row.id and len(row.spans) > 1 else row.id
+            entries.append(Entry(where, kind_of(where), clip_id, row.text, row.extra, span))
     doubled = [clip_id for clip_id, count in Counter(e.id for e in entries if e.id).items() if count > 1]
     if doubled:
         raise SourceError(f"source {path}: {len(doubled)} duplicate ids ({', '.join(doubled[:5])})")
@@ -188,9 +192,10 @@ def _read_list(path: Path, columns: Mapping[str, str]) -> list[Entry]:
 
 
 def _require_one_text(path: Path, entries: list[Entry]) -> None:
-    texts: dict[Path, str] = {}
+    texts: dict[tuple[Path, Span | None], str] = {}
     for number, entry in enumerate(entries, 1):
-        if entry.text is not None and texts.setdefault(entry.path, entry.text) != entry.text:
+        place = entry.path, entry.span
+        if entry.text is not None and texts.setdefault(place, entry.text) != entry.text:
             raise SourceError(
                 f"source {path}: row {number} gives {entry.path.name} another text than a row above: keep one row "
                 "a clip, or give each row an id of its own"

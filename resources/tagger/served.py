@@ -1,6 +1,5 @@
 """Tags by a language model behind a server: the same questions and the same reading, the model elsewhere."""
 
-import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
@@ -12,7 +11,7 @@ from pydantic import SecretStr
 
 from resources.annotation.annotator import StreamingAnnotator
 from resources.annotation.clip import Clip
-from resources.annotation.outcome import AnnotatorError, Answer, AnsweredError, ClipError
+from resources.annotation.outcome import Answer, AnsweredError, ClipError, SetupError
 from resources.annotation.prefetch import Prepared
 from resources.annotation.recipe import Recipe
 from resources.captioners.openai.address import OPENAI_URL, Address
@@ -26,7 +25,7 @@ from resources.captioners.openai.sender import Patience, Sender
 from resources.captioners.openai.spending import Spending
 from resources.tagger.parsing import judge_tags
 from resources.tagger.prompts import TAG_PROMPTS
-from resources.tagger.tagger import read_tags
+from resources.tagger.tagger import ReadsText, read_tags
 
 if TYPE_CHECKING:
     from resources.engine.server import Server
@@ -36,7 +35,7 @@ CODE_VERSION = 1
 _TIMEOUT_S = 300.0
 
 
-class ServedTags(StreamingAnnotator):
+class ServedTags(ReadsText, StreamingAnnotator):
     """Reads one kind of tags out of the text of each clip, by chat completions.
 
     Args:
@@ -64,10 +63,9 @@ class ServedTags(StreamingAnnotator):
             settings.api_key.name,
         )
         if not self._address.is_own and not settings.paid:
-            raise AnnotatorError(
+            raise SetupError(
                 f"{settings.name}: {self._address.host} may cost money, and tags have no budget: say paid: true, or "
-                "name a server of your own",
-                retryable=False,
+                "name a server of your own"
             )
 
     @cached_property
@@ -87,13 +85,6 @@ class ServedTags(StreamingAnnotator):
             frozenset({"host"}),
         )
 
-    def input_key(self, clip: Clip) -> str | None:
-        """The hash of the text that is read."""
-        return hashlib.sha256((clip.text or "").encode()).hexdigest()[:32]
-
-    def skip_reason(self, clip: Clip) -> str | None:  # noqa: D102
-        return None if (clip.text or "").strip() else "no text to read tags from"
-
     def prepare(self, clip: Clip) -> "Future[CaptionRequest]":  # noqa: D102
         system, user = TAG_PROMPTS[self._key], (clip.text or "").strip()
         size = request_size(f"{system}{user}", 0, "low", self._settings.max_new_tokens)
@@ -110,8 +101,9 @@ class ServedTags(StreamingAnnotator):
     def stream(self, items: Iterator[Prepared]) -> Iterator[Chunk]:  # noqa: D102
         with (
             start_blocking_portal("asyncio") as portal,
-            portal.wrap_async_context_manager(self._sender()) as sender,
+            portal.wrap_async_context_manager(self._endpoint()) as endpoint,
         ):
+            sender = Sender(endpoint, self.batch_size, Spending(None), Patience(), judging=judge_tags)
             for chunk in stream_live(portal, sender, items, self.batch_size + self.batch_size // 8):
                 yield [(item, self._read(result)) for item, result in chunk]
 
@@ -126,10 +118,7 @@ class ServedTags(StreamingAnnotator):
             return AnsweredError(error.kind, error.message, *facts, details)
 
     @asynccontextmanager
-    async def _sender(self) -> AsyncIterator[Sender]:
+    async def _endpoint(self) -> AsyncIterator[Endpoint]:
         model = self._settings.model or ""
         async with open_client(self._address, _TIMEOUT_S) as client:
-            endpoint = Endpoint(client, self._address, model, _TIMEOUT_S, self._dialect, self._server)
-            yield Sender(
-                endpoint, self.batch_size, Spending(None), None, Patience(), self._dialect, judging=judge_tags
-            )
+            yield Endpoint(client, self._address, model, _TIMEOUT_S, self._dialect, self._server)

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.annotation.annotator import Annotator
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
 from resources.annotation.recipe import Recipe
@@ -115,7 +116,18 @@ class Tagger:
         self.engine.close()
 
 
-class TagAnnotator(ModelAnnotator):
+class ReadsText(Annotator):
+    """An annotator of the text of clips: it is asked again where the text is another one."""
+
+    def input_key(self, clip: Clip) -> str | None:
+        """The hash of the text that is read."""
+        return hashlib.sha256((clip.text or "").encode()).hexdigest()[:32]
+
+    def skip_reason(self, clip: Clip) -> str | None:  # noqa: D102
+        return None if (clip.text or "").strip() else "no text to read tags from"
+
+
+class TagAnnotator(ReadsText, ModelAnnotator):
     """Reads one kind of tags out of the text of each clip.
 
     Args:
@@ -145,13 +157,6 @@ class TagAnnotator(ModelAnnotator):
             MODEL_LABELS,
             self._tagger.formerly,
         )
-
-    def input_key(self, clip: Clip) -> str | None:
-        """The hash of the text that is read."""
-        return hashlib.sha256((clip.text or "").encode()).hexdigest()[:32]
-
-    def skip_reason(self, clip: Clip) -> str | None:  # noqa: D102
-        return None if (clip.text or "").strip() else "no text to read tags from"
 
     def prepare(self, clip: Clip) -> "Row":  # noqa: D102
         return self._tagger.row(

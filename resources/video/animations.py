@@ -41,8 +41,8 @@ def read_animation(path: Path, rule: FrameRule, shape: PictureShape) -> Frames:
     """
     with open_image(path, shape.budget) as image:
         times_s = animation_timing(image)
-        count = len(times_s) - 1
-        indices = rule.indices(count)
+        picked = rule.pick(times_s[:-1])
+        indices = picked.wanted
         shape.budget.check_bytes(len(indices), *shape.limit.apply(*image.size), shape.pixel_format.channels)
         every = max(1, len(indices) // shape.closeups) if shape.closeups else 0
         taken: dict[int, np.ndarray] = {}
@@ -58,14 +58,14 @@ def read_animation(path: Path, rule: FrameRule, shape: PictureShape) -> Frames:
                 )
     return Frames(
         images=np.stack([taken[index] for index in indices]),
-        indices=indices,
-        num_frames=count,
-        times_s=[times_s[index] for index in indices],
+        indices=[index - picked.part.start for index in picked.wanted],
+        num_frames=len(picked.part),
+        times_s=[times_s[index] - picked.begin_s for index in indices],
         details={
             "backend": "pillow",
             "access": "sequential",
             "why": "animated WebP",
-            "num_frames": count,
+            "num_frames": len(picked.part),
             "decode_warnings": [],
         },
         closeups=np.stack(closeups) if closeups else None,

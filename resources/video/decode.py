@@ -19,11 +19,12 @@ from resources.annotation.outcome import ClipError, ErrorKind
 from resources.video.animations import is_webp, read_animation
 from resources.video.budget import Budget
 from resources.video.decord_backend import decode_with_decord
+from resources.video.film import film_of
 from resources.video.frames import Backend, Frames
 from resources.video.images import read_image
 from resources.video.packets import PacketTable, may_seek, read_packets
 from resources.video.pictures import Picture, PictureShape, PixelFormat, SizeLimit, Taken
-from resources.video.sampling import FrameRule
+from resources.video.sampling import FrameRule, Picked
 from resources.video.seeking import Doubt, decode_by_seeking
 from resources.video.sequential import decode_in_order
 from resources.video.streams import open_media, picture_stream
@@ -54,55 +55,68 @@ def sample_frames(
     if is_webp(path):
         return read_animation(path, rule, shape)
     with _complaints() as complaints:
-        table, found = _by_table(path, rule, shape, backend)
+        table, times_s, found = _by_table(path, rule, shape, backend)
         if isinstance(found, str):
-            found = _in_order(path, rule, shape, table, why=found)
+            found = _in_order(path, rule, shape, table, times_s, why=found)
     found.details["decode_warnings"] += complaints
     return found
 
 
 def _by_table(
     path: Path, rule: FrameRule, shape: PictureShape, backend: Backend
-) -> tuple[PacketTable, Frames | str]:
-    """The packet table, and the frames or the reason why they must be had by decoding in order."""
+) -> tuple[PacketTable, list[float | None], Frames | str]:
+    """The packet table, what it says of when frames are shown (of use for a part of a file alone), and the frames,
+    or the reason why they must be had by decoding in order."""
     with open_media(path, headers_only=True) as container:
         stream = picture_stream(container, shape.budget)
-        table = read_packets(container, stream, shape.budget.max_frames)
+        if rule.span is not None:
+            film = film_of(path, shape.budget)
+            table, times_s = film.table, film.times_s
+        else:
+            table = read_packets(container, stream, shape.budget.max_frames)
+            times_s = [None] * len(table.shown)
         _require_packets(table, shape.budget)
         why = may_seek(container, stream, table)
         if why is not None:
-            return table, why
-        indices = rule.indices(len(table.shown))
+            return table, times_s, why
+        picked = rule.pick(times_s)
         if backend == "decord":
             try:
-                picture = Picture(shape, stream, len(indices))
-                taken = decode_with_decord(path, container, stream, table, indices, picture)
-                return table, _frames(indices, taken, len(table.shown), "decord", "sequential", None, [])
+                picture = Picture(shape, stream, len(picked.wanted))
+                taken = decode_with_decord(path, container, stream, table, picked.wanted, picture)
+                return table, times_s, _frames(picked, taken, "decord", "sequential", None, [])
             except Doubt as doubt:
                 why = str(doubt)
         try:
-            taken = decode_by_seeking(container, stream, table, indices, Picture(shape, stream, len(indices)))
-            return table, _frames(indices, taken, len(table.shown), "pyav", "seek", why, [])
+            picture = Picture(shape, stream, len(picked.wanted))
+            taken = decode_by_seeking(container, stream, table, picked.wanted, picture)
+            return table, times_s, _frames(picked, taken, "pyav", "seek", why, [])
         except (Doubt, FFmpegError) as doubt:
-            return table, str(doubt)
+            return table, times_s, str(doubt)
 
 
-def _in_order(path: Path, rule: FrameRule, shape: PictureShape, table: PacketTable, why: str) -> Frames:
-    expected = len(table.shown)
-    result = decode_in_order(path, rule.indices(max(expected, 1)), shape)
-    if result.num_frames == 0:
+def _in_order(
+    path: Path,
+    rule: FrameRule,
+    shape: PictureShape,
+    table: PacketTable,
+    times_s: list[float | None],
+    why: str,
+) -> Frames:
+    result = decode_in_order(path, rule.pick(times_s or [0.0]).wanted, shape)
+    if not result.times_s:
         raise ClipError(ErrorKind.DECODE_ERROR, "not one frame could be decoded")
-    indices = rule.indices(result.num_frames)
-    if not result.taken.keys() >= set(indices):
-        counted = result.num_frames
-        result = decode_in_order(path, indices, shape)
-        if result.num_frames != counted:
-            message = f"the file decodes to {counted} frames, then to {result.num_frames}"
+    picked = rule.pick(result.times_s)
+    if not result.taken.keys() >= set(picked.wanted):
+        counted = len(result.times_s)
+        result = decode_in_order(path, picked.wanted, shape)
+        if len(result.times_s) != counted:
+            message = f"the file decodes to {counted} frames, then to {len(result.times_s)}"
             raise ClipError(ErrorKind.DECODE_ERROR, message)
     warnings = [*table.warnings(), *result.damage.warnings()]
-    if result.num_frames < expected:
-        warnings.append(f"{expected - result.num_frames} of {expected} packets gave no frame")
-    found = _frames(indices, result.taken, result.num_frames, "pyav", "sequential", why, warnings)
+    if len(result.times_s) < len(times_s):
+        warnings.append(f"{len(times_s) - len(result.times_s)} of {len(times_s)} packets gave no frame")
+    found = _frames(picked, result.taken, "pyav", "sequential", why, warnings)
     if result.deinterlaced:
         found.details["deinterlaced"] = True
     return found
@@ -116,9 +130,8 @@ def _require_packets(table: PacketTable, budget: Budget) -> None:
 
 
 def _frames(
-    indices: list[int],
+    picked: Picked,
     taken: dict[int, Taken],
-    num_frames: int,
     backend: str,
     access: str,
     why: str | None,
@@ -128,15 +141,16 @@ def _frames(
         "backend": backend,
         "access": access,
         "why": why,
-        "num_frames": num_frames,
+        "num_frames": len(picked.part),
         "decode_warnings": warnings,
     }
-    near = [closeup for index in indices if (closeup := taken[index].closeup) is not None]
+    wanted = [taken[index] for index in picked.wanted]
+    near = [each.closeup for each in wanted if each.closeup is not None]
     return Frames(
-        images=np.stack([taken[index].pixels for index in indices]),
-        indices=indices,
-        num_frames=num_frames,
-        times_s=[taken[index].time_s for index in indices],
+        images=np.stack([each.pixels for each in wanted]),
+        indices=[index - picked.part.start for index in picked.wanted],
+        num_frames=len(picked.part),
+        times_s=[None if each.time_s is None else each.time_s - picked.begin_s for each in wanted],
         details=details,
         closeups=np.stack(near) if near else None,
     )

@@ -1,6 +1,7 @@
 """Pictures woven of two fields, taken apart by libavfilter's bwdif, which looks at the neighbours of each."""
 
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any, cast
 
 from av.error import BlockingIOError, EOFError
@@ -22,11 +23,8 @@ def with_neighbours(frames: Iterator[VideoFrame]) -> Iterator[Neighbours]:
 
 def deinterlace(before: VideoFrame | None, frame: VideoFrame, after: VideoFrame | None) -> VideoFrame:
     """``frame`` with the lines of its second field made new; its size and side data stay."""
-    shown = [
-        one
-        for one in (before, frame, after)
-        if one is not None and (one.width, one.height, one.format.name) == _shape(frame)
-    ]
+    shape = attrgetter("width", "height", "format.name")
+    shown = [one for one in (before, frame, after) if one is not None and shape(one) == shape(frame)]
     graph = Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
@@ -45,7 +43,3 @@ def deinterlace(before: VideoFrame | None, frame: VideoFrame, after: VideoFrame 
             except (BlockingIOError, EOFError):
                 break
     return cast("VideoFrame", made[shown.index(frame)])
-
-
-def _shape(frame: VideoFrame) -> tuple[int, int, str]:
-    return frame.width, frame.height, frame.format.name

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from av.video.format import VideoFormat
-
+from resources.annotation.clip import Span
 from resources.annotation.outcome import ClipError, ErrorKind
 from resources.video.animations import animation_timing, is_webp
 from resources.video.budget import Budget
+from resources.video.film import film_of
 from resources.video.first_picture import FirstPicture
 from resources.video.images import EXIF_ORIENTATION, EXIF_ROTATIONS, bit_depth, open_image
 from resources.video.packets import read_index, read_packets
+from resources.video.parts import part_of
 from resources.video.pictures import Turn, square_pixel_size
 from resources.video.shown_times import Shown, Timing
 from resources.video.streams import codec_name, may_begin_anew, open_media, picture_stream, read_on
@@ -34,6 +35,8 @@ class Probe:
         bit_depth: bits of one luma or colour sample; ``None`` where the headers do not say.
         file_size: bytes.
         is_interlaced: whether pictures are woven of two fields; ``None`` for an image.
+        start_s, end_s: which part of the file is meant, in seconds from its first frame; ``None`` for all of it.
+            The frames, their rate and the duration are those of the part.
     """
 
     num_frames: int
@@ -48,6 +51,8 @@ class Probe:
     has_audio: bool
     file_size: int
     is_interlaced: bool | None = None
+    start_s: float | None = None
+    end_s: float | None = None
 
     @property
     def aspect_ratio(self) -> float:
@@ -60,24 +65,29 @@ class Probe:
         return self.height * self.width
 
 
-def video_headers(path: Path, budget: Budget = BUDGET) -> Probe:
+def video_headers(path: Path, span: Span | None = None, budget: Budget = BUDGET) -> Probe:
     """See :func:`resources.video.probe.probe`."""
     if is_webp(path):
-        return _animation_headers(path, budget)
+        return _animation_headers(path, span, budget)
     with open_media(path, headers_only=True) as container:
         stream = picture_stream(container, budget)
         first = FirstPicture(stream)
-        table = read_index(path, container, stream)
-        if table is None:
-            table = read_packets(container, stream, budget.max_frames, first)
-        else:
+        if span is not None:
             first.seek_in(read_on(container, stream))
-        shown = Shown.of(table, stream.time_base, may_begin_anew(container))
+            shown, span = film_of(path, budget).cut(span)
+        else:
+            table = read_index(path, container, stream)
+            if table is None:
+                table = read_packets(container, stream, budget.max_frames, first)
+            else:
+                first.seek_in(read_on(container, stream))
+            shown = Shown.of(table, stream.time_base, may_begin_anew(container))
         if not shown.times:
             raise ClipError(ErrorKind.NO_VIDEO_STREAM, "the video stream has no packets")
         stored = first.size
         if not all(stored):
             raise ClipError(ErrorKind.DECODE_ERROR, "the headers give no picture size")
+        layout = first.frame.format if first.frame else stream.codec_context.format
         turn = (first.frame and Turn.of(first.frame)) or Turn()
         width, height = turn.size(square_pixel_size(*stored, first.sample_aspect))
         rates = (stream.average_rate, stream.codec_context.framerate, stream.guessed_rate)
@@ -91,10 +101,12 @@ def video_headers(path: Path, budget: Budget = BUDGET) -> Probe:
             duration_s=timing.duration_s,
             codec=codec_name(stream),
             rotation=turn.degrees,
-            bit_depth=_bit_depth(first.frame.format if first.frame else stream.codec_context.format),
+            bit_depth=layout.components[0].bits if layout and layout.components else None,
             has_audio=bool(container.streams.audio),
             file_size=path.stat().st_size,
             is_interlaced=first.frame.interlaced_frame if first.frame else None,
+            start_s=span.start if span else None,
+            end_s=span.end if span else None,
         )
 
 
@@ -122,11 +134,13 @@ def image_headers(path: Path, budget: Budget = BUDGET) -> Probe:
         )
 
 
-def _animation_headers(path: Path, budget: Budget) -> Probe:
+def _animation_headers(path: Path, span: Span | None, budget: Budget) -> Probe:
     with open_image(path, budget) as image:
         width, height = image.size
         times_s = animation_timing(image)
-        duration_s = times_s[-1]
+        part = part_of(span, times_s[:-1])
+        times_s = times_s[part.start : part.stop + 1]
+        duration_s = times_s[-1] - times_s[0]
         steps = [later - earlier for earlier, later in pairwise(times_s)]
         return Probe(
             num_frames=len(steps),
@@ -141,8 +155,6 @@ def _animation_headers(path: Path, budget: Budget) -> Probe:
             has_audio=False,
             file_size=path.stat().st_size,
             is_interlaced=False,
+            start_s=times_s[0] if span else None,
+            end_s=times_s[-1] if span else None,
         )
-
-
-def _bit_depth(layout: VideoFormat | None) -> int | None:
-    return layout.components[0].bits if layout and layout.components else None

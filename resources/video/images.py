@@ -80,7 +80,7 @@ def read_image(path: Path, rule: FrameRule, shape: PictureShape) -> Frames:
         shown = shrunk(whole, shape.limit)
         pixels = np.asarray(shown.convert("L") if shape.pixel_format is PixelFormat.GRAY else shown)
         closeup = np.asarray(shrunk(whole, CLOSEUP))[None] if shape.closeups else None
-    indices = rule.indices(1)
+    indices = rule.pick([0.0]).wanted
     shape.budget.check_bytes(len(indices), *shown.size, shape.pixel_format.channels)
     return Frames(
         images=np.stack([pixels] * len(indices)),

@@ -184,7 +184,9 @@ def read_packets(
                 if waiting and not is_clean:
                     shown_from = packet.pts
                 waiting = False
-            is_hidden = waiting or packet.is_discard or _is_cut_off(packet.pts, shown_from)
+            # Before the open group that starts the file; some containers lose such a time.
+            is_cut_off = shown_from is not None and (packet.pts is None or packet.pts < shown_from)
+            is_hidden = waiting or packet.is_discard or is_cut_off
             if codec == "vp8":
                 is_hidden |= not _vp8_is_shown(packet)
             if leading is None:
@@ -211,9 +213,9 @@ def read_index(path: Path, container: InputContainer, stream: VideoStream) -> Pa
     Presentation times are unknown, packets beyond the end of the file are left out. ``None`` where the
     header does not list every packet (fragments), the container is another, or packets must be looked into.
     """
-    if container.format.name != MOV or not stream.frames or _is_fragmented(path):
+    if container.format.name != MOV or not stream.frames or codec_name(stream) in DROP_LEADING:
         return None
-    if codec_name(stream) in DROP_LEADING:
+    if any(kind == b"moof" for kind, _, _ in top_boxes(path)):
         return None
     size = path.stat().st_size
     packets: list[PacketInfo] = []
@@ -241,17 +243,7 @@ def _promised(container: InputContainer, stream: VideoStream, packets: Sequence[
     return stream.frames
 
 
-def _is_cut_off(pts: int | None, first_key_pts: int | None) -> bool:
-    """Does the frame come before the open group that starts the file? Some containers lose such a time."""
-    return first_key_pts is not None and (pts is None or pts < first_key_pts)
-
-
 def _vp8_is_shown(packet: Packet) -> bool:
     """The show_frame bit of RFC 6386, 9.1; alternate reference frames are packets of their own."""
     data = memoryview(packet)
     return len(data) > 0 and bool(data[0] >> 4 & 1)
-
-
-def _is_fragmented(path: Path) -> bool:
-    """Is there a movie fragment (``moof``) among the top-level boxes of an mp4 file?"""
-    return any(kind == b"moof" for kind, _, _ in top_boxes(path))

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from resources.annotation.clip import Kind
-from resources.annotation.outcome import ClipError
+from resources.annotation.clip import Kind, Span
+from resources.annotation.outcome import ClipError, ErrorKind
 from resources.video.isolated import isolated
 from resources.video.workers import IsolatedWorkers
 
@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 
 CLIPS_PER_CALL = 16
 
+Item: TypeAlias = tuple[Path, Kind] | tuple[Path, Kind, Span | None]
+"""A file, and the part of it that is meant, if not all of it."""
 
-def probe(path: Path, kind: Kind = Kind.VIDEO) -> "Probe":
+
+def probe(path: Path, kind: Kind = Kind.VIDEO, span: Span | None = None) -> "Probe":
     """Read the headers of one file, in this process.
 
     Raises:
@@ -23,10 +26,14 @@ def probe(path: Path, kind: Kind = Kind.VIDEO) -> "Probe":
     """
     from resources.video.headers import image_headers, video_headers
 
-    return image_headers(path) if kind is Kind.IMAGE else video_headers(path)
+    if kind is Kind.VIDEO:
+        return video_headers(path, span)
+    if span is not None:
+        raise ClipError(ErrorKind.DECODE_ERROR, f"an image has no part {span}")
+    return image_headers(path)
 
 
-def probe_many(items: Sequence[tuple[Path, Kind]], workers: IsolatedWorkers) -> "list[Probe | ClipError]":
+def probe_many(items: Sequence[Item], workers: IsolatedWorkers) -> "list[Probe | ClipError]":
     """Read the headers of many files in isolated workers; one answer for each, in their order.
 
     Files travel in batches; one that hangs or crashes its worker fails alone, its batch is read again.

@@ -1,7 +1,11 @@
 """Which frames of a clip are looked at: pure rules from a frame count to frame indices."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from resources.annotation.clip import Span
+from resources.video.parts import part_of
 
 SEED_POINTS: dict[int, tuple[float, ...]] = {1: (0.5,), 2: (0.25, 0.75), 3: (0.1, 0.5, 0.9)}
 
@@ -15,6 +19,15 @@ class RuleKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Picked:
+    """Frames by their numbers in the file: ``part`` is the clip, from ``begin_s`` on, ``wanted`` is looked at."""
+
+    part: range
+    begin_s: float
+    wanted: list[int]
+
+
+@dataclass(frozen=True, slots=True)
 class FrameRule:
     """A rule that picks ``count`` frames of a clip.
 
@@ -25,12 +38,15 @@ class FrameRule:
     - ``linspace``: evenly spaced from the first frame to the last, both included. At most ``count``
       indices, never one twice: a clip of fewer frames gives all it has.
 
+    With a ``span``, the clip is that part of the file.
+
     Raises:
         ValueError: ``count`` is not positive, or has no ``points``.
     """
 
     kind: RuleKind
     count: int
+    span: Span | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", RuleKind(self.kind))
@@ -43,6 +59,16 @@ class FrameRule:
     def for_captioning(cls, count: int) -> "FrameRule":
         """Open-Sora's choice for API and LLaVA captioners: points for 1 to 3 frames, PLLaVA's beyond."""
         return cls(RuleKind.POINTS if count in SEED_POINTS else RuleKind.PLLAVA, count)
+
+    def within(self, span: Span | None) -> "FrameRule":
+        """The same rule for a part of a file."""
+        return replace(self, span=span)
+
+    def pick(self, times_s: Sequence[float | None]) -> "Picked":
+        """The frames of a file to look at. ``times_s``: see :func:`part_of`, which raises what this does."""
+        part = part_of(self.span, times_s)
+        wanted = [part.start + index for index in self.indices(len(part))]
+        return Picked(part, times_s[part.start] or 0.0, wanted)
 
     def indices(self, num_frames: int) -> list[int]:
         """Ascending frame indices, each in ``[0, num_frames - 1]``.

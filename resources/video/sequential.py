@@ -38,10 +38,10 @@ class Damage:
 
 @dataclass
 class Pass:
-    """The outcome of one pass: how many frames there are, and those that were wanted, by index;
+    """The outcome of one pass: when each frame is shown, and those that were wanted, by index;
     ``deinterlaced``: some were woven of two fields, and were taken apart."""
 
-    num_frames: int = 0
+    times_s: list[float | None] = field(default_factory=list)
     taken: dict[int, Taken] = field(default_factory=dict)
     damage: Damage = field(default_factory=Damage)
     deinterlaced: bool = False
@@ -61,17 +61,16 @@ def decode_in_order(path: Path, wanted: Collection[int], shape: PictureShape) ->
         first: int | None = None
         frames = shown_frames(read_on(container, stream), decoder_of(stream), shape.budget, result.damage)
         for index, (before, frame, after) in enumerate(with_neighbours(frames)):
-            result.num_frames += 1
             time = clock.tick(frame.pts, frame.duration)
             if index == 0:
                 first = time
                 picture.see(frame)
+            result.times_s.append(seconds_between(first, time, stream.time_base))
             if index in wanted:
                 if frame.interlaced_frame:
                     result.deinterlaced = True
                     frame = deinterlace(before, frame, after)
-                time_s = seconds_between(first, time, stream.time_base)
-                result.taken[index] = picture.take(frame, time_s)
+                result.taken[index] = picture.take(frame, result.times_s[-1])
     return result
 
 

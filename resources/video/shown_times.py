@@ -7,6 +7,7 @@ from itertools import pairwise
 from statistics import median
 
 from resources.video.packets import PacketInfo, PacketTable
+from resources.video.pictures import seconds_between
 
 JUMP_S = 10
 """A step further than this, in a kind of file whose times may begin anew, is such a beginning: FFmpeg's own rule."""
@@ -46,6 +47,10 @@ class Shown:
 
     times: Sequence[int | None]
     last_duration: int
+
+    def seconds(self, time_base: Fraction | None) -> list[float | None]:
+        """The times in seconds since the first one."""
+        return [seconds_between(self.times[0], time, time_base) for time in self.times]
 
     @classmethod
     def of(cls, table: PacketTable, time_base: Fraction | None, may_begin_anew: bool) -> "Shown":

@@ -1,6 +1,7 @@
 """The warehouse: the DuckDB database with the merged tables, rebuilt from the lake at any time."""
 
 from resources.warehouse.columns import ColumnTypeError
+from resources.warehouse.filling import TextRule
 from resources.warehouse.warehouse import (
     Merge,
     RowsLostError,
@@ -13,6 +14,7 @@ __all__ = [
     "ColumnTypeError",
     "Merge",
     "RowsLostError",
+    "TextRule",
     "Warehouse",
     "WarehouseBusyError",
     "WarehouseEmptyError",

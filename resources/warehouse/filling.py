@@ -27,13 +27,19 @@ SELECT * FROM read_parquet(getvariable('annotation_files'), hive_partitioning = 
 _NOTHING_FRESH = """
 CREATE OR REPLACE TEMP VIEW fresh AS SELECT * RENAME (is_current AS current) FROM annotations WHERE false
 """
-_MEMORY = "1GiB"
+MEMORY = "1GiB"
 GROUP_BYTES = 32 * 1024**2
 
 
 @dataclass(frozen=True)
 class TextRule:
-    """How the ``text`` of a clip is chosen and worded; see :meth:`Warehouse.merge`."""
+    """How the ``text`` of a clip is chosen and worded.
+
+    Args:
+        order: the captioners whose caption becomes the text, the preferred one first; then the source's own text.
+        strip_prefix: take "The video shows" off a captioner's text.
+        camera_sentence: add to it what the camera does.
+    """
 
     order: Sequence[str]
     strip_prefix: bool = False
@@ -95,7 +101,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, declared: Sequence[Declaratio
     Raises:
         ColumnTypeError: a declared column is there with another type.
     """
-    connection.execute(f"SET memory_limit = '{_MEMORY}'")
+    connection.execute(f"SET memory_limit = '{MEMORY}'")
     connection.execute("SET preserve_insertion_order = false")
     run_script(connection, sql("schema.sql").replace("{columns}", listed(merged_columns(declared))), {})
     add_columns(connection, declared)

@@ -3,19 +3,21 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import duckdb
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from resources.annotation.declaration import Declaration
 from resources.lake.lake import META, Lake, NotMaterialisedError
-from resources.storage.files import is_local
-from resources.warehouse.columns import column_types
+from resources.storage.files import TEMP_PREFIX, is_local
+from resources.storage.queue import queued
 from resources.warehouse.filling import (
+    MEMORY,
     TextRule,
     delete_shard,
     grouped_files,
@@ -30,21 +32,25 @@ from resources.warehouse.filling import (
 if TYPE_CHECKING:
     import pandas as pd
 
-_MEMORY = "1GiB"
+_LOOK_EVERY_S = 0.05
+_TELL_EVERY = 200  # looks
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class Merge:
-    """What a merge put into the tables.
+    """What the tables hold after a merge.
 
-    ``version`` is a hash of the shard's merged rows, ``columns`` the DuckDB types of ``captioned_videos``.
+    Of the shard: the rows in ``captioned_videos`` and the different ``ids`` among them, the rows in ``annotations`` and
+    those that its files in the lake have, and a hash of the merged rows. ``clips_total`` counts all shards.
     """
 
     clips: int
+    ids: int
     annotations: int
+    in_lake: int
+    clips_total: int
     version: str
-    columns: dict[str, str]
 
 
 class RowsLostError(Exception):
@@ -59,9 +65,14 @@ class WarehouseBusyError(Exception):
     """Another process has the database open and did not let go in time."""
 
 
-def is_lock_conflict(error: BaseException) -> bool:
-    """Does another process hold the database file?"""
-    return isinstance(error, duckdb.IOException) and "Could not set lock on file" in str(error)
+class _NotNextError(Exception):
+    """Others wait for the database too, and were here before."""
+
+
+def is_taken(error: BaseException) -> bool:
+    """Does another process hold the database file, or come first?"""
+    conflict = isinstance(error, duckdb.IOException) and "Could not set lock on file" in str(error)
+    return conflict or isinstance(error, _NotNextError)
 
 
 def is_damage(error: duckdb.Error) -> bool:
@@ -121,7 +132,7 @@ class Warehouse:
         if not Path(self.uri).exists():
             raise WarehouseEmptyError(nothing)
         with self.connect(read_only=True) as connection:
-            connection.execute(f"SET memory_limit = '{_MEMORY}'")
+            connection.execute(f"SET memory_limit = '{MEMORY}'")
             connection.execute("BEGIN")
             if not connection.execute(
                 "FROM duckdb_tables() WHERE table_name = 'captioned_videos'"
@@ -140,21 +151,10 @@ class Warehouse:
         with self.snapshot() as connection:
             return connection.table(name).df()
 
-    def merge(
-        self,
-        lake: Lake,
-        shard: str,
-        declared: Sequence[Declaration],
-        caption_order: Sequence[str],
-        *,
-        strip_prefix: bool = False,
-        camera_sentence: bool = False,
-    ) -> Merge:
+    def merge(self, lake: Lake, shard: str, declared: Sequence[Declaration], rule: TextRule) -> Merge:
         """Replace a shard's rows by what the lake holds, in one transaction.
 
-        The cost depends on the shard, not on the tables. ``caption_order`` names the captioners whose
-        caption becomes ``text``, the preferred one first; after them comes the source's own text. A
-        captioner's text loses its "The video shows" and gains a sentence on the camera where wanted.
+        The cost depends on the shard, not on the tables.
 
         Raises:
             NotMaterialisedError: the shard's raw metadata is not in the lake.
@@ -163,7 +163,6 @@ class Warehouse:
             duckdb.ConversionException: an answer is not of the type that its annotator declares.
         """
         files = shard_files(lake, shard, declared)
-        rule = TextRule(caption_order, strip_prefix, camera_sentence)
         with self.connect() as connection:
             prepare(connection, declared)
             connection.execute("BEGIN")
@@ -173,19 +172,14 @@ class Warehouse:
             replace_left_out(connection, lake)
             row = connection.execute(sql("merged.sql"), {"shard": shard}).fetchone()
             connection.execute("COMMIT")
-            columns = column_types(connection, "captioned_videos")
         assert row is not None
-        clips, annotations, version = row
-        return Merge(clips, annotations, version, columns)
+        return Merge(*row)
 
     def rebuild(
         self,
         lake: Lake,
         declared: Sequence[Declaration],
-        caption_order: Sequence[str],
-        *,
-        strip_prefix: bool = False,
-        camera_sentence: bool = False,
+        rule: TextRule,
         progress: Progress = lambda done, shards: None,
     ) -> int:
         """Make the tables anew from all that the lake has; returns the number of clips.
@@ -203,7 +197,6 @@ class Warehouse:
             raise NotMaterialisedError(
                 f"there is no raw_meta of any shard in {lake.root}: nothing to rebuild from"
             )
-        rule = TextRule(caption_order, strip_prefix, camera_sentence)
         with self._held():
             fresh = Path(f"{self.uri}.rebuilding")
             _remove_database(fresh)
@@ -245,18 +238,33 @@ class Warehouse:
             yield
 
     def _open(self, read_only: bool) -> duckdb.DuckDBPyConnection:
-        Path(self.uri).absolute().parent.mkdir(parents=True, exist_ok=True)
+        """Open the file when it is this process's turn: who has closed it cannot have it again before who waits."""
+        file = Path(self.uri).absolute()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if not read_only and not file.exists():
+            # Whole or not at all: what a full disk or a kill leaves of it, DuckDB never opens again.
+            with TemporaryDirectory(prefix=TEMP_PREFIX, dir=file.parent) as begun:
+                duckdb.connect(f"{begun}/whole").close()
+                with suppress(OSError):  # another process was first, or this file system has no links
+                    os.link(f"{begun}/whole", file)
         retrying = Retrying(
-            retry=retry_if_exception(is_lock_conflict),
+            retry=retry_if_exception(is_taken),
             stop=stop_after_delay(self._lock_timeout_s),
-            wait=wait_random_exponential(multiplier=0.05, max=2.0),
+            wait=wait_fixed(_LOOK_EVERY_S),
             before_sleep=self._tell,
             retry_error_callback=self._give_up,
         )
-        return retrying(duckdb.connect, self.uri, read_only=read_only)
+        with queued(file.with_name(f".{file.name}.queue")) as is_next:
+
+            def attempt() -> duckdb.DuckDBPyConnection:
+                if not is_next():
+                    raise _NotNextError("others wait for it too, and were here before")
+                return duckdb.connect(self.uri, read_only=read_only)
+
+            return retrying(attempt)
 
     def _tell(self, state: RetryCallState) -> None:
-        if state.attempt_number in (1, 5) or state.attempt_number % 20 == 0:
+        if state.attempt_number % _TELL_EVERY == 1:
             self._log(f"waiting for the warehouse, another process has it open: {_reason(state)}")
 
     def _give_up(self, state: RetryCallState) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from typing import Any
 
 import yaml
@@ -51,7 +52,8 @@ def refuses(text: str) -> bool:
 @cache
 def _pattern(name: str) -> re.Pattern[str]:
     phrases = _phrases()
-    pattern = _either(_flat(phrases[name]))
+    some = phrases[name]
+    pattern = _either(some if isinstance(some, list) else chain.from_iterable(some.values()))
     if name == "refused":
         pattern = rf"(?:{_either(phrases['lead'])}\b[\s,.!:;—–-]*(?:but |and |so |however,? |that )?){{0,4}}{pattern}"
     for part, choices in phrases["parts"].items():
@@ -62,10 +64,6 @@ def _pattern(name: str) -> re.Pattern[str]:
 @cache
 def _phrases() -> dict[str, Any]:
     return yaml.safe_load(files("resources.words").joinpath("phrases.yaml").read_text("utf-8"))
-
-
-def _flat(phrases: dict[str, list[str]] | list[str]) -> Iterable[str]:
-    return phrases if isinstance(phrases, list) else [one for some in phrases.values() for one in some]
 
 
 def _either(patterns: Iterable[str]) -> str:

@@ -3,6 +3,7 @@
 import os
 
 import dagster as dg
+import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
@@ -12,7 +13,9 @@ from resources.storage.files import read_table, write_table
 from tests.assets.conftest import SHARDS, Platform, failure
 from tests.echo import Echo
 from vidcap_assets.assets import columns
+from vidcap_assets.collection.file import DEFAULT
 from vidcap_assets.collection.settings import CollectionSettings
+from vidcap_assets.component import Collection
 
 SPINE = ("raw_meta", "captions_llava", "captioned_videos")
 FIRST = "shard-00000"
@@ -173,9 +176,7 @@ def test_an_unusable_captioner_blames_no_clip(six_clips: Platform):
 
 
 def test_every_annotator_has_both_blocking_checks():
-    from vidcap_assets.definitions import defs
-
-    graph = defs.resolve_asset_graph()
+    graph = Collection.from_file(DEFAULT).build_defs().resolve_asset_graph()
     annotators = [
         "captions_pllava",
         "captions_llava",
@@ -208,6 +209,24 @@ def test_a_row_that_vanishes_behind_the_loop_fails_the_blocking_check(six_clips:
     assert (evaluation.passed, evaluation.partition) == (False, FIRST)
     assert "1 missing" in evaluation.description
     assert not (six_clips.home / "vidcap.duckdb").exists(), "what comes after must not run"
+
+
+@pytest.mark.parametrize(
+    ("damage", "found"),
+    [
+        (lambda meta: meta.slice(1), "6 clips have 5 rows with 5 ids"),
+        (lambda meta: pa.concat_tables([meta, meta.slice(5)]), "6 clips have 7 rows with 6 ids"),
+    ],
+)
+def test_a_table_that_lacks_or_doubles_a_clip_is_red(six_clips: Platform, damage, found: str):
+    assert six_clips.run(*SPINE, shard=FIRST).success
+    total = six_clips.instance.get_latest_materialization_event(dg.AssetKey("captioned_videos"))
+    assert total.asset_materialization.metadata["clips_total"].value == 6
+    six_clips.lake.write_meta(FIRST, damage(read_table(six_clips.lake.file("raw_meta", FIRST))))
+    result = six_clips.run("captioned_videos", shard=FIRST)
+    (check,) = result.get_asset_check_evaluations()
+    assert (check.check_name, check.passed, check.partition) == ("whole", False, FIRST)
+    assert f"shard-00000: whole: {found}" in failure(result)
 
 
 def test_a_storage_that_is_away_fails_the_shard_and_costs_nothing(six_clips: Platform):
@@ -301,14 +320,11 @@ def test_importing_the_definitions_loads_no_library_that_only_steps_need():
 
 
 def test_the_columns_shown_are_those_of_the_files():
-    from resources.dataset.tables import TRAINING_SCHEMA
-
     collection = CollectionSettings(annotators=[Echo()])
     shown = columns.shown(merged_columns(collection.declared)).columns
     lineage = columns.captioned_videos_lineage(collection.key, collection.declared, collection.text_order)
     assert {one.name for one in shown} >= {"caption_llava", "captions_llava_status"}
     assert {one.name for one in shown} == {*lineage.deps_by_column, "shard"}
-    assert set(columns.training_set_lineage(collection.key).deps_by_column) == set(TRAINING_SCHEMA.names)
 
 
 def test_a_shard_that_cannot_be_read_is_red_and_stops_no_other(platform: Platform, write_video):

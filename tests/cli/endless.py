@@ -4,6 +4,8 @@ import time
 
 import dagster as dg
 
+from vidcap_assets.automation.executor import noting_its_process
+
 
 @dg.op
 def wait(context: dg.OpExecutionContext) -> None:
@@ -12,7 +14,7 @@ def wait(context: dg.OpExecutionContext) -> None:
     time.sleep(600)
 
 
-@dg.job(executor_def=dg.in_process_executor)
+@dg.job(executor_def=noting_its_process(dg.multiprocess_executor))
 def index_videos() -> None:
     """In the place of the real one."""
     wait()

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
@@ -310,6 +311,7 @@ def test_run_of_a_folder_is_merged_and_found_again(tmp_path: Path, write_video, 
     for seed in range(3):
         write_video(tmp_path / "clips" / f"{seed}.mp4", seed)
     (tmp_path / "clips" / "broken.mp4").write_bytes(b"no video")
+    (tmp_path / "clips" / "module.ts").write_text("const a = 1\n")
     code, result = process(
         tmp_path / "home", "run", str(tmp_path / "clips"), "--captioners", "", "--shard-size", "3"
     )
@@ -327,6 +329,10 @@ def test_run_of_a_folder_is_merged_and_found_again(tmp_path: Path, write_video, 
         1,
         2,
     )
+    left_out = {"kind": ".ts", "reason": "neither a video nor an image", "files": 1}
+    assert status["left_out_files"] == [left_out | {"example": str(tmp_path / "clips" / "module.ts")}]
+    with duckdb.connect(str(tmp_path / "home" / "vidcap.duckdb"), read_only=True) as connection:
+        assert connection.execute("SELECT kind FROM left_out").fetchall() == [(".ts",)]
     code, result = process(tmp_path / "home", "retry", "--failed", "--kind", "decode_error")
     assert (code, [run["success"] for run in result["runs"]]) == (0, [True])
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from rich.console import Console
 
@@ -94,7 +95,8 @@ def test_a_log_file_gets_lines_and_no_bars(options: dict, tmp_path: Path) -> Non
 
 def test_ctrl_c_ends_the_run_and_all_its_processes(tmp_path: Path, terminal: Terminal) -> None:
     environment = {
-        **os.environ, "VIDCAP_HOME": str(tmp_path), "VIDCAP_DEFINITIONS": "tests.cli.endless", "COLUMNS": "200"
+        **os.environ, "VIDCAP_HOME": str(tmp_path), "VIDCAP_DEFINITIONS": "tests.cli.endless", "COLUMNS": "200",
+        "DAGSTER_HOME": str(tmp_path / "dagster"),
     }  # fmt: skip
     command = [sys.executable, "-W", "ignore", "-m", "vidcap_assets.cli", "run", "demo"]
     process = subprocess.Popen(
@@ -119,6 +121,9 @@ def test_ctrl_c_ends_the_run_and_all_its_processes(tmp_path: Path, terminal: Ter
     assert "DagsterExecutionInterruptedError" in log.read_text(), (
         "the run ended by itself, and was waited for"
     )
+    with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
+        (run,) = instance.get_runs()
+    assert run.status is dg.DagsterRunStatus.CANCELED, "what a person stopped is not a failure"
 
 
 def _log_with(home: Path, said: str) -> Path:

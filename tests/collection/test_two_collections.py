@@ -89,7 +89,7 @@ def test_every_name_is_there_for_each(two: Two):
         *(one.name for one in (*repository.sensor_defs, *repository.schedule_defs)),
     }
     for each in ("index_videos", "caption_videos", "publish_dataset", "new_clips", "nightly_gaps",
-                 "weekly_publish", "shards_by_condition"):  # fmt: skip
+                 "weekly_publish"):  # fmt: skip
         assert {f"{name}_{each}" if name else each for name in two.names} <= names
 
 

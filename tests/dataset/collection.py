@@ -15,9 +15,9 @@ from resources.annotation.recipe import Recipe
 from resources.lake.lake import Lake
 from resources.lake.meta import META_SCHEMA
 from resources.lake.shards import IndexedClip
-from resources.warehouse import Warehouse
+from resources.warehouse import TextRule, Warehouse
 
-ORDER = ("captions_gpt4v", "captions_pllava", "captions_llava")
+RULE = TextRule(("captions_gpt4v", "captions_pllava", "captions_llava"))
 
 
 def captioner(name: str) -> Declaration:
@@ -139,4 +139,4 @@ class Collection:
     def merge(self, shards: Sequence[str] | None = None) -> None:
         """Merge shards, by default all."""
         for shard in self.lake.shards() if shards is None else shards:
-            self.warehouse.merge(self.lake, shard, self.declared, ORDER)
+            self.warehouse.merge(self.lake, shard, self.declared, RULE)

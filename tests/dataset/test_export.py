@@ -8,7 +8,8 @@ import pytest
 from upath import UPath
 
 from resources.annotation.declaration import Role
-from resources.dataset.export import ExportFormat, ExportOptions, NothingToExportError, export_training_set
+from resources.dataset.export import NothingToExportError, export_training_set
+from resources.dataset.export_set import ExportFormat, ExportOptions
 from resources.dataset.filters import ClipFilters, FilterError
 from resources.dataset.publication import PublicationError
 from resources.warehouse import WarehouseEmptyError
@@ -27,9 +28,9 @@ SEED_COLUMNS = [
 ]
 
 
-def export(collection: Collection, options: ExportOptions | None = None):
+def export(collection: Collection, options: ExportOptions | None = None, **more):
     return export_training_set(
-        collection.warehouse, collection.lake.folder("exports"), options, log=lambda _: None
+        collection.warehouse, collection.lake.folder("exports"), options, log=lambda _: None, **more
     )
 
 
@@ -58,7 +59,7 @@ def test_csv_has_exactly_the_seeds_training_columns(everything: Path) -> None:
 
 
 def test_parquet_is_sharded_and_explains_itself(captioned: Collection) -> None:
-    options = ExportOptions(ClipFilters(fmin=1), rows_per_file=2)
+    options = ExportOptions(fmin=1, rows_per_file=2)
     folder = Path(export(captioned, options).folder.path)
     files = sorted((folder / "data").iterdir())
     assert [file.name for file in files] == [f"train-0000{i}-of-00003.parquet" for i in range(3)]
@@ -114,7 +115,7 @@ def test_csv_of_a_step(everything: Path, step: str, column: str, values: list[st
     ],
 )
 def test_filters(captioned: Collection, filters: ClipFilters, ids: list[str]) -> None:
-    made = export(captioned, ExportOptions(filters, formats=(ExportFormat.CSV,)))
+    made = export(captioned, ExportOptions(**filters.active, formats=[ExportFormat.CSV]))
     folder = Path(made.folder.path)
     assert [Path(row["path"]).stem for row in rows_of(folder / "training_set.csv")] == ids
     record = json.loads((folder / "export.json").read_text())
@@ -130,7 +131,7 @@ def test_filters_that_leave_nothing_keep_the_last_training_set(
 ) -> None:
     before = export(captioned)
     with pytest.raises(NothingToExportError, match="none of the 6 clips"):
-        export(captioned, ExportOptions(filters))
+        export(captioned, ExportOptions(**filters.active))
     assert json.loads((Path(before.folder.path) / "export.json").read_text())["rows"] == before.rows
 
 
@@ -147,7 +148,7 @@ def test_filter_that_no_clip_can_pass_is_refused(
     captioned_once: Collection, tmp_path: Path, wrong: dict, message: str
 ) -> None:
     with pytest.raises(FilterError, match=message):
-        export_training_set(captioned_once.warehouse, UPath(tmp_path), ExportOptions(ClipFilters(**wrong)))
+        export_training_set(captioned_once.warehouse, UPath(tmp_path), ExportOptions(**wrong))
 
 
 def test_an_export_takes_the_place_of_the_one_before(captioned: Collection) -> None:
@@ -190,7 +191,7 @@ def test_scores_and_structured_answers_follow_the_training_columns(collection: C
 
 
 def test_words_of_demonstration_models_are_marked(captioned: Collection) -> None:
-    folder = Path(export(captioned, ExportOptions(demo_models=["captions_llava"])).folder.path)
+    folder = Path(export(captioned, demo_models=["captions_llava"]).folder.path)
     assert "**Not for training.** captions_llava used" in (folder / "README.md").read_text()
     assert json.loads((folder / "export.json").read_text())["demo_models"] == ["captions_llava"]
 

@@ -8,8 +8,8 @@ import pytest
 
 from resources.annotation.clip import Kind
 from resources.annotation.outcome import Answer
-from resources.dataset.export import ExportOptions, export_training_set
-from resources.dataset.export_set import ExportFormat
+from resources.dataset.export import export_training_set
+from resources.dataset.export_set import ExportFormat, ExportOptions
 from resources.dataset.filters import ClipFilters, FilterError
 from resources.dataset.near_duplicates import find_near_duplicates
 from resources.measures.kind import declare
@@ -57,7 +57,7 @@ def measured(tmp_path: Path) -> Collection:
 
 
 def exported(collection: Collection, filters: ClipFilters) -> list[str]:
-    options = ExportOptions(filters, formats=(ExportFormat.CSV,))
+    options = ExportOptions(**filters.active, formats=[ExportFormat.CSV])
     made = export_training_set(
         collection.warehouse, collection.lake.folder("exports"), options, lambda line: None
     )

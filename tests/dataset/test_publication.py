@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from upath import UPath
 
-from resources.dataset.export import ExportOptions, export_training_set
+from resources.dataset.export import export_training_set
+from resources.dataset.export_set import ExportOptions
 from resources.dataset.filters import ClipFilters
 from resources.dataset.publication import publication
 from resources.dataset.webdataset import sample_key
@@ -92,7 +93,7 @@ def test_tars_with_media_hold_the_files(captioned: Collection, tmp_path: Path) -
     made = export_training_set(
         captioned.warehouse,
         captioned.lake.folder("exports"),
-        ExportOptions(filters, samples_per_tar=2, media=True),
+        ExportOptions(**filters.active, samples_per_tar=2, media=True),
         log=lambda line: None,
     )
     folder = Path(made.folder.path) / "webdataset"

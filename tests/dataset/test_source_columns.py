@@ -3,7 +3,8 @@ import csv
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from resources.dataset.export import ExportOptions, export_training_set
+from resources.dataset.export import export_training_set
+from resources.dataset.export_set import ExportOptions
 from tests.dataset.collection import clip
 
 
@@ -19,7 +20,7 @@ def test_the_columns_of_a_list_go_into_the_table_and_the_training_set_with_their
     )
     collection.merge()
     done = export_training_set(
-        collection.warehouse, collection.lake.folder("exports"), ExportOptions(formats=("csv",))
+        collection.warehouse, collection.lake.folder("exports"), ExportOptions(formats=["csv"])
     )
     assert done.rows == 3
     assert {name: str(done.schema.field(name).type) for name in ("row", "aes", "source_fps", "tag")} == {

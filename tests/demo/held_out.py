@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from resources.demo.clips import TRUTH_FILE, Truth, render_clip, write_truths
-from resources.demo.scene import random_scene
-from resources.demo.world import ACTIONS, BACKGROUNDS, COLOURS, SHAPES, SIZES, SURFACES, Slots
+from tools.demo_world.clips import TRUTH_FILE, Truth, render_clip, write_truths
+from tools.demo_world.scene import random_scene
+from tools.demo_world.world import ACTIONS, BACKGROUNDS, COLOURS, SHAPES, SIZES, SURFACES, Slots
 
 
 def render_clips(folder: Path, count: int, seed: int, *, surfaces: float = 0.1) -> list[Truth]:

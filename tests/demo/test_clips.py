@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from resources.demo.clips import TRUTH_FILE, render_demo_source
+from resources.demo.source import CLIPS
 from tests.demo.held_out import read_truths, render_clips
+from tools.demo_world.clips import TRUTH_FILE, render_demo_source
 
 
 @pytest.fixture(scope="module")
@@ -52,17 +53,11 @@ def test_broken_files_cannot_be_opened(demo: Path) -> None:
                 av.open(str(demo / truth.file))
 
 
-def test_rendering_again_leaves_the_folder_alone(demo: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in demo.rglob("*")}
-    assert render_demo_source(demo) == demo
-    assert {path: path.stat().st_mtime_ns for path in demo.rglob("*")} == before
-
-
-def test_a_folder_of_somebody_else_is_never_touched(tmp_path: Path) -> None:
-    (tmp_path / "mine.mp4").write_text("precious")
-    with pytest.raises(FileExistsError, match="holds no demo clips"):
-        render_demo_source(tmp_path)
-    assert (tmp_path / "mine.mp4").read_text() == "precious"
+def test_the_package_holds_just_these_files(demo: Path) -> None:
+    for name in (path.relative_to(demo) for path in demo.rglob("*") if path.is_file()):
+        if name.name != TRUTH_FILE:
+            assert (CLIPS / name).read_bytes() == (demo / name).read_bytes()
+    assert sum(path.is_file() for path in CLIPS.rglob("*")) == len(read_truths(demo))
 
 
 def test_a_seed_decides_the_clips_whatever_is_in_fresh_memory(tmp_path: Path) -> None:
@@ -93,8 +88,8 @@ def test_the_truth_file_spells_out_captions_and_tags(tmp_path: Path) -> None:
 
 
 def test_encoding_keeps_the_picture(tmp_path: Path) -> None:
-    from resources.demo.clips import write_video
-    from resources.demo.scene import random_scene
+    from tools.demo_world.clips import write_video
+    from tools.demo_world.scene import random_scene
 
     scene = random_scene(np.random.default_rng(4))
     frames = [scene.draw(t, 128, 128) for t in np.linspace(0, 1, 8)]

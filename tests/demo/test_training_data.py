@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from resources.demo.scene import random_scene
+from tools.demo_world.scene import random_scene
 from tools.train_embedded import layout
 from tools.train_embedded.training_data import (
     CaptionBatches,

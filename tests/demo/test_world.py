@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from resources.demo.scene import place, random_scene
-from resources.demo.world import ACTIONS, MOVES, Slots
 from tests.demo.held_out import agreement, parse
+from tools.demo_world.scene import place, random_scene
+from tools.demo_world.world import ACTIONS, MOVES, Slots
 
 
 @pytest.mark.parametrize(

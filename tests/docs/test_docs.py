@@ -1,6 +1,7 @@
 """What the pages say is so: collection files can be read, commands and their options exist, links lead somewhere."""
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,8 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_every_command_stands_in_a_page() -> None:
     text = "\n".join(page.read_text() for page in PAGES)
     assert [name for name in COMMANDS if f"vidcap {name}" not in text] == []
+
+
+def test_the_tables_of_the_page_on_scale_are_those_of_the_script() -> None:
+    tables = runpy.run_path(str(ROOT / "benchmarks" / "roofline.py"))["tables"]()
+    assert tables in (ROOT / "docs" / "scale.md").read_text()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.demo.clips import render_demo_source
 from tests.e2e.conftest import PRODUCT, Workplace
+from tools.demo_world.clips import render_demo_source
 
 CHOSEN = (
     "camera/00",

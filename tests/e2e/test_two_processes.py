@@ -3,7 +3,7 @@
 import dagster as dg
 import duckdb
 
-from resources.warehouse import Warehouse
+from resources.warehouse import TextRule, Warehouse
 from tests.e2e.conftest import Workplace, kill_group, wait_until
 from tests.echo import Echo
 
@@ -13,7 +13,9 @@ def test_two_runs_on_different_shards_and_an_open_reader_lose_nothing(workplace:
         write_video(workplace.source / f"{seed}.mp4", seed)
     workplace.index_and_probe(shard_size=4)
     database = workplace.home / "vidcap.duckdb"
-    Warehouse(str(database)).merge(workplace.lake, "shard-00000", Echo().declares(), ["captions_llava"])
+    Warehouse(str(database)).merge(
+        workplace.lake, "shard-00000", Echo().declares(), TextRule(["captions_llava"])
+    )
     reader = duckdb.connect(str(database), read_only=True)
     runs = [workplace.start("captions_and_merge", shard) for shard in ("shard-00000", "shard-00001")]
     try:

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from resources.annotation.clip import Kind
+from resources.annotation.outcome import ErrorKind
 from resources.annotation.progress import ShardProgress, untold
 from resources.lake import contents
-from resources.lake.contents import FileState, read_contents
+from resources.lake.contents import read_contents
 from resources.lake.indexing import index_source
 from resources.lake.lake import Lake
 from resources.lake.left_out import counted
@@ -27,9 +28,9 @@ class Counting(Here):
     def __init__(self) -> None:
         self.read: list[str] = []
 
-    def call(self, function, batch, timeout_s=None):
-        self.read += [path.name for path, _ in batch]
-        return function(batch)
+    def call(self, function, *arguments, timeout_s=None):
+        self.read += [path.name for path, *_ in arguments[-1]]
+        return super().call(function, *arguments)
 
 
 def write(folder: Path, count: int) -> dict[Path, Kind | None]:
@@ -54,8 +55,8 @@ def test_children_read_every_file_and_tell_how_far_they_are(tmp_path):
     with IsolatedWorkers(2, timeout_s=60) as workers:
         states = read_contents(named, {}, workers, None, quiet, told.append)
     assert {path: states[path].content_id for path in paths} == {path: digest(path) for path in paths}
-    assert states[tmp_path / "missing.mp4"] == FileState(kind=Kind.VIDEO, reason="there is no such file")
-    assert states[tmp_path].kind is None
+    assert str(states[tmp_path / "missing.mp4"]).startswith("missing_file")
+    assert states[tmp_path].message == "a directory, not a regular file"
     assert [(one.settled, one.done) for one in told] == [(2, min(300, 32 * batch)) for batch in range(1, 11)]
 
 
@@ -68,8 +69,8 @@ def test_a_read_that_does_not_return_costs_its_file(tmp_path, monkeypatch):
     said: list[str] = []
     with IsolatedWorkers(1, timeout_s=1) as workers:
         states = read_contents(paths, {}, workers, None, said.append, untold)
-    assert [states[path].content_id for path in paths] == [digest(first), None, digest(last)]
-    assert states[endless].kind is Kind.VIDEO
+    assert [states[path].content_id for path in (first, last)] == [digest(first), digest(last)]
+    assert states[endless].kind is ErrorKind.DECODE_TIMEOUT
     assert any(str(endless) in line for line in said)
 
 
@@ -82,12 +83,12 @@ def test_what_was_read_before_a_kill_is_not_read_again(tmp_path):
     (tmp_path / "0.mp4").write_text("now longer")
     more = {**paths, tmp_path / "a.txt": None}
     (tmp_path / "a.txt").write_text("no media")
-    for expected in (["0.mp4", "a.txt"], []):
+    for expected in (["0.mp4", "a.txt"], ["a.txt"]):
         workers = Counting()
         states = read_contents(more, {}, workers, notes, quiet, untold)
         assert states[tmp_path / "0.mp4"].content_id == digest(tmp_path / "0.mp4")
         assert states[tmp_path / "1.mp4"].content_id == digest(tmp_path / "1.mp4")
-        assert states[tmp_path / "a.txt"].reason == "neither a video nor an image"
+        assert states[tmp_path / "a.txt"].message == "neither a video nor an image"
         assert workers.read == expected
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import duckdb
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -21,7 +21,7 @@ from resources.lake.left_out import GONE
 from resources.lake.meta import probe_clips
 from resources.source.source import survey
 from resources.storage.files import read_table
-from resources.warehouse import Warehouse
+from resources.warehouse import TextRule, Warehouse
 from tests.lake.here import Here
 
 DECLARED = (Declaration("says", Role.CAPTION, (Column("caption_says", meaning="what it shows"),), "Says."),)
@@ -108,7 +108,7 @@ class World:
             self.lake.write_meta(shard, probe_clips(self.lake.manifest(shard), Here()))
             store = self.lake.store(self.model.recipe, shard)
             annotate_shard(self.model, self.lake.clips(shard), store, LoopOptions(log=said.append))
-            self.warehouse.merge(self.lake, shard, DECLARED, ["says"])
+            self.warehouse.merge(self.lake, shard, DECLARED, TextRule(("says",)))
         assert update.clips == len(self.files)
 
     def query(self, sql: str) -> list[tuple]:
@@ -141,6 +141,8 @@ class World:
     max_examples=12,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+@example(operations=[("write", "a", "2"), ("write", "b", "3"), ("run",), ("swap", "a", "b")])
+@example(operations=[("write", "a", "2"), ("write", "b", "2"), ("run",), ("delete", "a")])
 @given(operations=st.lists(OPERATIONS, min_size=6, max_size=20))
 def test_one_row_a_file_with_its_own_answer_and_nothing_is_asked_twice(tmp_path_factory, operations):
     world = World(tmp_path_factory.mktemp("world"))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from resources.annotation.outcome import ClipError
 from resources.annotation.progress import untold
 from resources.lake.contents import read_contents
-from resources.lake.shards import IndexedClip, manifest_clips, manifest_table, update_index
+from resources.lake.shards import IndexedClip, manifest_clips, manifest_table, read_before, update_index
 from resources.source.source import Entry, kind_of
 from resources.video.probe import probe
 from tests.lake.here import Here
@@ -32,11 +32,8 @@ class Collection:
     def index(self, entries: list[Entry] | None = None):
         if entries is None:
             entries = [Entry(path, kind_of(path)) for path in sorted(self.folder.glob("*.mp4"))]
-        known = {
-            clip.path: [clip.file] for clips in self.shards.values() for clip in clips if clip.content_id
-        }
         named = {entry.path: entry.kind for entry in entries}
-        files = read_contents(named, known, Here(), None, lambda line: None, untold)
+        files = read_contents(named, read_before(self.shards), Here(), None, lambda line: None, untold)
         update = update_index(entries, self.shards, self.shard_size, files)
         self.shards |= update.written
         return update

@@ -52,7 +52,7 @@ def test_flawed_captions_warn_name_the_clips_and_stop_nothing(platform: Platform
     links = echo.metadata["worst_clips"].value
     assert all(f"[{row['clip']}]({Path(row['file']).as_uri()})" in links for row in worst)
     assert {name for name, one in found.items() if one.passed} == {
-        "accounting", "failed_share", "complete", "no_repetition", "sentence_limit", "language", "distinct",
+        "accounting", "failed_share", "complete", "no_repetition", "sentence_limit", "language", "distinct", "whole",
     }  # fmt: skip
 
     result = platform.run("captions_llava", shard=FIRST, config={"captions_llava": {"max_flawed_share": 1.0}})

@@ -1,6 +1,8 @@
-"""The deployment files: the same settings as the root's, no port open to the world, no secret in them."""
+"""The deployment files: the same settings as the package's, no port open to the world, no secret in them."""
 
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import click
@@ -9,6 +11,8 @@ import yaml
 from dagster._cli import create_dagster_cli
 from dagster._daemon.cli import create_dagster_daemon_cli
 from dagster_webserver.cli import create_dagster_webserver_cli
+
+from vidcap_assets.cli.job_run import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 COMPOSE, SYSTEMD = ROOT / "deploy" / "compose", ROOT / "deploy" / "systemd"
@@ -43,13 +47,11 @@ def parse(command: list[str], folder: Path) -> None:
     program.make_context(command[0], arguments, parent=parent)
 
 
-@pytest.mark.parametrize("folder", [COMPOSE, SYSTEMD], ids=lambda folder: folder.name)
-def test_settings_differ_from_the_roots_in_where_the_history_is_and_nothing_else(folder: Path):
-    ours, root = read(folder / "dagster.yaml"), read(ROOT / "dagster.yaml")
+@pytest.mark.parametrize("folder", [COMPOSE, ROOT], ids=lambda folder: folder.name)
+def test_settings_differ_from_the_packages_in_where_the_history_is_and_nothing_else(folder: Path):
+    ours, root = read(folder / "dagster.yaml"), read(SETTINGS)
     where = {"storage", "compute_logs", "local_artifact_storage"}
-    assert {name: ours[name] for name in ours.keys() - where} == {
-        name: root[name] for name in root.keys() - where
-    }
+    assert {name: ours[name] for name in ours.keys() - where} == root
 
 
 def test_compose_publishes_only_to_this_machine_and_holds_no_secret():
@@ -113,6 +115,48 @@ def test_units_listen_on_the_loopback_address_as_a_user_of_their_own(unit: Path)
     assert set(re.findall(r"-h (\S+)", text)) <= {"127.0.0.1"}
     (command,) = re.findall(r"^ExecStart=(.+)$", text, re.MULTILINE)
     parse(command.split(), SYSTEMD)
+
+
+# Stand for the commands that only root on a machine of its own can run; the rest of the guide is run as it is.
+STUBS = """
+useradd() { :; }
+systemctl() { echo "$@"; }
+make() { :; }
+git() { cp -r "$REPOSITORY/deploy" "$3/" && mkdir -p "$3/vidcap_assets" \\
+    && cp -r "$REPOSITORY/vidcap_assets/automation" "$3/vidcap_assets/"; }
+install() { command install $(printf '%s\\n' "$@" | sed "/^-g$/,+1d; /^-o$/{n; s/^vidcap$/$OWNER/; s/^root$/$UID/}"); }
+"""
+
+
+def test_the_guide_puts_every_file_where_the_units_look_for_it(tmp_path: Path):
+    (written,) = re.findall(
+        r"^```\n(useradd.+?)^```", (SYSTEMD / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    for folder in ("/var/", "/opt/", "/etc/"):
+        written = written.replace(folder, f"{tmp_path}{folder}")
+    (tmp_path / "etc/systemd/system").mkdir(parents=True)
+    owner = os.getuid() or 65534
+    done = subprocess.run(
+        ["bash", "-euc", STUBS + written.replace("<repository>", "REPOSITORY")],
+        cwd=tmp_path,
+        env={**os.environ, "REPOSITORY": str(ROOT), "OWNER": str(owner)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    started = re.findall(r"enable --now (.+)", done.stdout)[0].split()
+    for name in started:
+        unit = (tmp_path / f"etc/systemd/system/{name}.service").read_text()
+        looked_for = re.findall(
+            r"^EnvironmentFile=(.+)$| -w (\S+)|^WorkingDirectory=(.+)$", unit, re.MULTILINE
+        )
+        for path in filter(None, (one for found in looked_for for one in found)):
+            assert (tmp_path / path.lstrip("/")).exists(), f"{name} looks for {path}"
+    assert (tmp_path / "var/lib/vidcap").stat().st_uid == owner, "the services write there"
+    home = variables(tmp_path / "etc/vidcap/vidcap.env")["DAGSTER_HOME"]
+    assert (tmp_path / home.lstrip("/") / "dagster.yaml").read_text() == SETTINGS.read_text()
+    assert {f"{name}.service" for name in started} == {unit.name for unit in SYSTEMD.glob("*.service")}
 
 
 def test_the_guide_names_every_error_kind_and_every_variable():

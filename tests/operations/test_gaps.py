@@ -1,4 +1,4 @@
-"""What is run by the clock and by conditions: only what is missing or failed, in ranges, and never a storm."""
+"""What is run by the clock: only what is missing or failed, in ranges, and never a storm."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,6 @@ from dagster._core.execution.backfill import BulkActionStatus, PartitionBackfill
 from resources.lake.lake import Lake
 from tests.echo import Echo, echoing
 from vidcap_assets.automation import schedules
-from vidcap_assets.automation.conditions import with_conditions
 from vidcap_assets.collection.settings import CollectionSettings
 from vidcap_assets.collection.shards import contiguous
 from vidcap_assets.component import Collection
@@ -164,7 +163,7 @@ def test_the_week_publishes_only_what_is_new(instance, collection):
     [
         ("off", set()),
         ("schedules", {"new_clips", "nightly_gaps", "weekly_publish"}),
-        ("declarative", {"new_clips", "shards_by_condition", "weekly_publish"}),
+        ("declarative", {"new_clips", "nightly_gaps", "weekly_publish"}),
     ],
 )
 def test_one_setting_decides_what_runs_by_itself(setting, running, tmp_path: Path):
@@ -175,57 +174,12 @@ def test_one_setting_decides_what_runs_by_itself(setting, running, tmp_path: Pat
     assert made["new_clips"].minimum_interval_seconds == 7
 
 
-def test_conditions_fill_each_gap_once_and_wait_for_no_paid_captions(collection, defs):
-    paid_key = dg.AssetKey("captions_gpt4v")
-    conditioned = {spec.key: spec.automation_condition for spec in defs.resolve_all_asset_specs()}
-    assert conditioned[paid_key] is None
-    assert conditioned[dg.AssetKey("video_index")] is None
-    assert conditioned[dg.AssetKey("captions_llava")] is not None
-    shards = collection.shards
-
-    @dg.asset(partitions_def=shards)
-    def captions_gpt4v(): ...
-
-    @dg.asset(partitions_def=shards)
-    def raw_meta(): ...
-
-    @dg.asset(partitions_def=shards, deps=[raw_meta, captions_gpt4v])
-    def captioned_videos(): ...
-
-    small = dg.Definitions(with_conditions([captions_gpt4v, raw_meta, captioned_videos], collection))
-    with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions(SHARDS, ["a", "b"])
-        cursor, asked = None, []
-        for minute in (-1, 1, 2, 61):
-            result = dg.evaluate_automation_conditions(
-                small, instance, cursor=cursor, evaluation_time=NIGHT + timedelta(minutes=minute)
-            )
-            cursor = result.cursor
-            asked.append(
-                tuple(
-                    sorted(result.get_requested_partitions(dg.AssetKey(name)))
-                    for name in ("raw_meta", "captioned_videos")
-                )
-            )
-            assert not result.get_requested_partitions(paid_key)
-        assert asked == [([], []), (["a", "b"], ["a", "b"]), ([], []), (["a", "b"], ["a", "b"])]
-
-
-def test_conditions_ask_for_a_failing_shard_once_a_night_even_if_it_never_came_right(collection, defs):
-    shards = collection.shards
-
-    @dg.asset(partitions_def=shards)
-    def raw_meta(): ...
-
-    small = dg.Definitions(with_conditions([raw_meta], collection))
-    with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions(SHARDS, ["a", "b"])
-        fail(instance, defs, "raw_meta", "b")
-        cursor, asked = None, []
-        for minutes in (-1, 1, 61, 121, 24 * 60 + 1):
-            result = dg.evaluate_automation_conditions(
-                small, instance, cursor=cursor, evaluation_time=NIGHT + timedelta(minutes=minutes)
-            )
-            cursor = result.cursor
-            asked.append(sorted(result.get_requested_partitions(dg.AssetKey("raw_meta"))))
-        assert asked == [[], ["a", "b"], ["a"], ["a"], ["a", "b"]]
+def test_what_costs_money_is_tagged_and_goes_last(defs):
+    tags = {spec.key.to_user_string(): spec.tags for spec in defs.resolve_all_asset_specs()}
+    assert "paid" in tags["captions_gpt4v"]
+    assert "paid" not in tags["captions_llava"]
+    priority = [
+        int(defs.resolve_job_def(job).run_tags["dagster/priority"])
+        for job in ("index_videos", "caption_videos", "caption_videos_gpt4v")
+    ]
+    assert priority == sorted(set(priority), reverse=True)

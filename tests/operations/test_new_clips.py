@@ -1,6 +1,5 @@
 """The sensor of new clips: what it asks for, when, and what it says when it asks for nothing."""
 
-import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -164,18 +163,6 @@ def test_nothing_is_indexed_while_indexing_is_under_way(watched: Watched):
     assert "index_videos is under way" in watched.said()
     watched.instance.report_run_failed(run)
     assert [name for name, *_ in watched.asked()] == ["index_videos"]
-
-
-def test_with_conditions_on_the_assets_only_changed_shards_are_asked_for(watched: Watched):
-    watched.watch(automation={"mode": "declarative"})
-    watched.add("a.mp4", "b.mp4")
-    watched.index()
-    assert watched.tick().run_requests == []
-    assert len(watched.instance.get_dynamic_partitions(SHARDS)) == 2
-    watched.lake.write_meta("shard-00001", META_SCHEMA.empty_table())
-    later = os.stat(watched.lake.file("raw_meta", "shard-00001").path).st_mtime + 1
-    os.utime(watched.lake.file("video_index", "shard-00001").path, (later, later))
-    assert ("caption_videos", "shard-00001", "shard-00001") in watched.asked()
 
 
 def test_a_state_whose_index_run_failed_is_indexed_again_and_the_tick_names_the_run(

@@ -63,7 +63,6 @@ def test_steps_end_with_a_killed_run_and_its_place_is_freed(
         pool = instance.event_log_storage.get_concurrency_info
         (started,) = instance.get_runs()
         assert (started.status, pool("gpu").active_slot_count) == (dg.DagsterRunStatus.STARTED, 1)
-        assert json.loads(reap("--json", "--older-than", "60")) == []
         (reaped,) = json.loads(reap("--json"))
         assert (reaped["run_id"], reaped["job"], reaped["shards"], reaped["slots"]) == (
             started.run_id, "waiting", "shard-00007", 1,

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 
 import dagster as dg
 import pytest
@@ -122,15 +121,6 @@ def test_a_run_that_ends_well_between_the_two_looks_stays_a_success(instance, mo
     monkeypatch.setattr(RunProcess, "is_alive", property(ends_meanwhile))
     assert reap(instance) == []
     assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.SUCCESS
-
-
-def test_young_runs_can_be_left_alone(instance):
-    run = started(instance, DEAD)
-    instance.report_dagster_event(
-        dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, run.job_name), run.run_id
-    )
-    assert reap(instance, older_than=timedelta(minutes=1)) == []
-    assert len(reap(instance, older_than=timedelta(0))) == 1
 
 
 def test_the_sensor_says_what_it_did(instance):

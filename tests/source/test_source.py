@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from resources.annotation.clip import Kind
+from resources.annotation.clip import Kind, Span
 from resources.source.source import SourceError, read_source
 
 
@@ -212,13 +212,51 @@ def test_columns_with_names_of_their_own_are_named(tmp_path):
         ([{"path": "https://example.org/a.mp4"}], "row 1 is an address .* download them"),
         ([{"path": "s3://bucket/a.mp4"}], "row 1 is an address"),
         ([{"path": "a.mp4", "text": "x"}, {"path": "a.mp4", "text": "y"}], "row 2 gives a.mp4 another text"),
-        ([{"path": "a.mp4", "start": 0, "end": 2}], "mean parts of files .end, start."),
-        ([{"path": "a.mp4", "timestamp": "[('00:00:00.000','00:00:02.000')]"}], "mean parts of files"),
+        ([{"path": "a.mp4", "start": 3, "end": 2}], "row 1: nothing lies between 3 and 2"),
+        ([{"path": "a.mp4", "start": "soon", "end": 2}], "row 1: 'soon' is no time"),
+        ([{"path": "a.mp4", "start_frame": 1.5, "end_frame": 2}], "row 1: '1.5' is no number of a frame"),
+        ([{"path": "a.mp4", "timestamp": "[('00:00:00.000',)]"}], "row 1: .* is no list of pairs of times"),
     ],
 )
 def test_a_list_that_cannot_mean_what_it_says_is_refused(tmp_path, records, message):
     with pytest.raises(SourceError, match=message):
         read_source(write_list(tmp_path / "list.csv", records))
+
+
+@pytest.mark.parametrize(
+    ("record", "spans"),
+    [
+        ({"start": 1, "end": 2.5}, [Span(1, 2.5)]),
+        ({"start_s": "0", "end_s": "00:01:02.500"}, [Span(0, 62.5)]),
+        ({"start_time": "1:02", "end_time": "1:02:03,25"}, [Span(62, 3723.25)]),
+        ({"start_frame": 10, "end_frame": 20}, [Span(10, 20, in_frames=True)]),
+        (
+            {"timestamp": "[('00:00:00.000','00:00:02.000'), ('00:00:02.000','00:00:03.100')]"},
+            [Span(0, 2), Span(2, 3.1)],
+        ),
+        ({"timestamp": "['0:00:08.375', '0:00:18.518']"}, [Span(8.375, 18.518)]),
+        ({"timestamp": "[[1.5, 2], [3, 4]]"}, [Span(1.5, 2), Span(3, 4)]),
+        ({"timestamp": "2024-01-01 10:00"}, [None]),
+        ({"start": 1, "end": ""}, [None]),
+        ({"start": 1}, [None]),
+    ],
+)
+@pytest.mark.parametrize("suffix", ["csv", "jsonl"])
+def test_a_row_may_mean_parts_of_a_file(tmp_path, suffix, record, spans):
+    listing = write_list(tmp_path / f"list.{suffix}", [{"path": "a.mp4", "id": "film", **record}])
+    entries = read_source(listing)
+    assert [entry.span for entry in entries] == spans
+    several = [f"film_scene-{number}" for number in range(len(spans))]
+    assert [entry.id for entry in entries] == (several if len(spans) > 1 else ["film"])
+    assert json.loads(entries[0].extra).keys() >= {name for name, value in record.items() if value != ""}
+
+
+def test_two_texts_for_two_parts_of_a_file_are_two_clips(tmp_path):
+    rows = [
+        {"path": "a.mp4", "start": 0, "end": 1, "text": "x"},
+        {"path": "a.mp4", "start": 1, "end": 2, "text": "y"},
+    ]
+    assert [entry.text for entry in read_source(write_list(tmp_path / "list.csv", rows))] == ["x", "y"]
 
 
 def test_rows_of_one_clip_with_ids_of_their_own_and_file_addresses_are_taken(tmp_path):

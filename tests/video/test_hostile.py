@@ -130,16 +130,16 @@ def test_a_bad_file_is_its_own_error(
     assert probed.kind is expected
 
 
-def test_bad_files_leave_their_neighbours_alone(workers: IsolatedWorkers, clip: Maker, tmp_path: Path):
+def test_bad_files_leave_their_neighbours_alone(impatient: IsolatedWorkers, clip: Maker, tmp_path: Path):
     paths = []
     for place, (make, _) in enumerate(VIDEOS.values()):
         bad = tmp_path / f"{place}.mp4"
         make(bad)
         paths += [bad, clip("h264.mp4")]
-    probes = probe_many([(path, Kind.VIDEO) for path in paths], workers)
+    probes = probe_many([(path, Kind.VIDEO) for path in paths], impatient)
     assert all(isinstance(found, ClipError) for found in probes[0::2])
     assert {found.num_frames for found in probes[1::2] if not isinstance(found, ClipError)} == {40}
-    frames = FrameReader(workers).read(clip("h264.mp4"), Kind.VIDEO, RULE)
+    frames = FrameReader(impatient).read(clip("h264.mp4"), Kind.VIDEO, RULE)
     assert read_numbers(frames.images) == frames.indices
 
 

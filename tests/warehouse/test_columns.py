@@ -5,8 +5,8 @@ import pytest
 
 from resources.annotation.declaration import Column, Declaration, Role
 from resources.annotation.outcome import Answer
-from resources.warehouse import ColumnTypeError, Warehouse, WarehouseEmptyError
-from tests.dataset.collection import DECLARED, ORDER, Collection, captioner, clip, declared
+from resources.warehouse import ColumnTypeError, TextRule, Warehouse, WarehouseEmptyError
+from tests.dataset.collection import DECLARED, RULE, Collection, captioner, clip, declared
 from tests.warehouse.test_merge import one
 
 RELEASED = """
@@ -50,7 +50,12 @@ def two(collection: Collection) -> Collection:
 def test_a_fresh_table_has_the_released_columns_in_their_order(two: Collection) -> None:
     two.merge()
     [table] = [two.warehouse.frame("captioned_videos")]
-    assert list(table.columns) == [*(name.strip() for name in RELEASED.split(",")), "extra"]
+    assert list(table.columns) == [
+        *(name.strip() for name in RELEASED.split(",")),
+        "extra",
+        "start_s",
+        "end_s",
+    ]
     assert len(table) == 2
 
 
@@ -104,7 +109,7 @@ def test_names_that_are_words_of_sql(two: Collection) -> None:
     two.annotate("group", lambda clip: "pan_left")
     two.annotate("from", lambda clip: "2")
     for shard in two.lake.shards():
-        two.warehouse.merge(two.lake, shard, two.declared, ("select",), camera_sentence=True)
+        two.warehouse.merge(two.lake, shard, two.declared, TextRule(("select",), camera_sentence=True))
     found = 'SELECT "order", "table", "limit", text, select_status FROM captioned_videos WHERE id = \'a\''
     assert one(two, found) == [("Words.", "pan_left", 2.0, "Words. Camera motion: pan left.", "ok")]
 
@@ -138,7 +143,7 @@ def test_a_column_of_another_type_is_refused_by_name(two: Collection) -> None:
     with pytest.raises(ColumnTypeError, match=r"brightness .* VARCHAR.* DOUBLE: run `vidcap rebuild`"):
         two.merge()
     assert one(two, "SELECT brightness FROM captioned_videos WHERE id = 'a'") == [("0.25",)]
-    two.warehouse.rebuild(two.lake, two.declared, ORDER)
+    two.warehouse.rebuild(two.lake, two.declared, RULE)
     assert one(two, "SELECT brightness FROM captioned_videos WHERE id = 'a'") == [(0.25,)]
 
 
@@ -167,7 +172,7 @@ def test_an_annotator_taken_out_keeps_its_answers_and_its_columns(captioned: Col
     assert one(captioned, "SELECT list(name ORDER BY place) FROM annotators") == [
         ([one.asset for one in captioned.declared],)
     ]
-    assert captioned.warehouse.rebuild(captioned.lake, captioned.declared, ORDER) == 6
+    assert captioned.warehouse.rebuild(captioned.lake, captioned.declared, RULE) == 6
     assert one(captioned, answers) == [(6, 0)]
     captioned.declared = DECLARED
     captioned.merge()

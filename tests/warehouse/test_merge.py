@@ -11,8 +11,8 @@ from resources.annotation.store import ANNOTATION_SCHEMA
 from resources.lake.lake import NotMaterialisedError
 from resources.lake.meta import META_SCHEMA
 from resources.storage.files import write_table
-from resources.warehouse import Warehouse
-from tests.dataset.collection import DECLARED, ORDER, Collection, clip
+from resources.warehouse import TextRule, Warehouse
+from tests.dataset.collection import DECLARED, RULE, Collection, clip
 
 SHARDS = ["shard-00000", "shard-00001", "shard-00002"]
 
@@ -56,7 +56,7 @@ def test_any_order_and_repetition_of_merges_gives_the_same_tables(
     again = Warehouse(str(tmp_path / "again.duckdb"), log=lambda line: None)
     versions: dict[str, set[str]] = {}
     for shard in [*order, *rest]:
-        versions.setdefault(shard, set()).add(again.merge(three_shards.lake, shard, DECLARED, ORDER).version)
+        versions.setdefault(shard, set()).add(again.merge(three_shards.lake, shard, DECLARED, RULE).version)
     assert all(len(found) == 1 for found in versions.values())
     assert tables(again) == tables(three_shards.warehouse)
 
@@ -71,15 +71,17 @@ def test_one_row_a_clip_with_its_own_captions(captioned: Collection) -> None:
 
 
 def test_text_follows_the_order_of_preference_and_falls_back_to_the_source(captioned: Collection) -> None:
-    captioned.warehouse.merge(captioned.lake, "shard-00000", DECLARED, ("captions_llava", "captions_pllava"))
+    captioned.warehouse.merge(
+        captioned.lake, "shard-00000", DECLARED, TextRule(("captions_llava", "captions_pllava"))
+    )
     sources = dict(one(captioned, "SELECT id, text_source FROM captioned_videos WHERE shard = 'shard-00000'"))
     assert sources == {"a1": "captions_llava", "a2": "captions_llava", "a3": "captions_llava"}
     captioned.warehouse.merge(
-        captioned.lake, "shard-00000", DECLARED, ("captions_gpt4v", "source", "captions_llava")
+        captioned.lake, "shard-00000", DECLARED, TextRule(("captions_gpt4v", "source", "captions_llava"))
     )
     sources = dict(one(captioned, "SELECT id, text_source FROM captioned_videos WHERE shard = 'shard-00000'"))
     assert sources == {"a1": "captions_llava", "a2": "captions_gpt4v", "a3": "source"}
-    captioned.warehouse.merge(captioned.lake, "shard-00000", DECLARED, ())
+    captioned.warehouse.merge(captioned.lake, "shard-00000", DECLARED, TextRule(()))
     rows = one(
         captioned,
         "SELECT id, text, text_source FROM captioned_videos WHERE shard = 'shard-00000' ORDER BY id",
@@ -141,7 +143,7 @@ def rule() -> duckdb.DuckDBPyConnection:
 
 def test_text_is_changed_only_where_wanted_and_captions_never(captioned: Collection) -> None:
     captioned.warehouse.merge(
-        captioned.lake, "shard-00000", DECLARED, ORDER, strip_prefix=True, camera_sentence=True
+        captioned.lake, "shard-00000", DECLARED, TextRule(RULE.order, strip_prefix=True, camera_sentence=True)
     )
     [(text, length, caption)] = one(
         captioned, "SELECT text, text_len, caption_pllava FROM captioned_videos WHERE id = 'a1'"
@@ -154,14 +156,14 @@ def test_text_is_changed_only_where_wanted_and_captions_never(captioned: Collect
 def test_merge_of_a_shard_without_metadata_says_what_is_missing(captioned: Collection) -> None:
     captioned.lake.file("raw_meta", "shard-00000").unlink()
     with pytest.raises(NotMaterialisedError, match="shard-00000"):
-        captioned.warehouse.merge(captioned.lake, "shard-00000", DECLARED, ORDER)
+        captioned.warehouse.merge(captioned.lake, "shard-00000", DECLARED, RULE)
 
 
 def test_failed_merge_leaves_the_tables_as_they_were(captioned: Collection) -> None:
     before = tables(captioned.warehouse)
     Path(captioned.lake.file("captions_llava", "shard-00000").path).write_bytes(b"damaged")
     with pytest.raises(duckdb.Error):
-        captioned.warehouse.merge(captioned.lake, "shard-00000", DECLARED, ORDER)
+        captioned.warehouse.merge(captioned.lake, "shard-00000", DECLARED, RULE)
     assert tables(captioned.warehouse) == before
 
 
@@ -208,18 +210,21 @@ def test_no_row_of_a_large_shard_is_lost(collection: Collection) -> None:
     write_table(
         collection.lake.file("captions_llava", "shard-00000"), pa.table(columns, schema=ANNOTATION_SCHEMA)
     )
-    merge = collection.warehouse.merge(collection.lake, "shard-00000", DECLARED, ORDER)
+    merge = collection.warehouse.merge(collection.lake, "shard-00000", DECLARED, RULE)
     assert (merge.clips, merge.annotations) == (count, count)
     counted = "SELECT count(*) FILTER (caption_llava = id), (SELECT count(*) FROM annotations) FROM captioned_videos"
     assert one(collection, counted) == [(count, count)]
-    assert collection.warehouse.rebuild(collection.lake, DECLARED, ORDER) == count
+    assert collection.warehouse.rebuild(collection.lake, DECLARED, RULE) == count
     assert one(collection, counted) == [(count, count)]
 
 
 def test_the_text_of_the_list_is_the_text_where_it_is_preferred_and_there(captioned: Collection) -> None:
     for shard in captioned.lake.shards():
         captioned.warehouse.merge(
-            captioned.lake, shard, captioned.declared, ["source", "captions_pllava", "captions_llava"]
+            captioned.lake,
+            shard,
+            captioned.declared,
+            TextRule(["source", "captions_pllava", "captions_llava"]),
         )
     table = captioned.warehouse.frame("captioned_videos").set_index("id")
     assert table.loc["a3", ["text", "text_source"]].tolist() == ["An old caption from the list.", "source"]

@@ -8,7 +8,7 @@ import pytest
 
 from resources.lake.lake import Lake, NotMaterialisedError
 from resources.warehouse import RowsLostError, Warehouse, WarehouseBusyError, filling
-from tests.dataset.collection import DECLARED, ORDER, Collection
+from tests.dataset.collection import DECLARED, RULE, Collection
 from tests.warehouse.test_merge import one, tables
 
 # The parent hears of it once what the script does has been done.
@@ -24,7 +24,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def rebuild(collection: Collection, **options) -> int:
-    return collection.warehouse.rebuild(collection.lake, DECLARED, ORDER, **options)
+    return collection.warehouse.rebuild(collection.lake, DECLARED, RULE, **options)
 
 
 def beside(collection: Collection) -> set[str]:
@@ -93,7 +93,7 @@ def test_rebuild_waits_for_who_has_the_database_open(captioned: Collection, acce
         assert other.stdout is not None
         other.stdout.readline()
         with pytest.raises(WarehouseBusyError, match=str(other.pid)):
-            Warehouse(uri, lock_timeout_s=0.2, log=heard.append).rebuild(captioned.lake, DECLARED, ORDER)
+            Warehouse(uri, lock_timeout_s=0.2, log=heard.append).rebuild(captioned.lake, DECLARED, RULE)
         other.kill()
     assert heard
     assert rebuild(captioned) == 6
@@ -102,7 +102,7 @@ def test_rebuild_waits_for_who_has_the_database_open(captioned: Collection, acce
 def test_a_damaged_database_is_set_aside(captioned: Collection) -> None:
     before, heard = tables(captioned.warehouse), []
     Path(captioned.warehouse.uri).write_bytes(b"no database" * 1000)
-    Warehouse(captioned.warehouse.uri, log=heard.append).rebuild(captioned.lake, DECLARED, ORDER)
+    Warehouse(captioned.warehouse.uri, log=heard.append).rebuild(captioned.lake, DECLARED, RULE)
     assert tables(captioned.warehouse) == before
     assert beside(captioned) == {"vidcap.duckdb", "vidcap.duckdb.damaged"}
     assert "vidcap.duckdb.damaged" in heard[0]
@@ -111,7 +111,7 @@ def test_a_damaged_database_is_set_aside(captioned: Collection) -> None:
 def test_an_empty_lake_takes_nothing_away(captioned: Collection, tmp_path: Path) -> None:
     before = tables(captioned.warehouse)
     with pytest.raises(NotMaterialisedError, match="nothing to rebuild from"):
-        captioned.warehouse.rebuild(Lake(tmp_path / "elsewhere"), DECLARED, ORDER)
+        captioned.warehouse.rebuild(Lake(tmp_path / "elsewhere"), DECLARED, RULE)
     assert tables(captioned.warehouse) == before
 
 

@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 from transformers import PreTrainedTokenizerFast
 
-from resources.demo.world import ACTIONS, BACKGROUNDS, COLOURS, SHAPES, SURFACES
+from tools.demo_world.world import ACTIONS, BACKGROUNDS, COLOURS, SHAPES, SURFACES
 from tools.train_embedded import layout
 from tools.train_embedded.training_data import (
     IGNORED,

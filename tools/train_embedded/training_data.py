@@ -12,10 +12,10 @@ from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerFast
 
 from resources.captioners.prompts import TEXT_SLOT, presets
-from resources.demo.scene import random_scene
-from resources.demo.world import ACTIONS, BACKGROUNDS, COLOURS, SHAPES, SURFACES
 from resources.tagger.prompts import TAG_PROMPTS
 from resources.video.sampling import FrameRule, RuleKind
+from tools.demo_world.scene import random_scene
+from tools.demo_world.world import ACTIONS, BACKGROUNDS, COLOURS, SHAPES, SURFACES
 from tools.train_embedded.layout import IMAGE_SIDE, PATCH_SIDE, POOLING_SHAPE
 
 IGNORED = -100

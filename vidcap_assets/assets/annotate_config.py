@@ -6,7 +6,8 @@ import dagster as dg
 from pydantic import Field
 
 from resources.annotation.outcome import ErrorKind, Redo
-from vidcap_assets.assets.checks import QualityCheck, QualityConfig, quality_specs
+from vidcap_assets.assets.checks import QualityCheck, QualityConfig
+from vidcap_assets.assets.shard_check import spec
 
 ACCOUNTING = "accounting"
 FAILED_SHARE = "failed_share"
@@ -37,20 +38,10 @@ def check_specs(
     asset: dg.AssetKey, quality: Sequence[QualityCheck], shards: dg.PartitionsDefinition
 ) -> list[dg.AssetCheckSpec]:
     """What an annotation asset evaluates for each shard it finishes: two blocking checks, and its own."""
+    accounting = "Every clip of the shard has exactly one row with exactly one terminal status."
+    failed = "Not more than the accepted share of the readable clips failed."
     return [
-        dg.AssetCheckSpec(
-            ACCOUNTING,
-            asset=asset,
-            partitions_def=shards,
-            blocking=True,
-            description="Every clip of the shard has exactly one row with exactly one terminal status.",
-        ),
-        dg.AssetCheckSpec(
-            FAILED_SHARE,
-            asset=asset,
-            partitions_def=shards,
-            blocking=True,
-            description="Not more than the accepted share of the readable clips failed.",
-        ),
-        *quality_specs(asset, quality, shards),
+        spec(asset, ACCOUNTING, shards, accounting),
+        spec(asset, FAILED_SHARE, shards, failed),
+        *(spec(asset, check.name, shards, check.description, blocking=False) for check in quality),
     ]

@@ -3,7 +3,7 @@
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,7 +23,8 @@ from resources.annotation.store import ShardBusyError
 from resources.lake.inputs import Inputs
 from resources.lake.lake import Lake
 from resources.storage.files import read_table
-from resources.words.markdown import plain
+from resources.words.markdown import table
+from vidcap_assets.assets import shard_check
 from vidcap_assets.assets.annotate_config import ACCOUNTING, FAILED_SHARE, AnnotateConfig
 from vidcap_assets.assets.checks import QualityCheck, judge
 from vidcap_assets.assets.policies import failed
@@ -92,8 +93,7 @@ class AnnotationStep:
                 yield from self._annotate(shard, annotator, shards)
         yield from shards.results()
         for check in (ACCOUNTING, FAILED_SHARE, *(check.name for check in self.quality)):
-            # The evaluations above are one a shard; the step's own output for the check is one a step.
-            yield dg.Output(None, output_name=f"{self._key.to_python_identifier()}_{check}")
+            yield shard_check.output(self._key, check)
 
     def _annotate(
         self, shard: str, annotator: Annotator, shards: StepShards
@@ -171,37 +171,24 @@ def _check_accounting(asset: dg.AssetKey, lake: Lake, recipe: Recipe, shard: str
     try:
         tally = account(expected, zip(rows["id"].to_pylist(), rows["status"].to_pylist(), strict=True))
     except AccountingError as error:
-        return _evaluation(asset, ACCOUNTING, shard, False, {"clips": len(expected)}, str(error))
+        return shard_check.evaluation(asset, ACCOUNTING, shard, False, {"clips": len(expected)}, str(error))
     counts = {"clips": tally.rows_in, "ok": tally.ok, "failed": tally.failed, "skipped": tally.skipped}
-    return _evaluation(asset, ACCOUNTING, shard, True, counts, f"{tally.rows_in} clips accounted for")
+    return shard_check.evaluation(
+        asset, ACCOUNTING, shard, True, counts, f"{tally.rows_in} clips accounted for"
+    )
 
 
 def _check_failed_share(
     asset: dg.AssetKey, shard: str, report: ShardReport, limit: float
 ) -> dg.AssetCheckEvaluation:
     tally = report.tally
-    return _evaluation(
+    return shard_check.evaluation(
         asset,
         FAILED_SHARE,
         shard,
         tally.failed_share <= limit,
         {"failed": tally.failed, "failed_share": tally.failed_share, "limit": limit},
         f"{tally.failed} of {tally.ok + tally.failed} readable clips failed",
-    )
-
-
-def _evaluation(
-    asset: dg.AssetKey, check: str, shard: str, passed: bool, metadata: Mapping[str, float], description: str
-) -> dg.AssetCheckEvaluation:
-    return dg.AssetCheckEvaluation(
-        asset_key=asset,
-        check_name=check,
-        passed=passed,
-        metadata={name: dg.MetadataValue.float(float(value)) for name, value in metadata.items()},
-        severity=dg.AssetCheckSeverity.ERROR,
-        description=description,
-        blocking=True,
-        partition=shard,
     )
 
 
@@ -235,8 +222,6 @@ def _metadata(report: ShardReport, recipe: Recipe, uri: str) -> dict[str, dg.Met
 
 def _preview(outcomes: pa.Table) -> str:
     rows = outcomes.slice(0, _PREVIEW_ROWS).to_pylist()
-    lines = [
-        f"| {plain(row['id'])} | {row['status']} | {plain(row['value'] or row['error'] or '')} |"
-        for row in rows
-    ]
-    return "\n".join(["| id | status | value |", "|---|---|---|", *lines])
+    return table(
+        ["id", "status", "value"], [row | {"value": row["value"] or row["error"] or ""} for row in rows]
+    )

@@ -6,11 +6,11 @@ import dagster as dg
 
 from resources.annotation.declaration import PIXELS, TEXT, AnnotatorSettings, Role, Scene
 from resources.annotation.tables import ANNOTATION
+from resources.demo.source import CLIPS
 from vidcap_assets.assets.annotate_config import AnnotateConfig, check_specs
 from vidcap_assets.assets.checks import CAPTION_CHECKS, LABEL_CHECKS
 from vidcap_assets.assets.columns import annotation_lineage, shown
 from vidcap_assets.assets.policies import RETRY
-from vidcap_assets.collection.blocks import demo_folder
 from vidcap_assets.collection.settings import CollectionSettings, caption_asset
 
 CHECKS = {Role.CAPTION: CAPTION_CHECKS, Role.LABEL: LABEL_CHECKS}
@@ -32,6 +32,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
                 description=one.meaning,
                 group_name=one.role.value,
                 kinds=set(entry.icons),
+                tags={name: "" for name in (entry.pool, "paid" if entry.paid else None) if name},
                 skippable=True,
                 metadata={
                     "settings": dg.MetadataValue.json(entry.shown()),
@@ -91,9 +92,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
                         CHECKS.get(one.role, ()),
                         seen,
                         Inputs(one.reads, tuple(read)),
-                        demo_folder(lake)
-                        if entry.name in collection.demo_by_default and now.uses_demo_model
-                        else None,
+                        CLIPS if entry.name in collection.demo_by_default and now.uses_demo_model else None,
                     )
                     try:
                         yield from step.run(annotators[one.asset])

@@ -7,7 +7,7 @@ anyway; a check of its own would be a process for each shard.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 from pydantic import Field
@@ -42,64 +42,36 @@ class QualityConfig(dg.Config):
 
 @dataclass(frozen=True)
 class QualityCheck:
-    """One rule about the answers of a shard."""
+    """One rule about the answers of a shard; ``by`` names what it is judged by beside the answers."""
 
     name: str
     description: str
-    judge: Callable[[Sequence[Caption], Recipe, QualityConfig], list[Flaw]]
-
-
-def _echoes(captions: Sequence[Caption], recipe: Recipe, config: QualityConfig) -> list[Flaw]:
-    return quality.echoes(captions, quality.prompts_in(recipe.settings))
-
-
-def _too_long(captions: Sequence[Caption], recipe: Recipe, config: QualityConfig) -> list[Flaw]:
-    return quality.too_long(captions, quality.sentence_limit(quality.prompts_in(recipe.settings)))
-
-
-def _foreign_labels(captions: Sequence[Caption], recipe: Recipe, config: QualityConfig) -> list[Flaw]:
-    from resources.camera_motion.classify import Label
-
-    return quality.foreign_labels(captions, frozenset(Label))
+    rule: Callable[..., list[Flaw]]
+    by: Literal["prompts", "sentences", "languages", "labels"] | None = None
 
 
 CAPTION_CHECKS = (
+    QualityCheck("complete", "Captions have words and did not end at the token limit.", quality.incomplete),
+    QualityCheck("no_repetition", "Captions do not go round in circles.", quality.repetitive),
     QualityCheck(
-        "complete",
-        "Captions have words and did not end at the token limit.",
-        lambda captions, recipe, config: quality.incomplete(captions),
+        "no_prompt_echo", "Captions do not repeat the prompt or its examples.", quality.echoes, "prompts"
     ),
     QualityCheck(
-        "no_repetition",
-        "Captions do not go round in circles.",
-        lambda captions, recipe, config: quality.repetitive(captions),
-    ),
-    QualityCheck("no_prompt_echo", "Captions do not repeat the prompt or its examples.", _echoes),
-    QualityCheck("sentence_limit", "Captions keep to the number of sentences the prompt allows.", _too_long),
-    QualityCheck(
-        "distinct",
-        "Clips with different content have different captions.",
-        lambda captions, recipe, config: quality.near_duplicates(captions),
+        "sentence_limit",
+        "Captions keep to the sentences that the prompt allows.",
+        quality.too_long,
+        "sentences",
     ),
     QualityCheck(
-        "language",
-        "Captions are in the languages asked for.",
-        lambda captions, recipe, config: quality.wrong_language(captions, config.languages),
+        "distinct", "Clips with different content have different captions.", quality.near_duplicates
+    ),
+    QualityCheck("language", "Captions are in the languages asked for.", quality.wrong_language, "languages"),
+)
+LABEL_CHECKS = (
+    QualityCheck(
+        "vocabulary", "Every label is one of the known ones, once.", quality.foreign_labels, "labels"
     ),
 )
-LABEL_CHECKS = (QualityCheck("vocabulary", "Every label is one of the known ones, once.", _foreign_labels),)
-
-
-def quality_specs(
-    asset: dg.AssetKey, checks: Sequence[QualityCheck], shards: dg.PartitionsDefinition
-) -> list[dg.AssetCheckSpec]:
-    """The checks as Dagster lists them: one evaluation a shard, none of them blocking."""
-    return [
-        dg.AssetCheckSpec(
-            check.name, asset=asset, partitions_def=shards, blocking=False, description=check.description
-        )
-        for check in checks
-    ]
 
 
 def judge(
@@ -114,6 +86,15 @@ def judge(
     """Evaluate the checks on the answers of a shard (``outcomes``: columns of OUTCOME_SCHEMA)."""
     if not checks:
         return
+    from resources.camera_motion.classify import Label
+
+    prompts = quality.prompts_in(recipe.settings)
+    given: dict[str, Any] = {
+        "prompts": prompts,
+        "sentences": quality.sentence_limit(prompts),
+        "languages": config.languages,
+        "labels": frozenset(Label),
+    }
     names = ["id", "value", "status", "finish_reason", "input_key"]
     rows = zip(*(outcomes[name].to_pylist() for name in names), strict=True)
     captions = [
@@ -124,7 +105,7 @@ def judge(
     text = {caption.id: caption.text for caption in captions}
     path = {clip.id: clip.path for clip in clips}
     for check in checks:
-        flaws = check.judge(captions, recipe, config)
+        flaws = check.rule(captions, *([given[check.by]] if check.by else []))
         worst = sorted(flaws, key=lambda flaw: (-flaw.severity, flaw.id))[:_WORST]
         share = len(flaws) / len(captions) if captions else 0.0
         metadata: dict[str, dg.MetadataValue] = {

@@ -47,19 +47,3 @@ def captioned_videos_lineage(
         made_of[f"{one.asset}_status"] = [(one.asset, "status")]
     made_of |= dict.fromkeys(("text", "text_source", "text_len"), text)
     return lineage(key, **made_of, source_text=[("raw_meta", "text")])
-
-
-def training_set_lineage(key: Keys) -> dg.TableColumnLineage:
-    """What each column of the training set is made of."""
-    columns = [
-        "path",
-        "text",
-        "num_frames",
-        "fps",
-        "height",
-        "width",
-        "aspect_ratio",
-        "resolution",
-        "text_len",
-    ]
-    return lineage(key, **{name: [("captioned_videos", name)] for name in columns})

@@ -3,15 +3,14 @@
 import base64
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
-from resources.dataset.export_set import ExportFormat, ExportSet
-from resources.words.markdown import plain
-from vidcap_assets.assets.columns import training_set_lineage
+from resources.dataset.export_set import ExportOptions, ExportSet
+from resources.words.markdown import table
+from vidcap_assets.assets.columns import lineage
 from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed
 from vidcap_assets.collection.settings import CollectionSettings
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from upath import UPath
 
-    from resources.dataset.filters import ClipFilters
     from resources.warehouse import Warehouse
 
 
@@ -52,49 +50,11 @@ class GalleryConfig(dg.Config):
     )
 
 
-class TrainingSetConfig(dg.Config):
+class TrainingSetConfig(dg.Config, ExportOptions):
     """Which clips are exported and in what forms. Bounds are inclusive; what is left out restricts nothing."""
 
-    fmin: int | None = Field(default=None, description="Fewest frames.")
-    fmax: int | None = Field(default=None, description="Most frames.")
-    min_resolution: int | None = Field(default=None, description="Fewest pixels (height × width).")
-    max_resolution: int | None = Field(default=None, description="Most pixels (height × width).")
-    min_aspect_ratio: float | None = Field(default=None, description="Smallest height / width.")
-    max_aspect_ratio: float | None = Field(default=None, description="Largest height / width.")
-    min_duration_s: float | None = Field(default=None, description="Shortest clip in seconds.")
-    max_duration_s: float | None = Field(default=None, description="Longest clip in seconds.")
-    min_text_len: int | None = Field(default=None, description="Fewest words of the text.")
-    max_text_len: int | None = Field(default=None, description="Most words of the text.")
-    kinds: list[str] = Field(default=[], description="video and/or image; empty for both.")
-    captioners: list[str] = Field(
-        default=[], description="Where the text may come from (captions_<name>, source); empty for all."
-    )
-    required: list[str] = Field(default=[], description="Annotators whose status must be ok.")
-    camera_motion: list[str] = Field(
-        default=[], description="Labels of which a clip must have one; empty for all."
-    )
-    languages: list[str] = Field(
-        default=[], description="Languages of the text (en, de, zh, …); empty for all."
-    )
-    drop_duplicates: bool = Field(default=False, description="Keep one clip of those with the same content.")
-    where: str = Field(default="", description="A condition in SQL over the columns of captioned_videos.")
-    drop_near_duplicates: bool = Field(
-        default=False, description="Keep the largest, longest, sharpest of the clips that show the same."
-    )
-    formats: list[str] = Field(
-        default=[str(name) for name in ExportFormat],
-        description="Besides Parquet with its data card: csv (training columns), steps (Open-Sora's CSV of "
-        "each step), webdataset (tars).",
-    )
-    rows_per_file: int = Field(default=100_000, gt=0, description="Rows in a Parquet file.")
-    samples_per_tar: int = Field(default=10_000, gt=0, description="Clips in a tar.")
-    media: bool = Field(default=False, description="Put the videos and images themselves into the tars.")
-
-    def filters(self) -> "ClipFilters":
-        """The fields that say which clips."""
-        from resources.dataset.filters import ClipFilters
-
-        return ClipFilters(**{field.name: getattr(self, field.name) for field in fields(ClipFilters)})
+    def model_post_init(self, context: object) -> None:
+        """Leave the values for the step to judge, which fails in a sentence and is not tried again."""
 
 
 def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
@@ -166,7 +126,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
                 "dagster/column_schema": _columns(made.table.schema),
                 "distribution": dg.MetadataValue.md("\n\n".join(_pictures(made.plots))),
                 "commonest": dg.MetadataValue.md(
-                    _table(["facet", "value", "clips", "share"], [row for row in rows if row["position"] < 3])
+                    table(["facet", "value", "clips", "share"], [row for row in rows if row["position"] < 3])
                 ),
             },
         )
@@ -215,23 +175,14 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         Always in the same order, with a hash of the content; filters and recipes are recorded beside the data.
         Published all at once: a reader sees the export before or the one after.
         """
-        from resources.dataset.export import ExportOptions, export_training_set
+        from resources.dataset.export import export_training_set
+        from resources.dataset.tables import TRAINING_SCHEMA
 
-        try:
-            filters = config.filters()
-            formats = tuple(ExportFormat(name) for name in config.formats)
-        except ValueError as error:
-            raise dg.Failure(f"training_set: {error}", allow_retries=False) from error
-        options = ExportOptions(
-            filters,
-            formats,
-            config.rows_per_file,
-            config.samples_per_tar,
-            config.media,
-            collection.demo_models,
-        )
         with _failing_clearly(context):
-            made = export_training_set(*opened(context, "exports"), options, context.log.info)
+            options = ExportOptions(**config.model_dump())
+            made = export_training_set(
+                *opened(context, "exports"), options, context.log.info, collection.demo_models
+            )
         return dg.MaterializeResult(
             data_version=dg.DataVersion(made.content_hash[:16]),
             metadata={
@@ -239,13 +190,15 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
                 "left_out": made.clips - made.rows,
                 "dagster/uri": str(made.folder),
                 "content_hash": made.content_hash,
-                "filters": dg.MetadataValue.json(filters.active),
+                "filters": dg.MetadataValue.json(options.active),
                 "dagster/column_schema": _columns(made.schema),
-                "dagster/column_lineage": training_set_lineage(key),
+                "dagster/column_lineage": lineage(
+                    key, **{name: [("captioned_videos", name)] for name in TRAINING_SCHEMA.names}
+                ),
                 "text_sources": dg.MetadataValue.json({origin.name: origin.clips for origin in made.sources}),
                 "files": dg.MetadataValue.json(made.files),
                 "preview": dg.MetadataValue.md(
-                    _table(["path", "text", "num_frames"], made.preview.to_pylist())
+                    table(["path", "text", "num_frames"], made.preview.to_pylist())
                 ),
             },
         )
@@ -259,15 +212,9 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
 
 
 def _columns(schema: "pa.Schema") -> dg.TableSchema:
+    said = [(field.metadata or {}).get(b"description", b"").decode() for field in schema]
     return dg.TableSchema(
-        [
-            dg.TableColumn(
-                field.name,
-                str(field.type),
-                description=(field.metadata or {}).get(b"description", b"").decode(),
-            )
-            for field in schema
-        ]
+        [dg.TableColumn(one.name, str(one.type), meaning) for one, meaning in zip(schema, said, strict=True)]
     )
 
 
@@ -275,14 +222,3 @@ def _pictures(plots: dict[str, bytes]) -> list[str]:
     return [
         f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})" for name, png in plots.items()
     ]
-
-
-def _table(columns: list[str], rows: list[dict]) -> str:
-    lines = [" | ".join(_cell(row[column]) for column in columns) for row in rows]
-    return "\n".join(
-        f"| {line} |" for line in (" | ".join(columns), "|".join(["---"] * len(columns)), *lines)
-    )
-
-
-def _cell(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else plain(value)

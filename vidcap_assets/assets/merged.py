@@ -1,21 +1,31 @@
 """The merged table: one row a clip with everything that is known of it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from resources.annotation.tables import merged_columns
+from vidcap_assets.assets import shard_check
 from vidcap_assets.assets.columns import captioned_videos_lineage, shown
 from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed
 from vidcap_assets.collection.settings import CollectionSettings, caption_asset
+
+if TYPE_CHECKING:
+    from resources.warehouse import Merge
+
+WHOLE = "whole"
 
 
 def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
     """The asset ``captioned_videos``, with the columns that the collection's annotators declare."""
     declared, key, label = collection.declared, collection.key, collection.label
+    own = key("captioned_videos")
+    whole = (
+        "Every clip of the shard's manifest has one row, and every answer of the lake is in `annotations`."
+    )
 
     @dg.asset(
-        key=key("captioned_videos"),
+        key=own,
         partitions_def=collection.shards,
         deps=[key(name) for name in ("raw_meta", *(one.asset for one in declared))],
         group_name="dataset",
@@ -25,6 +35,7 @@ def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
         retry_policy=RETRY,
         backfill_policy=collection.backfill_policy,
         required_resource_keys={label(name) for name in ("lake", "warehouse", "text")},
+        check_specs=[shard_check.spec(own, WHOLE, collection.shards, whole)],
         metadata={
             "dagster/column_schema": shown(merged_columns(declared)),
             "dagster/column_lineage": captioned_videos_lineage(key, declared, collection.text_order),
@@ -38,44 +49,55 @@ def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
         """
         import duckdb
 
-        from resources.warehouse import ColumnTypeError, WarehouseBusyError
+        from resources.warehouse import ColumnTypeError, TextRule, WarehouseBusyError
         from vidcap_assets.assets.step_shards import StepShards
 
         def resource(name: str) -> Any:
             return getattr(context.resources, label(name))
 
-        store, tables, text = (
-            resource("lake").open(),
-            resource("warehouse").open(context.log.warning),
-            resource("text"),
-        )
+        store, tables = resource("lake").open(), resource("warehouse").open(context.log.warning)
+        text = resource("text")
         order = [caption_asset(name) for name in text.order] or collection.text_order
+        rule = TextRule(order, text.strip_prefix, text.camera_sentence)
         step = StepShards(context, collection, "captioned_videos", store)
         for shard in step.to_do():
             with step.attempt(shard):
                 try:
-                    merge = tables.merge(
-                        store,
-                        shard,
-                        declared,
-                        order,
-                        strip_prefix=text.strip_prefix,
-                        camera_sentence=text.camera_sentence,
-                    )
+                    merge = tables.merge(store, shard, declared, rule)
                 except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
                     step.leave(shard, f"a file of it cannot be read: {error}", may_come_right=False)
                     continue
                 except ColumnTypeError as error:
                     raise dg.Failure(str(error), allow_retries=False) from error
-                except WarehouseBusyError as error:
+                except (WarehouseBusyError, duckdb.IOException) as error:
                     raise failed(context, str(error)) from error
                 context.log.info(f"{shard}: {merge.clips} clips merged into {tables.uri}")
+                check = _check_whole(own, shard, merge, len(store.manifest(shard)))
+                yield check
+                if not check.passed:
+                    step.leave(shard, f"{WHOLE}: {check.description}", may_come_right=False)
+                    continue
                 metadata = {
                     "dagster/row_count": dg.MetadataValue.int(merge.clips),
+                    "clips_total": dg.MetadataValue.int(merge.clips_total),
                     "annotations": dg.MetadataValue.int(merge.annotations),
                     "dagster/uri": dg.MetadataValue.text(tables.uri),
                 }
                 step.finish(shard, metadata, merge.version)
         yield from step.results()
+        yield shard_check.output(own, WHOLE)
 
     return captioned_videos
+
+
+def _check_whole(asset: dg.AssetKey, shard: str, merge: "Merge", clips: int) -> dg.AssetCheckEvaluation:
+    """``clips``: those of the shard's manifest."""
+    return shard_check.evaluation(
+        asset,
+        WHOLE,
+        shard,
+        merge.clips == merge.ids == clips and merge.annotations == merge.in_lake,
+        {"clips": clips, "rows": merge.clips, "ids": merge.ids, "answers": merge.annotations},
+        f"{clips} clips have {merge.clips} rows with {merge.ids} ids, "
+        f"{merge.in_lake} answers have {merge.annotations} rows",
+    )

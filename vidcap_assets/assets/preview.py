@@ -58,8 +58,9 @@ def _picture(clip: Clip, frames: "FrameReader") -> str:
     from resources.dataset.gallery.sheets import contact_sheet as sheet
     from resources.video import FrameRule, RuleKind
 
+    rule = FrameRule(RuleKind.LINSPACE, FRAMES)
     try:
-        read = frames.read(clip.path, clip.kind, FrameRule(RuleKind.LINSPACE, FRAMES), short_side=SHORT_SIDE)
+        read = frames.read(clip.path, clip.kind, rule.within(clip.span), short_side=SHORT_SIDE)
     except ClipError as error:
         return f"*no picture: {plain(str(error))}*"
     return f"![{plain(clip.id)}](data:image/webp;base64,{base64.b64encode(sheet(read.images)).decode()})"

@@ -44,14 +44,16 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
             with getattr(context.resources, label("decode")).open() as workers:
                 tell = append_to(os.environ.get(VARIABLE))
                 update = index_source(
-                    store, lambda: source.survey(store), source.shard_size, workers, context.log.info, tell
+                    store, source.survey, source.shard_size, workers, context.log.info, tell
                 )
         except SourceError as error:
             raise dg.Failure(str(error), allow_retries=False) from error
         names, left_out = store.shards(), lines(store.left_out())
         registered = shards.register(context.instance, names)
         counts = ", ".join(f"{len(ids)} {change}" for change, ids in update.changes.items())
-        context.log.info(f"{update.clips} clips in {len(names)} shards: {counts}")
+        context.log.info(
+            f"{update.clips} clips in {len(names)} shards, {update.texts} with a text of the source: {counts}"
+        )
         for line in left_out:
             context.log.info(f"left out: {line}")
         return dg.MaterializeResult(
@@ -113,9 +115,13 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
                         "failure_kinds": dg.MetadataValue.json(dict(kinds)),
                         "dagster/uri": dg.MetadataValue.text(str(store.file(META, shard))),
                     }
-                    names = [*META_SCHEMA.names]
-                    if table["extra"].null_count == table.num_rows:
-                        names.remove("extra")  # the version that 0.1.0 gave to the same rows
+                    # Without columns that 0.1.0 did not have and that say nothing: the version that it gave.
+                    empty = {
+                        name
+                        for name in ("extra", "start_s", "end_s")
+                        if table[name].null_count == table.num_rows
+                    }
+                    names = [name for name in META_SCHEMA.names if name not in empty]
                     step.finish(shard, metadata, rows_version(table, names))
         yield from step.results()
 

@@ -1,1 +1,1 @@
-"""What happens without a person: sensors, schedules, conditions, and the end of orphaned runs."""
+"""What happens without a person: sensors, schedules, and the end of orphaned runs."""

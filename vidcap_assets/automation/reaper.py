@@ -7,14 +7,13 @@ cannot be hit, however quiet it is. Its steps ended with it.
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from vidcap_assets.automation.gaps import shards_named
 from vidcap_assets.automation.run_process import RunProcess
 
-_NO_DELAY = timedelta()
 _UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
@@ -34,49 +33,51 @@ class ReapedRun:
         return asdict(self) | {"started": self.started.isoformat() if self.started else None}
 
 
-def reap(
-    instance: dg.DagsterInstance,
-    older_than: timedelta = _NO_DELAY,
-    lost_hosts: Collection[str] = (),
-) -> list[ReapedRun]:
+def reap(instance: dg.DagsterInstance, lost_hosts: Collection[str] = ()) -> list[ReapedRun]:
     """End the runs whose process is gone, and free their places in pools.
 
     Such a run fails; with ``run_retries`` switched on the daemon starts what is left of it again.
 
     Args:
-        older_than: leave runs alone that began less than this ago.
         lost_hosts: machines that will not come back. Processes there cannot be looked at from here, and
             runs on machines that are not named here are never ended.
     """
     reaped = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=_UNDER_WAY)):
         run = record.dagster_run
-        started = datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None
-        if started is not None and datetime.now(UTC) - started < older_than:
-            continue
         process = RunProcess.of(run)
         if process is None or (process.host not in lost_hosts if process.is_elsewhere else process.is_alive):
             continue
         if (now := instance.get_run_by_id(run.run_id)) is None or now.is_finished:
             continue  # it ended well between the two looks
         reason = f"its process is gone: {process.pid} on {process.host}"
-        slots = sum(run.run_id in {slot.run_id for slot in pool.claimed_slots} for pool in _pools(instance))
         instance.report_run_failed(run, message=f"Ended by the reaper, {reason}")
-        if _supports_pools(instance):
-            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+        slots = _free_slots(instance, run.run_id)
+        started = datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None
         reaped.append(ReapedRun(run.run_id, run.job_name, _shards(run), started, reason, slots))
     return reaped
 
 
-def _supports_pools(instance: dg.DagsterInstance) -> bool:
-    return instance.event_log_storage.supports_global_concurrency_limits
-
-
-def _pools(instance: dg.DagsterInstance) -> list:
-    if not _supports_pools(instance):
-        return []
+def unprotected(instance: dg.DagsterInstance) -> list[str]:
+    """What vidcap relies on and the settings of this instance (its ``dagster.yaml``) lack, each in a sentence."""
     storage = instance.event_log_storage
-    return [storage.get_concurrency_info(key) for key in storage.get_concurrency_keys()]
+    has_limits = instance.get_concurrency_config().pool_config.default_pool_limit is not None or (
+        storage.supports_global_concurrency_limits and storage.get_pool_limits()
+    )
+    return [
+        *([] if has_limits else ["no pool has a limit, so all models of a run are loaded at the same time"]),
+        *([] if instance.run_retries_enabled else ["a run whose process was killed is not started again"]),
+    ]
+
+
+def _free_slots(instance: dg.DagsterInstance, run_id: str) -> int:
+    """Free the places in pools that a run holds; how many they are."""
+    storage = instance.event_log_storage
+    if not storage.supports_global_concurrency_limits:
+        return 0
+    pools = [storage.get_concurrency_info(key) for key in storage.get_concurrency_keys()]
+    storage.free_concurrency_slots_for_run(run_id)
+    return sum(run_id in {slot.run_id for slot in pool.claimed_slots} for pool in pools)
 
 
 def _shards(run: dg.DagsterRun) -> str:
@@ -95,7 +96,8 @@ def reaper_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """See :func:`reap`; the tick's reason says what was done."""
     reaped = reap(context.instance)
     if not reaped:
-        return dg.SkipReason("every run that is under way has a live process, or is on another machine")
+        sentence = "every run that is under way has a live process, or is on another machine"
+        return dg.SkipReason("; ".join([sentence, *unprotected(context.instance)]))
     for run in reaped:
         context.log.warning(f"run {run.run_id} of {run.job} {run.shards}: {run.reason}")
     return dg.SkipReason(

@@ -73,7 +73,7 @@ def publish_schedule(
     collection: CollectionSettings, job: UnresolvedAssetJobDefinition, cron: str = WEEKLY
 ) -> dg.ScheduleDefinition:
     """The schedule that publishes the dataset where anything was merged since it was last published."""
-    running = collection.automation.mode != "off"
+    running = collection.automation.mode == "schedules"
 
     @dg.schedule(
         name=collection.label("weekly_publish"),

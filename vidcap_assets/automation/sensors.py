@@ -38,13 +38,13 @@ def new_clips_sensor(
     become partitions and are asked for in contiguous ranges. Each state of the source is indexed until a run of it
     succeeds, each version of a shard's manifest is captioned once, whatever happens to the daemon in between.
     """
-    mode = collection.automation.mode
+    running = collection.automation.mode == "schedules"
 
     @dg.sensor(
         name=collection.label("new_clips"),
         jobs=[index_job, caption_job],
         minimum_interval_seconds=collection.automation.look_every_s,
-        default_status=dg.DefaultSensorStatus.STOPPED if mode == "off" else dg.DefaultSensorStatus.RUNNING,
+        default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
         description="Looks at the source, indexes what is new, and captions new and changed shards, "
         f"at most {collection.shards_per_run} in a run.",
     )
@@ -59,8 +59,7 @@ def new_clips_sensor(
             said = f"{index_job.name} is under way"
         else:
             try:
-                now = Listing.of(collection.source.survey(store).entries)
-                looked = look(seen, now, time.time(), PATIENCE_S)
+                looked = look(seen, Listing.of(collection.source.survey().entries), time.time(), PATIENCE_S)
             except SourceError as error:
                 said = str(error)
             else:
@@ -86,12 +85,10 @@ def new_clips_sensor(
                     )
         collection.shards.register(context.instance, store.shards())
         order = known_shards(context.instance, collection)
-        # Where conditions on the assets take care of what is missing, only changed shards are left to ask for.
         versions, mark = _changed_shards(
             store,
             tuple(memory.get("manifests", (0, ""))),
             at_most=RUNS_PER_TICK * collection.shards_per_run,
-            known_only=mode == "declarative",
         )
         requests += [
             dg.RunRequest(
@@ -124,19 +121,17 @@ def _failures(instance: dg.DagsterInstance, job: str, state: str) -> Sequence[dg
 
 
 def _changed_shards(
-    lake: "Lake", mark: tuple[int, str], *, at_most: int, known_only: bool
+    lake: "Lake", mark: tuple[int, str], *, at_most: int
 ) -> tuple[dict[str, int], tuple[int, str]]:
     """Shards whose manifest was written after ``mark`` and not probed since, oldest first, with that time (ns).
 
-    The second value is the mark to go on from. ``known_only`` leaves out those that were never probed.
+    The second value is the mark to go on from.
     """
     from resources.lake.lake import INDEX, META
 
     manifests, probed = _written(lake, INDEX), _written(lake, META)
     waiting = sorted(
-        (at, shard)
-        for shard, at in manifests.items()
-        if (at, shard) > mark and at > probed.get(shard, 0) and (shard in probed or not known_only)
+        (at, shard) for shard, at in manifests.items() if (at, shard) > mark and at > probed.get(shard, 0)
     )
     some = waiting[:at_most]
     return {shard: at for at, shard in some}, some[-1] if some else mark
@@ -144,13 +139,9 @@ def _changed_shards(
 
 def _written(lake: "Lake", asset: str) -> dict[str, int]:
     """When the file of each shard was written, in nanoseconds since 1970."""
-    return {shard: _modified_ns(lake, asset, shard) for shard in lake.stored_shards(asset)}
-
-
-def _modified_ns(lake: "Lake", asset: str, shard: str) -> int:
     from resources.storage.files import is_local
 
-    file = lake.file(asset, shard)
-    if is_local(file):
-        return os.stat(file.path).st_mtime_ns
-    return int(file.fs.modified(file.path).timestamp() * 1e9)
+    files = {shard: lake.file(asset, shard) for shard in lake.stored_shards(asset)}
+    if is_local(lake.root):
+        return {shard: os.stat(file.path).st_mtime_ns for shard, file in files.items()}
+    return {shard: int(file.fs.modified(file.path).timestamp() * 1e9) for shard, file in files.items()}

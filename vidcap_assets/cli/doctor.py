@@ -16,7 +16,9 @@ from rich.table import Table
 from resources.annotation.declaration import AnnotatorSettings
 from resources.engine.settings import ServedModel
 from resources.video import available_cores
+from vidcap_assets.automation.reaper import unprotected
 from vidcap_assets.cli.in_force import collection
+from vidcap_assets.cli.job_run import SETTINGS, instance
 from vidcap_assets.cli.output import Json, console, print_result, say
 from vidcap_assets.collection.settings import CollectionSettings
 
@@ -54,7 +56,7 @@ def doctor(as_json: Json = False) -> None:
     """Check decoders, annotators, devices, disk, lock and source, and say how to mend what is wrong."""
     settings = collection()
     findings = [Finding("python", OK, f"{sys.version.split()[0]} in {sys.prefix}"), *check_decoders()]
-    findings += check_devices()
+    findings += [*check_devices(), *check_history()]
     for check in (check_annotators, check_home, check_warehouse, check_source):
         findings += check(settings)
     healthy = all(finding.level is not BAD for finding in findings)
@@ -70,17 +72,12 @@ def doctor(as_json: Json = False) -> None:
 
 def check_decoders() -> Iterator[Finding]:
     """PyAV and OpenCV are needed; decord is a faster second for some files."""
-    for module, level, remedy in (
-        ("av", BAD, "pip install av"),
-        ("cv2", BAD, "pip install opencv-python-headless"),
-        ("decord", NOTE, "not needed; PyAV reads everything"),
-    ):
+    for module, level in {"av": BAD, "cv2": BAD, "decord": NOTE}.items():
         try:
             version = getattr(importlib.import_module(module), "__version__", "")
-        except (ImportError, OSError, RuntimeError) as error:
-            yield Finding("decoder", level, f"{module} cannot be imported: {error}", remedy)
-        else:
             yield Finding("decoder", OK, f"{module} {version}")
+        except (ImportError, OSError, RuntimeError) as error:
+            yield Finding("decoder", level, f"{module} cannot be imported: {error}", "make install")
 
 
 def check_devices() -> Iterator[Finding]:
@@ -97,6 +94,16 @@ def check_devices() -> Iterator[Finding]:
     if not torch.cuda.is_available():
         found = f"torch {torch.__version__} sees no GPU; {available_cores()} CPU cores"
         yield Finding("device", NOTE, found, "fine for the embedded models; the full-size ones want a GPU")
+
+
+def check_history() -> Iterator[Finding]:
+    """Do Dagster's own settings protect what runs here?"""
+    with instance() as history:
+        lacking = unprotected(history)
+        for sentence in lacking:
+            yield Finding("Dagster", NOTE, sentence, f"add what {SETTINGS} says to the dagster.yaml in force")
+        if not lacking:
+            yield Finding("Dagster", OK, f"history in {history.root_directory}")
 
 
 def check_annotators(settings: CollectionSettings) -> Iterator[Finding]:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from resources.demo.source import CLIPS
 from resources.lake.lake import Lake
 from vidcap_assets.cli.output import console
 from vidcap_assets.collection.file import DEFAULT, CollectionFile, files_in_force, pinned
@@ -47,9 +48,9 @@ def keep_off_the_demo() -> None:
     lake = Lake(file.settings.home)
     if not is_default(file) or os.environ.get(SOURCE_VARIABLE) or not (shards := lake.shards()):
         return
-    rendered = lake.local("demo")
+    demo = (CLIPS, Path(file.settings.home, "demo").absolute())  # where 0.1.0 had rendered them
     folders = {Path(clip.path).parent for clip in lake.manifest(shards[0])}
-    if rendered is not None and any(not folder.is_relative_to(rendered.absolute()) for folder in folders):
+    if not all(any(folder.is_relative_to(one) for one in demo) for folder in folders):
         os.environ[SOURCE_VARIABLE] = os.path.commonpath(folders)
 
 

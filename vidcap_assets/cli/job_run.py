@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,12 +22,7 @@ from vidcap_assets.cli.progress import RunProgress
 if TYPE_CHECKING:
     import dagster as dg
 
-_INSTANCE = """\
-# Made by vidcap for runs outside a project folder; a DAGSTER_HOME of your own takes its place.
-telemetry: {enabled: false}
-concurrency:
-  pools: {default_limit: 1, granularity: op}
-"""
+SETTINGS = Path(__file__).parents[1] / "automation" / "dagster.yaml"
 _QUIET = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 _LAUNCH_TAG = "vidcap/launch"
 _LOOK_EVERY_S = 0.2
@@ -173,16 +169,17 @@ def _ended_like_by_ctrl_c() -> Iterator[None]:
 def dagster_environment() -> dict[str, str]:
     """The environment for Dagster's processes: runs are remembered even outside a project folder.
 
+    A DAGSTER_HOME without settings gets vidcap's: without them no pool has a limit and no run is tried again.
     Dagster's warnings on its own beta features are for who writes against it; a setting of the user's own wins.
     """
     variables = {"PYTHONWARNINGS": "ignore", **os.environ}
     if "DAGSTER_HOME" not in variables and not Path("dagster.yaml").exists():
-        home = _local_home() / "dagster"
-        home.mkdir(parents=True, exist_ok=True)
-        settings = home / "dagster.yaml"
+        variables["DAGSTER_HOME"] = str(_local_home() / "dagster")
+    if named := variables.get("DAGSTER_HOME"):
+        settings = Path(named, SETTINGS.name)
+        settings.parent.mkdir(parents=True, exist_ok=True)
         if not settings.exists():
-            settings.write_text(_INSTANCE)
-        variables["DAGSTER_HOME"] = str(home)
+            shutil.copyfile(SETTINGS, settings)
     return variables
 
 

@@ -3,7 +3,7 @@
 import json
 import webbrowser
 from contextlib import nullcontext
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from resources.dataset.export import ExportFormat, NothingToExportError
 from resources.dataset.export_set import Captions, ExportSet, Link
-from resources.dataset.filters import ClipFilters
+from resources.dataset.filters import ClipFilters, FilterError
 from resources.dataset.publication import PublicationError
 from resources.lake.lake import Lake
 from vidcap_assets.cli.annotators import assets_named, captions_named
@@ -88,9 +88,9 @@ def export(
     """
     settings = collection_file(pin=True).settings
     wanted: dict[str, Any] = {
-        field.name: said
-        for field in fields(ClipFilters)
-        if (said := context.params.get(field.name)) not in (None, [], (), "") and said is not False
+        name: said
+        for name in ClipFilters.model_fields
+        if (said := context.params.get(name)) not in (None, [], (), "") and said is not False
     }
     if captioners:
         wanted["captioners"] = captions_named(settings, captioners)
@@ -132,6 +132,7 @@ def _export_for(settings: CollectionSettings, chosen: ExportSet, filters: dict[s
             )
     except (
         ValueError,
+        FilterError,
         NothingToExportError,
         PublicationError,
         WarehouseBusyError,

@@ -1,6 +1,5 @@
 """``vidcap reap``."""
 
-from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -12,9 +11,6 @@ from vidcap_assets.cli.output import Json, console, print_result
 
 
 def reap(
-    older_than: Annotated[
-        float, typer.Option(min=0, help="Leave alone the runs that began less than this many minutes ago.")
-    ] = 0,
     lost_host: Annotated[
         list[str] | None,
         typer.Option(help="A machine that will not come back; can be given more than once."),
@@ -26,7 +22,7 @@ def reap(
 
     collection()
     with instance() as history:
-        reaped = reap_runs(history, timedelta(minutes=older_than), lost_host or [])
+        reaped = reap_runs(history, lost_host or [])
     print_result([run.to_json() for run in reaped])
     if not reaped:
         console.print(

@@ -39,22 +39,19 @@ def rebuild(
     import duckdb
 
     from resources.lake.lake import Lake, NotMaterialisedError
-    from resources.warehouse import RowsLostError, Warehouse, WarehouseBusyError
+    from resources.warehouse import RowsLostError, TextRule, Warehouse, WarehouseBusyError
 
     settings = collection()
-    order = captions_named(settings, prefer) if prefer else settings.text_order
+    rule = TextRule(
+        captions_named(settings, prefer) if prefer else settings.text_order,
+        strip_prefix or settings.text.strip_prefix,
+        camera_sentence or settings.text.camera_sentence,
+    )
     warehouse = Warehouse(settings.warehouse_block.uri, lock_timeout_s=wait, log=say)
     started = time.monotonic()
     try:
         with counted("merging", "shards") as progress:
-            clips = warehouse.rebuild(
-                Lake(settings.home),
-                settings.declared,
-                order,
-                strip_prefix=strip_prefix or settings.text.strip_prefix,
-                camera_sentence=camera_sentence or settings.text.camera_sentence,
-                progress=progress,
-            )
+            clips = warehouse.rebuild(Lake(settings.home), settings.declared, rule, progress)
     except NotMaterialisedError as error:
         fail(f"{error}; start with: vidcap run SOURCE")
     except (WarehouseBusyError, RowsLostError, duckdb.Error, OSError) as error:

@@ -5,12 +5,12 @@ Each is a resource of its own, so that a run can configure it, and opens the pla
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
 from resources.annotation.block import Block
+from resources.demo.source import CLIPS
 
 if TYPE_CHECKING:
     from resources.lake.lake import Lake as LakeFiles
@@ -27,33 +27,22 @@ class Source(Block):
     uri: str = Field(
         default=DEMO_SOURCE,
         description="A folder, or a list (.csv, .tsv, .json, .jsonl, .parquet) with a column path (and id, text); "
-        "demo renders a small collection of its own.",
+        "demo is a small collection that comes with the package.",
     )
     columns: dict[str, str] = Field(
         default={}, description="The list's own names of path, id and text, such as {path: clip}."
     )
     shard_size: int = Field(default=500, gt=0, description="Clips in a new shard; shards never change.")
 
-    def survey(self, lake: "LakeFiles") -> "Survey":
-        """What there is in the source; the demo collection is rendered first, below the lake's root if that is local.
+    def survey(self) -> "Survey":
+        """What there is in the source.
 
         Raises:
             SourceError: the source cannot be used.
         """
         from resources.source.source import survey
 
-        if self.uri != DEMO_SOURCE:
-            return survey(self.uri, self.columns)
-        from resources.demo.clips import render_demo_source
-
-        return survey(render_demo_source(demo_folder(lake)))
-
-
-def demo_folder(lake: "LakeFiles") -> Path:
-    """Where the demo collection is rendered."""
-    from resources.engine.fingerprint import default_cache
-
-    return lake.local("demo") or default_cache() / "demo"
+        return survey(CLIPS if self.uri == DEMO_SOURCE else self.uri, self.columns)
 
 
 class Lake(Block):
@@ -141,16 +130,18 @@ class Decode(Block):
             yield FrameReader(workers, backend=self.backend), workers
 
 
-def _lower_case(value: Any) -> Any:
-    return value.strip().lower() if isinstance(value, str) else value
+def _mode(value: Any) -> Any:
+    """In any case of letters; 0.1.0 had a second way to fill gaps, which it called ``declarative``."""
+    word = value.strip().lower() if isinstance(value, str) else value
+    return "schedules" if word == "declarative" else word
 
 
 class Automation(Block):
-    """What happens by itself."""
+    """What happens by itself. A choice made in the UI outlives the file's."""
 
-    mode: Annotated[Literal["off", "schedules", "declarative"], BeforeValidator(_lower_case)] = Field(
+    mode: Annotated[Literal["off", "schedules"], BeforeValidator(_mode)] = Field(
         default="off",
         description="off: nothing. schedules: new clips are captioned, gaps filled every night, the dataset "
-        "published every week. declarative: the same, but conditions on the assets decide what is captioned when.",
+        "published every week.",
     )
     look_every_s: int = Field(default=60, ge=1, description="Seconds between two looks at the source.")

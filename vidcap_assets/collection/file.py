@@ -99,38 +99,37 @@ class CollectionFile:
         try:
             documents = list(yaml.compose_all(self.text, yaml.SafeLoader))
         except yaml.MarkedYAMLError as error:
-            line = error.problem_mark.line + 1 if error.problem_mark else 1
-            raise CollectionError(f"{self.path}:{line}: not YAML: {error.problem}") from None
+            raise self._wrong(error.problem_mark, f"not YAML: {error.problem}") from None
         except yaml.YAMLError as error:
-            raise CollectionError(f"{self.path}:1: not YAML: {' '.join(str(error).split())}") from None
+            raise self._wrong(None, f"not YAML: {' '.join(str(error).split())}") from None
         if len(documents) > 1:
-            line = documents[1].start_mark.line + 1
-            raise CollectionError(f"{self.path}:{line}: a second document; a file is one collection")
+            raise self._wrong(documents[1].start_mark, "a second document; a file is one collection")
         root = documents[0] if documents else None
         if not isinstance(root, yaml.MappingNode):
-            raise CollectionError(f"{self.path}:1: expected `type: {TYPE}`, and `attributes:` below it")
+            raise self._wrong(None, f"expected `type: {TYPE}`, and `attributes:` below it")
         self._check(root, ())
         return root
 
+    def _wrong(self, mark: yaml.Mark | None, sentence: str) -> CollectionError:
+        return CollectionError(f"{self.path}:{mark.line + 1 if mark else 1}: {sentence}")
+
     def _check(self, node: yaml.Node, above: tuple[yaml.Node, ...]) -> None:
         if any(node is one for one in above):
-            raise CollectionError(f"{self.path}:{node.start_mark.line + 1}: it contains itself")
+            raise self._wrong(node.start_mark, "it contains itself")
         above = (*above, node)
         if isinstance(node, yaml.ScalarNode):
             if TEMPLATE.search(node.value) and not TEMPLATE.fullmatch(node.value.strip()):
-                line = node.start_mark.line + 1
-                raise CollectionError(f"{self.path}:{line}: {{{{ env.NAME }}}} stands alone as a whole value")
+                raise self._wrong(node.start_mark, "{{ env.NAME }} stands alone as a whole value")
         elif isinstance(node, yaml.SequenceNode):
             for one in node.value:
                 self._check(one, above)
         elif isinstance(node, yaml.MappingNode):
             seen: set[str] = set()
             for key, value in node.value:
-                line = key.start_mark.line + 1
                 if not isinstance(key, yaml.ScalarNode):
-                    raise CollectionError(f"{self.path}:{line}: a setting's name must be a word")
+                    raise self._wrong(key.start_mark, "a setting's name must be a word")
                 if key.value in seen:
-                    raise CollectionError(f"{self.path}:{line}: {key.value!r} is there twice")
+                    raise self._wrong(key.start_mark, f"{key.value!r} is there twice")
                 seen.add(key.value)
                 self._check(value, above)
 
@@ -139,20 +138,15 @@ class CollectionFile:
         try:
             content = loader.construct_document(self._root)
         except (yaml.YAMLError, ValueError) as error:
-            mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or str(error)
-            raise CollectionError(f"{self.path}:{mark.line + 1 if mark else 1}: {problem}") from None
+            raise self._wrong(getattr(error, "problem_mark", None), problem) from None
         if content.get("type") != TYPE:
-            raise CollectionError(f"{self.path}:1: expected `type: {TYPE}`, not {content.get('type')!r}")
-        attributes = content.get("attributes")
-        if attributes is None:
-            attributes = {}
+            raise self._wrong(None, f"expected `type: {TYPE}`, not {content.get('type')!r}")
+        attributes = {} if content.get("attributes") is None else content["attributes"]
         if not isinstance(attributes, dict):
-            raise CollectionError(
-                f"{self.path}:1: `attributes:` must hold settings, such as `source: /clips`"
-            )
+            raise self._wrong(None, "`attributes:` must hold settings, such as `source: /clips`")
         if unknown := [key for key in content if key not in ("type", "attributes")]:
-            raise CollectionError(f"{self.path}:1: beside type and attributes there is {unknown[0]!r}")
+            raise self._wrong(None, f"beside type and attributes there is {unknown[0]!r}")
         return attributes if self.path == DEFAULT else _beside(attributes, self.path.parent)
 
     def _look_up(self, place: Place, *, exactly: bool = False) -> Any:

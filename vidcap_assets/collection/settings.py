@@ -94,7 +94,7 @@ class CollectionSettings(Block):
 
     @property
     def is_demo(self) -> bool:
-        """Are the clips those that vidcap renders for its demonstration?"""
+        """Are the clips those that come with the package?"""
         return self.source.uri == DEMO_SOURCE
 
     @cached_property

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from resources.annotation.outcome import AnnotatorError
+from resources.annotation.outcome import SetupError
 
 OPENAI_URL = "https://api.openai.com/v1"
 _LONGEST_QUOTE = 300
@@ -36,23 +36,19 @@ class Address:
             parts = urlsplit(self.base_url)
             _ = parts.port
         except ValueError as error:
-            raise AnnotatorError(
-                f"base_url is no address ({error}): give one like {OPENAI_URL}", retryable=False
-            ) from None
+            raise SetupError(f"base_url is no address ({error}): give one like {OPENAI_URL}") from None
         if parts.username is not None or parts.password is not None or parts.query:
-            raise AnnotatorError(
+            raise SetupError(
                 "base_url must hold neither credentials nor a query, because logs show it: "
-                "pass the key as api_key",
-                retryable=False,
+                "pass the key as api_key"
             )
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise AnnotatorError(f"base_url must be a full address like {OPENAI_URL}", retryable=False)
+            raise SetupError(f"base_url must be a full address like {OPENAI_URL}")
         key = self.api_key.get_secret_value()
         if not (key.isascii() and key.isprintable()) or " " in key:
-            raise AnnotatorError(
+            raise SetupError(
                 "the API key holds a blank, a line break or a letter that no key has: "
-                f"set {self.key_name} again",
-                retryable=False,
+                f"set {self.key_name} again"
             )
 
     @property
@@ -80,9 +76,8 @@ class Address:
             AnnotatorError: no key for OpenAI itself. Other servers may need none.
         """
         if not self.api_key.get_secret_value() and self.is_openai:
-            raise AnnotatorError(
-                f"no API key for {self.host}: set {self.key_name}, or base_url for another server",
-                retryable=False,
+            raise SetupError(
+                f"no API key for {self.host}: set {self.key_name}, or base_url for another server"
             )
 
     def redact(self, text: str) -> str:
@@ -104,7 +99,5 @@ def _cleaned(url: str) -> str:
     """
     url = url.strip().strip("\ufeff\u200b\"'")
     if any(char.isspace() or not char.isprintable() for char in url):
-        raise AnnotatorError(
-            f"base_url holds a blank or a line break: give an address like {OPENAI_URL}", retryable=False
-        )
+        raise SetupError(f"base_url holds a blank or a line break: give an address like {OPENAI_URL}")
     return re.sub(r"/(?:chat/)?completions/?$|/models/?$", "", url).rstrip("/")

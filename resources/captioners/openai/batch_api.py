@@ -10,7 +10,7 @@ import re
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Any, TypeVar
 
@@ -18,13 +18,12 @@ from anyio.from_thread import BlockingPortal
 from upath import UPath
 
 from resources.annotation.clip import Clip
-from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind
+from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind, SetupError
 from resources.annotation.prefetch import Prepared
 from resources.captioners.openai.batch_records import JobRecord, JobRecords
 from resources.captioners.openai.endpoint import Endpoint
 from resources.captioners.openai.failures import Cause, Failure, backoff_s
 from resources.captioners.openai.live import Chunk
-from resources.captioners.openai.pricing import BATCH_DISCOUNT, Price, Usage
 from resources.captioners.openai.reply import ErrorReply, MalformedReply, judge, read_reply
 from resources.captioners.openai.request import CaptionRequest
 from resources.captioners.openai.sender import Patience, budget_error
@@ -37,11 +36,8 @@ _ENDED = frozenset({"completed", "expired", "cancelled"})
 _CLOCK_SLACK_S = 3600
 
 
-class BatchPending(AnnotatorError):
+class BatchPending(SetupError):
     """Batch jobs have not finished; nothing is lost and nothing is to be paid again: run again later."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, retryable=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,38 +59,26 @@ class _Draft:
     custom_ids: list[str]
 
 
+@dataclass
 class BatchJobs:
     """Submits and collects the jobs of one recipe.
 
     Args:
         custom_id: names a clip's request within this recipe; equal only for equal content and prompt.
         records: the remembered jobs; several processes may share them as long as they have different clips.
+        log: receives the notes of the run.
     """
 
-    def __init__(
-        self,
-        client: Any,
-        endpoint: Endpoint,
-        records: JobRecords,
-        custom_id: Callable[[Clip], str],
-        policy: BatchPolicy,
-        spending: Spending,
-        price: Price | None,
-        patience: Patience,
-        log: Callable[[str], None],
-    ) -> None:
-        self.budget_spent = False
-        self._client = client
-        self._endpoint = endpoint
-        self._records = records
-        self._custom_id = custom_id
-        self._policy = policy
-        self._spending = spending
-        self._price = price
-        self._patience = patience
-        self._log = log
-        self._shown: dict[str, Mapping[str, Any]] = {}
-        self._reserved: dict[str, str] = {}
+    endpoint: Endpoint
+    records: JobRecords
+    custom_id: Callable[[Clip], str]
+    policy: BatchPolicy
+    spending: Spending
+    patience: Patience
+    log: Callable[[str], None]
+    budget_spent: bool = field(default=False, init=False)
+    _shown: dict[str, Mapping[str, Any]] = field(default_factory=dict, init=False)
+    _reserved: dict[str, str] = field(default_factory=dict, init=False)
 
     def stream(self, portal: BlockingPortal, items: Iterator[Prepared]) -> Iterator[Chunk]:
         """Submit what was not submitted before, then yield the answers of jobs that have ended.
@@ -103,11 +87,11 @@ class BatchJobs:
             BatchPending: some jobs are still running after ``wait_s``.
             AnnotatorError: the server refused the key, the model or a whole job.
         """
-        out = {custom_id for record in self._records.all() for custom_id in record.custom_ids}
+        out = {custom_id for record in self.records.all() for custom_id in record.custom_ids}
         waiting: dict[str, Prepared] = {}
         draft: _Draft | None = None
         for item in items:
-            custom_id = self._custom_id(item.clip)
+            custom_id = self.custom_id(item.clip)
             if custom_id not in out:
                 try:
                     line = self._line(custom_id, item.payload.result())
@@ -126,12 +110,11 @@ class BatchJobs:
         yield from self._collect(portal, waiting)
 
     def _line(self, custom_id: str, request: CaptionRequest) -> bytes:
-        if self._price is not None:
-            bound = request.size.bound
-            reservation = self._spending.reserve(self._price.cost_usd(bound, BATCH_DISCOUNT))
+        if (largest := self.spending.cost(request.size.bound)) is not None:
+            reservation = self.spending.reserve(largest)
             if reservation is None:
                 self.budget_spent = True
-                raise budget_error(self._spending)
+                raise budget_error(self.spending)
             self._reserved[custom_id] = reservation
         self._shown[custom_id] = request.details
         line = {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": request.body}
@@ -139,8 +122,8 @@ class BatchJobs:
 
     def _is_full(self, draft: _Draft, line: bytes) -> bool:
         return (
-            len(draft.custom_ids) >= self._policy.max_requests
-            or draft.file.tell() + len(line) > self._policy.max_bytes
+            len(draft.custom_ids) >= self.policy.max_requests
+            or draft.file.tell() + len(line) > self.policy.max_bytes
         )
 
     async def _submit(self, draft: _Draft) -> None:
@@ -148,18 +131,20 @@ class BatchJobs:
 
             async def upload() -> Any:
                 draft.file.seek(0)
-                return await self._client.files.create(file=("vidcap.jsonl", draft.file), purpose="batch")
+                return await self.endpoint.client.files.create(
+                    file=("vidcap.jsonl", draft.file), purpose="batch"
+                )
 
             uploaded = await self._patiently(upload)
         record = JobRecord(uploaded.id, draft.custom_ids)
-        self._records.save(record)
+        self.records.save(record)
         await self._start(record)
 
     async def _start(self, record: JobRecord) -> JobRecord:
         """Submit a remembered job, unless an earlier attempt at it reached the server."""
-        for attempt in range(1, self._patience.max_attempts + 1):
+        for attempt in range(1, self.patience.max_attempts + 1):
             try:
-                batch = await self._client.batches.create(
+                batch = await self.endpoint.client.batches.create(
                     input_file_id=record.file_id,
                     endpoint="/v1/chat/completions",
                     completion_window="24h",
@@ -172,16 +157,16 @@ class BatchJobs:
                 if (batch := await self._find(record)) is not None:
                     break
             elif not failure.cause.is_retried:
-                self._records.forget(record)
+                self.records.forget(record)
                 raise _hopeless(failure)
             await asyncio.sleep(
-                max(failure.retry_after_s or 0.0, backoff_s(attempt, self._patience.backoff_s))
+                max(failure.retry_after_s or 0.0, backoff_s(attempt, self.patience.backoff_s))
             )
         else:
             raise AnnotatorError(f"a batch job could not be submitted: {failure.message}")
         submitted = record.submitted(batch.id)
-        self._records.save(submitted)
-        self._log(f"submitted batch job {batch.id} with {len(record.custom_ids)} clips")
+        self.records.save(submitted)
+        self.log(f"submitted batch job {batch.id} with {len(record.custom_ids)} clips")
         return submitted
 
     async def _recover(self, record: JobRecord) -> JobRecord:
@@ -190,19 +175,19 @@ class BatchJobs:
         A job that was created a moment ago may not be listed yet, so a young record is looked up twice.
         """
         batch = await self._find(record)
-        if batch is None and (age := time.time() - record.created_at) < self._policy.poll_s:
-            await asyncio.sleep(self._policy.poll_s - max(age, 0.0))
+        if batch is None and (age := time.time() - record.created_at) < self.policy.poll_s:
+            await asyncio.sleep(self.policy.poll_s - max(age, 0.0))
             batch = await self._find(record)
         if batch is None:
             return await self._start(record)
-        self._log(f"found batch job {batch.id}, which an interrupted run had submitted")
+        self.log(f"found batch job {batch.id}, which an interrupted run had submitted")
         submitted = record.submitted(batch.id)
-        self._records.save(submitted)
+        self.records.save(submitted)
         return submitted
 
     async def _find(self, record: JobRecord) -> Any | None:
         async def look() -> Any | None:
-            async for batch in self._client.batches.list(limit=100):
+            async for batch in self.endpoint.client.batches.list(limit=100):
                 if (batch.metadata or {}).get(
                     _TOKEN_KEY
                 ) == record.token or batch.input_file_id == record.file_id:
@@ -214,8 +199,8 @@ class BatchJobs:
         return await self._patiently(look)
 
     def _collect(self, portal: BlockingPortal, waiting: dict[str, Prepared]) -> Iterator[Chunk]:
-        deadline = time.monotonic() + self._policy.wait_s
-        jobs = [record for record in self._records.all() if not waiting.keys().isdisjoint(record.custom_ids)]
+        deadline = time.monotonic() + self.policy.wait_s
+        jobs = [record for record in self.records.all() if not waiting.keys().isdisjoint(record.custom_ids)]
         while jobs:
             running: list[tuple[JobRecord, Any]] = []
             for record in jobs:
@@ -223,31 +208,31 @@ class BatchJobs:
                     record = portal.call(self._recover, record)
                 batch = portal.call(self._look, record)
                 if batch.status == "failed":
-                    self._records.forget(record)
-                    raise AnnotatorError(
-                        f"batch job {batch.id} was not run: {_reasons(batch)}", retryable=False
-                    )
+                    self.records.forget(record)
+                    raise SetupError(f"batch job {batch.id} was not run: {_reasons(batch)}")
                 if batch.status not in _ENDED:
                     running.append((record, batch))
                     continue
                 answers = portal.call(self._answers, batch)
                 asked = [custom_id for custom_id in record.custom_ids if custom_id in waiting]
-                yield [(waiting.pop(each), answers.get(each) or _unanswered(batch)) for each in asked]
-                self._records.forget(record)
+                nothing = f"batch job {batch.id} ended ({batch.status}) without an answer"
+                unanswered = ClipError(ErrorKind.API_ERROR, nothing)
+                yield [(waiting.pop(each), answers.get(each) or unanswered) for each in asked]
+                self.records.forget(record)
             jobs = [record for record, _ in running]
             if jobs and (left := deadline - time.monotonic()) <= 0:
                 raise BatchPending(_pending(running, len(waiting)))
             elif jobs:
-                time.sleep(min(left, self._policy.poll_s))
+                time.sleep(min(left, self.policy.poll_s))
 
     async def _look(self, record: JobRecord) -> Any:
-        return await self._patiently(lambda: self._client.batches.retrieve(record.batch_id))
+        return await self._patiently(lambda: self.endpoint.client.batches.retrieve(record.batch_id))
 
     async def _answers(self, batch: Any) -> dict[str, Answer | ClipError]:
         answers: dict[str, Answer | ClipError] = {}
         for file_id in (batch.error_file_id, batch.output_file_id):
             if file_id:
-                content = await self._patiently(partial(self._client.files.content, file_id))
+                content = await self._patiently(partial(self.endpoint.client.files.content, file_id))
                 answers.update(self._read_lines(content.content, batch.id))
         return answers
 
@@ -268,7 +253,7 @@ class BatchJobs:
         response = line.get("response")
         response = response if isinstance(response, Mapping) else {}
         if (status := response.get("status_code")) != 200:
-            failure = self._endpoint.failure_of_response(
+            failure = self.endpoint.failure_of_response(
                 status if isinstance(status, int) else 500, response.get("body") or line.get("error")
             )
             return _failed(failure, batch_id)
@@ -277,16 +262,13 @@ class BatchJobs:
         except MalformedReply as error:
             return ClipError(ErrorKind.API_ERROR, f"batch job {batch_id}: malformed reply: {error}")
         except ErrorReply as error:
-            failure = self._endpoint.failure_of_response(error.status, error.body)
+            failure = self.endpoint.failure_of_response(error.status, error.body)
             return _failed(failure, batch_id)
-        cost = self._cost(reply.usage)
+        cost = self.spending.cost(reply.usage)
         custom_id = line["custom_id"]
         if cost is not None and (reservation := self._reserved.pop(custom_id, None)) is not None:
-            self._spending.settle(reservation, cost)
+            self.spending.settle(reservation, cost)
         return judge(reply, None, cost, {**self._shown.get(custom_id, {}), "batch_id": batch_id})
-
-    def _cost(self, usage: Usage | None) -> float | None:
-        return None if usage is None or self._price is None else self._price.cost_usd(usage, BATCH_DISCOUNT)
 
     async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Repeat a call that changes nothing at the server until it succeeds."""
@@ -297,14 +279,12 @@ class BatchJobs:
             except Exception as error:  # noqa: BLE001 - becomes a failure, or goes on
                 failure = self._failure(error)
             failed += 1
-            if not failure.cause.is_retried or failed >= self._patience.max_attempts:
+            if not failure.cause.is_retried or failed >= self.patience.max_attempts:
                 raise _hopeless(failure)
-            await asyncio.sleep(
-                max(failure.retry_after_s or 0.0, backoff_s(failed, self._patience.backoff_s))
-            )
+            await asyncio.sleep(max(failure.retry_after_s or 0.0, backoff_s(failed, self.patience.backoff_s)))
 
     def _failure(self, error: Exception) -> Failure:
-        if (failure := self._endpoint.failure_of(error)) is None:
+        if (failure := self.endpoint.failure_of(error)) is None:
             raise error
         return failure
 
@@ -317,10 +297,6 @@ def _failed(failure: Failure, batch_id: str) -> ClipError:
     """The job as a whole was run, so a 403 is the clip's."""
     kind = ErrorKind.REFUSED if failure.is_forbidden else failure.cause.error_kind
     return ClipError(kind, f"batch job {batch_id}: {failure.message}")
-
-
-def _unanswered(batch: Any) -> ClipError:
-    return ClipError(ErrorKind.API_ERROR, f"batch job {batch.id} ended ({batch.status}) without an answer")
 
 
 def _reasons(batch: Any) -> str:

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anyio.from_thread import start_blocking_portal
 from pydantic import SecretStr
@@ -15,7 +15,7 @@ from upath import UPath
 
 from resources.annotation.annotator import StreamingAnnotator
 from resources.annotation.clip import Clip, Kind
-from resources.annotation.outcome import AnnotatorError
+from resources.annotation.outcome import SetupError
 from resources.annotation.prefetch import Prepared
 from resources.annotation.recipe import Recipe
 from resources.captioners.openai.address import OPENAI_URL, Address
@@ -26,7 +26,7 @@ from resources.captioners.openai.dialect import Dialect
 from resources.captioners.openai.endpoint import Endpoint
 from resources.captioners.openai.kind import OpenAI
 from resources.captioners.openai.live import Chunk, stream_live
-from resources.captioners.openai.pricing import BATCH_DISCOUNT, Estimate, Price, Usage, price_of
+from resources.captioners.openai.pricing import BATCH_DISCOUNT, Price, Usage, price_of
 from resources.captioners.openai.request import CaptionRequest, build_request, recorded, size_of
 from resources.captioners.openai.sender import Patience, Sender, budget_error
 from resources.captioners.openai.spending import Spending
@@ -93,24 +93,32 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         self._rule = FrameRule.for_captioning(settings.num_frames)
         check_frames(settings.prompt, settings.num_frames)
         prices = {model: Price(**price) for model, price in settings.prices.items()}
-        self._price = price_of(settings.model, prices, at_openai=self._address.is_openai)
+        price = price_of(settings.model, prices, at_openai=self._address.is_openai)
         # An eighth more than the requests in flight, so that these go on while answers are made durable.
         self._window = settings.max_concurrency + settings.max_concurrency // 8
         self._spending = Spending(
-            settings.max_cost_usd, spend_file, run_limit_usd=settings.max_cost_usd_per_run, run_id=run_id
+            settings.max_cost_usd,
+            spend_file,
+            run_limit_usd=settings.max_cost_usd_per_run,
+            run_id=run_id,
+            price=price,
+            factor=BATCH_DISCOUNT if settings.batch_api else 1.0,
         )
         self._patience = Patience(max_attempts=settings.max_attempts, backoff_s=backoff_s)
-        self._batch = _batch_policy(settings, batch_folder, batch_poll_s)
+        self._batch: BatchPolicy | None = None
+        if settings.batch_api:
+            if batch_folder is None:
+                raise SetupError("batch_api needs batch_folder, where jobs are remembered between runs")
+            self._batch = BatchPolicy(UPath(batch_folder), settings.batch_wait_s, batch_poll_s)
         self._decoders = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="frames")
         self._dialect = Dialect()
         self._money_is_gone = False
         self._submitted: set[str] = set()
         self._note = log
-        if self._spending.has_limit and self._price is None:
-            raise AnnotatorError(
+        if self._spending.has_limit and price is None:
+            raise SetupError(
                 f"max_cost_usd is set, but the price of '{settings.model}' at {self._address.host} is unknown: "
-                "add it to prices (dollars for a million tokens: input, output)",
-                retryable=False,
+                "add it to prices (dollars for a million tokens: input, output)"
             )
 
     @cached_property
@@ -139,16 +147,15 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
             return
         self._address.require_key()
         super().check(clips)
-        estimate = self.estimate(clips).line()
+        estimate = self.estimate(clips)
         if self._needs_budget:
-            raise AnnotatorError(
+            raise SetupError(
                 f"{self._settings.name} costs money and has no budget; {estimate}: set max_cost_usd of "
                 f"{self._settings.name} in the collection file (dollars over all runs), or for this run; "
-                "nothing was sent",
-                retryable=False,
+                "nothing was sent"
             )
         self._note(estimate)
-        if self._price is None:
+        if self._spending.price is None:
             self._note(f"the price of '{self._settings.model}' is unknown: cost_usd stays empty (see prices)")
 
     @property
@@ -156,21 +163,28 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         """A server of one's own without a price costs nothing."""
         if not self._settings.paid or self._settings.max_cost_usd is not None:
             return False
-        return not self._address.is_own if self._price is None else self._price != Price(0.0, 0.0)
+        price = self._spending.price
+        return not self._address.is_own if price is None else price != Price(0.0, 0.0)
 
-    def estimate(self, clips: Sequence[Clip]) -> Estimate:
-        """What these clips will probably cost if all of them are asked for. Sends nothing."""
-        sizes = [self._likely_usage(clip) for clip in clips]
-        total = Usage(sum(usage.tokens_in for usage in sizes), sum(usage.tokens_out for usage in sizes))
-        factor = BATCH_DISCOUNT if self._batch else 1.0
-        return Estimate(
-            self._settings.model,
-            len(clips),
-            sum(self._rule_for(clip.kind).count for clip in clips),
-            total.tokens_in,
-            total.tokens_out,
-            self._price.cost_usd(total, factor) if self._price else None,
-            self._spending.limit_usd,
+    def likely_usage(self, clips: Sequence[Clip]) -> Usage:
+        """The tokens that these clips will probably take if all of them are asked for. Sends nothing."""
+        sizes = [
+            size_of(
+                self._settings, resolve_prompt(self._prompt, clip).text, self._rule_for(clip.kind).count
+            ).likely
+            for clip in clips
+        ]
+        return Usage(sum(one.tokens_in for one in sizes), sum(one.tokens_out for one in sizes))
+
+    def estimate(self, clips: Sequence[Clip]) -> str:
+        """What these clips will probably cost, in one line."""
+        usage, limit_usd = self.likely_usage(clips), self._spending.limit_usd
+        cost = self._spending.cost(usage)
+        frames = sum(self._rule_for(clip.kind).count for clip in clips)
+        return (
+            f"estimate for {self._settings.model}: {len(clips)} clips, {frames} frames, {usage.tokens_in} tokens in, "
+            f"{usage.tokens_out} tokens out: {'price unknown' if cost is None else f'about ${cost:.4f}'}"
+            + ("" if limit_usd is None else f", limit ${limit_usd:.4f}")
         )
 
     def prepare(self, clip: Clip) -> "Future[CaptionRequest | None]":
@@ -182,7 +196,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         if self._money_is_gone:
             raise budget_error(self._spending)
         if self._submitted and self._custom_id(clip) in self._submitted:
-            return _resolved(None)
+            return self._decoders.submit(lambda: None)
         return self._decoders.submit(self._request, clip)
 
     def stream(self, items: Iterator[Prepared]) -> Iterator[Chunk]:
@@ -192,21 +206,32 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
             AnnotatorError: refused key, unknown model, no credit, or a server that answers nobody.
             BatchPending: a batch job has not finished yet; what has, was yielded.
         """
-        with start_blocking_portal("asyncio") as portal:
+        with (
+            start_blocking_portal("asyncio") as portal,
+            portal.wrap_async_context_manager(self._endpoint()) as endpoint,
+        ):
             if self._batch:
                 records = JobRecords(self._batch.folder / self.recipe.fingerprint)
                 self._submitted = {each for record in records.all() for each in record.custom_ids}
-                with portal.wrap_async_context_manager(self._batch_jobs(self._batch, records)) as jobs:
-                    for chunk in jobs.stream(portal, items):
-                        self._money_is_gone = jobs.budget_spent
-                        yield chunk
-                return
-            with portal.wrap_async_context_manager(self._sender()) as sender:
-                for chunk in stream_live(portal, sender, items, self._window):
-                    self._money_is_gone = sender.budget_spent
+                jobs = BatchJobs(
+                    endpoint,
+                    records,
+                    self._custom_id,
+                    self._batch,
+                    self._spending,
+                    self._patience,
+                    self._note,
+                )
+                for chunk in jobs.stream(portal, items):
+                    self._money_is_gone = jobs.budget_spent
                     yield chunk
-                    while self._dialect.notes:
-                        self._note(self._dialect.notes.pop(0))
+                return
+            sender = Sender(endpoint, self.batch_size, self._spending, self._patience)
+            for chunk in stream_live(portal, sender, items, self._window):
+                self._money_is_gone = sender.budget_spent
+                yield chunk
+                while self._dialect.notes:
+                    self._note(self._dialect.notes.pop(0))
 
     def close(self) -> None:
         """End the threads that read frames, and let go of the record of what was spent."""
@@ -217,18 +242,13 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
 
     def _request(self, clip: Clip) -> CaptionRequest:
         prompt = resolve_prompt(self._prompt, clip)
-        frames = self._frames.read(
-            clip.path, clip.kind, self._rule_for(clip.kind), short_side=self._settings.short_side
-        )
+        rule = self._rule_for(clip.kind).within(clip.span)
+        frames = self._frames.read(clip.path, clip.kind, rule, short_side=self._settings.short_side)
         shown = {"frame_indices": [int(index) for index in frames.indices], **frames.details}
         return build_request(clip, prompt.text, frames, shown, self._settings)
 
     def _rule_for(self, kind: Kind) -> FrameRule:
         return self._rule if kind is Kind.VIDEO else _ONE_FRAME
-
-    def _likely_usage(self, clip: Clip) -> Usage:
-        text = resolve_prompt(self._prompt, clip).text
-        return size_of(self._settings, text, self._rule_for(clip.kind).count).likely
 
     def _custom_id(self, clip: Clip) -> str:
         """Names the clip's request at the Batch API, the same in every process."""
@@ -236,59 +256,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         return hashlib.sha256(read.encode()).hexdigest()[:32]
 
     @asynccontextmanager
-    async def _endpoint(self) -> AsyncIterator[tuple[Any, Endpoint]]:
-        async with open_client(self._address, self._settings.timeout_s) as client:
-            yield (
-                client,
-                Endpoint(
-                    client,
-                    self._address,
-                    self._settings.model,
-                    self._settings.timeout_s,
-                    self._dialect,
-                    self._server,
-                ),
-            )
-
-    @asynccontextmanager
-    async def _sender(self) -> AsyncIterator[Sender]:
-        async with self._endpoint() as (_, endpoint):
-            yield Sender(
-                endpoint,
-                self._settings.max_concurrency,
-                self._spending,
-                self._price,
-                self._patience,
-                self._dialect,
-            )
-
-    @asynccontextmanager
-    async def _batch_jobs(self, policy: BatchPolicy, records: JobRecords) -> AsyncIterator[BatchJobs]:
-        async with self._endpoint() as (client, endpoint):
-            yield BatchJobs(
-                client,
-                endpoint,
-                records,
-                self._custom_id,
-                policy,
-                self._spending,
-                self._price,
-                self._patience,
-                self._note,
-            )
-
-
-def _batch_policy(settings: OpenAI, folder: UPath | Path | None, poll_s: float) -> BatchPolicy | None:
-    if not settings.batch_api:
-        return None
-    if folder is None:
-        raise AnnotatorError(
-            "batch_api needs batch_folder, where jobs are remembered between runs", retryable=False
-        )
-    return BatchPolicy(UPath(folder), settings.batch_wait_s, poll_s)
-
-
-def _resolved(value: None) -> "Future[CaptionRequest | None]":
-    future: Future[CaptionRequest | None] = Future()
-    future.set_result(value)
-    return future
+    async def _endpoint(self) -> AsyncIterator[Endpoint]:
+        timeout_s, model = self._settings.timeout_s, self._settings.model
+        async with open_client(self._address, timeout_s) as client:
+            yield Endpoint(client, self._address, model, timeout_s, self._dialect, self._server)

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from resources.annotation.outcome import AnnotatorError
+from resources.annotation.outcome import SetupError
 from resources.captioners.openai.address import Address
 
 if TYPE_CHECKING:
@@ -44,10 +44,9 @@ def _check_proxy() -> None:
         for variable in (name, name.lower()):
             is_socks = os.environ.get(variable, "").startswith("socks")
             if is_socks and importlib.util.find_spec("socksio") is None:
-                raise AnnotatorError(
+                raise SetupError(
                     f"{variable} names a SOCKS proxy, for which the package socksio is missing: "
-                    "pip install socksio, or unset it",
-                    retryable=False,
+                    "pip install socksio, or unset it"
                 )
 
 

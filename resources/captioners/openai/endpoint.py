@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -21,11 +22,10 @@ from resources.captioners.openai.reply import ErrorReply, MalformedReply, Reply,
 from resources.captioners.openai.streamed import completion_of, is_streamed
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
-
     from resources.engine.server import Server
 
 
+@dataclass
 class Endpoint:
     """Sends one request at a time to ``chat/completions`` and turns whatever happens into a value.
 
@@ -36,23 +36,14 @@ class Endpoint:
         server: what starts the server, if it is to be started; it is asked by its own name for the model.
     """
 
-    def __init__(
-        self,
-        client: "AsyncOpenAI",
-        address: Address,
-        model: str,
-        timeout_s: float,
-        dialect: Dialect,
-        server: "Server | None" = None,
-    ) -> None:
-        self._client = client
-        self._address = address
-        self._model = model
-        self._timeout_s = timeout_s
-        self._dialect = dialect
-        self._server = server
-        self._served_name: str | None = None
-        self._response_type = response_type()
+    client: Any
+    address: Address
+    model: str
+    timeout_s: float
+    dialect: Dialect
+    server: "Server | None" = None
+    _served_name: str | None = field(default=None, init=False)
+    _response_type: type = field(default_factory=response_type, init=False)
 
     async def ask(self, body: Mapping[str, Any], trace_id: str) -> Reply | Failure:
         """One attempt. ``trace_id`` is sent along, so that a lost request can be found at the server.
@@ -62,15 +53,15 @@ class Endpoint:
         Raises:
             AnnotatorError: the server that was to be started does not run.
         """
-        if self._server is not None:
-            body = {**body, "model": await self._ready(self._server)}
+        if self.server is not None:
+            body = {**body, "model": await self._ready(self.server)}
         # What a header can carry: an id may hold any letter, and a line break.
         headers = {"X-Client-Request-Id": quote(trace_id, safe="")[-512:]}
         while True:
-            spoken = self._dialect.spoken(body)
+            spoken = self.dialect.spoken(body)
             try:
-                async with asyncio.timeout(self._timeout_s):
-                    response: Any = await self._client.post(
+                async with asyncio.timeout(self.timeout_s):
+                    response: Any = await self.client.post(
                         "/chat/completions",
                         body=spoken,
                         cast_to=self._response_type,
@@ -91,7 +82,7 @@ class Endpoint:
 
         if not isinstance(error, openai.BadRequestError | openai.UnprocessableEntityError):
             return False
-        return self._dialect.learn(error.response.text, error_in(error.body).get("param"), sent)
+        return self.dialect.learn(error.response.text, error_in(error.body).get("param"), sent)
 
     async def _ready(self, server: "Server") -> str:
         """The served model's name, once its server is ready; started where it is not there, or no longer."""
@@ -108,15 +99,15 @@ class Endpoint:
         if isinstance(error, openai.APIStatusError):
             return self.failure_of_response(error.response.status_code, error.body, error.response)
         network = _network_error(error)
-        said = self._address.redact(f"{type(network).__name__}: {network}")
+        said = self.address.redact(f"{type(network).__name__}: {network}")
         if isinstance(network, aiohttp.ClientConnectorError):
-            return Failure(Cause.UNREACHABLE, f"{self._address.host}: {said}")
+            return Failure(Cause.UNREACHABLE, f"{self.address.host}: {said}")
         if isinstance(network, openai.APITimeoutError | TimeoutError):
-            return Failure(Cause.TIMEOUT, f"no answer from {self._address.host} within {self._timeout_s:g} s")
+            return Failure(Cause.TIMEOUT, f"no answer from {self.address.host} within {self.timeout_s:g} s")
         if isinstance(network, openai.APIConnectionError | aiohttp.ClientError):
-            return Failure(Cause.DROPPED, f"{self._address.host}: {said}")
+            return Failure(Cause.DROPPED, f"{self.address.host}: {said}")
         if isinstance(network, openai.APIError):
-            return Failure(Cause.MALFORMED, f"{self._address.host}: {said}")
+            return Failure(Cause.MALFORMED, f"{self.address.host}: {said}")
         return None
 
     def _read(self, response: Any) -> Reply | Failure:
@@ -125,22 +116,22 @@ class Endpoint:
             is_stream = is_streamed(response.headers.get("content-type", ""), response.content)
             return read_reply(completion_of(response.content) if is_stream else response.json(), request_id)
         except MalformedReply as error:
-            return Failure(Cause.MALFORMED, self._address.redact(str(error)), usage=error.usage)
+            return Failure(Cause.MALFORMED, self.address.redact(str(error)), usage=error.usage)
         except ErrorReply as error:
             return self.failure_of_response(error.status, error.body, response)
         except (ValueError, RecursionError):
-            return Failure(Cause.MALFORMED, f"the reply is no JSON: {self._address.redact(response.text)}")
+            return Failure(Cause.MALFORMED, f"the reply is no JSON: {self.address.redact(response.text)}")
 
     def failure_of_response(self, status: int, body: object, response: Any = None) -> Failure:
         """The failure that an error status stands for; ``body`` is the parsed error body, if it was JSON."""
         code = error_code(body)
         text = response.text if response is not None else ""
         cause = cause_of_status(status, code, f"{body or ''} {text}")
-        said = self._address.redact(_message_in(body) or text)
-        sentence = f"{self._address.host} answered {status}: {said}"
+        said = self.address.redact(_message_in(body) or text)
+        sentence = f"{self.address.host} answered {status}: {said}"
         if cause is Cause.FATAL:
             sentence = fatal_sentence(
-                status, code, self._model, self._address.host, self._address.key_name, said
+                status, code, self.model, self.address.host, self.address.key_name, said
             )
         headers = response.headers if response is not None else {}
         return Failure(

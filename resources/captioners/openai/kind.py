@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from resources.annotation.annotator import Annotator
 from resources.annotation.declaration import Scene
-from resources.annotation.outcome import AnnotatorError
+from resources.annotation.outcome import SetupError
 from resources.captioners.kinds import Captioner
 from resources.captioners.openai.pricing import Detail, Price
 from resources.engine.settings import ServedModel
@@ -134,10 +134,9 @@ class OpenAI(ServedModel, Captioner):
         journal = scene.lake.local("journal")
         has_budget = self.max_cost_usd is not None or self.max_cost_usd_per_run is not None
         if journal is None and has_budget:
-            raise AnnotatorError(
+            raise SetupError(
                 "max_cost_usd needs a home on a file system, where all runs share the record of what was spent; "
-                "nothing was sent",
-                retryable=False,
+                "nothing was sent"
             )
         return OpenAICaptioner(
             self,

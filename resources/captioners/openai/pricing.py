@@ -104,25 +104,3 @@ def request_size(text: str, images: int, detail: Detail, max_tokens: int) -> Req
         ),
         bound=Usage(images * _LARGEST_IMAGE[detail] + text_bytes + frame_overhead, max_tokens),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """What clips will probably cost, before any is sent; ``cost_usd`` is ``None`` without a price."""
-
-    model: str
-    clips: int
-    images: int
-    tokens_in: int
-    tokens_out: int
-    cost_usd: float | None
-    limit_usd: float | None
-
-    def line(self) -> str:
-        """The estimate in one line for a log."""
-        cost = "price unknown" if self.cost_usd is None else f"about ${self.cost_usd:.4f}"
-        limit = "" if self.limit_usd is None else f", limit ${self.limit_usd:.4f}"
-        return (
-            f"estimate for {self.model}: {self.clips} clips, {self.images} frames, "
-            f"{self.tokens_in} tokens in, {self.tokens_out} tokens out: {cost}{limit}"
-        )

@@ -4,11 +4,10 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 
-from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind
-from resources.captioners.openai.dialect import Dialect
+from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind, SetupError
 from resources.captioners.openai.endpoint import Endpoint
 from resources.captioners.openai.failures import Cause, Failure, backoff_s
-from resources.captioners.openai.pricing import Price, Usage
+from resources.captioners.openai.pricing import Usage
 from resources.captioners.openai.reply import Judging, Reply, judge
 from resources.captioners.openai.request import CaptionRequest
 from resources.captioners.openai.spending import Spending
@@ -55,9 +54,7 @@ class Sender:
         endpoint: Endpoint,
         max_concurrency: int,
         spending: Spending,
-        price: Price | None,
         patience: Patience,
-        dialect: Dialect,
         judging: Judging = judgement.judge,
     ) -> None:
         self.why_stopped: AnnotatorError | None = None
@@ -66,9 +63,7 @@ class Sender:
         self._endpoint = endpoint
         self._slots = asyncio.Semaphore(max_concurrency)
         self._spending = spending
-        self._price = price
         self._patience = patience
-        self._dialect = dialect
         self._judging = judging
         self._has_answered = False
         self._failed_in_a_row = 0
@@ -97,10 +92,10 @@ class Sender:
                 return budget_error(self._spending)
             if isinstance(result, Reply):
                 self._failed_in_a_row = 0
-                cost = self._cost(result.usage)
+                cost = self._spending.cost(result.usage)
                 shown = {**request.details, "attempts": failed + 1}
-                if self._dialect.without:
-                    shown["sent_without"] = self._dialect.without
+                if self._endpoint.dialect.without:
+                    shown["sent_without"] = self._endpoint.dialect.without
                 return judge(result, seconds, cost, shown, self._judging)
             failed += 1
             if result.is_forbidden and await self._answers_others():
@@ -152,7 +147,7 @@ class Sender:
         return result, time.monotonic() - started
 
     async def _reserve(self, usd: float) -> str | None:
-        if self._price is None:
+        if self._spending.price is None:
             return None
         async with self._settled:
             while not self.budget_spent:
@@ -171,17 +166,14 @@ class Sender:
 
     def _largest_cost(self, request: CaptionRequest) -> float:
         bound = request.size.bound
-        return self._cost(Usage(int(bound.tokens_in * self._bound_factor) + 1, bound.tokens_out)) or 0.0
+        usage = Usage(int(bound.tokens_in * self._bound_factor) + 1, bound.tokens_out)
+        return self._spending.cost(usage) or 0.0
 
     def _charged(self, result: Reply | Failure, largest: float) -> float:
         """What to book: the real cost where it is known, the largest one where it might have been charged."""
-        usage = result.usage
-        if usage is not None:
-            return self._cost(usage) or 0.0
+        if result.usage is not None:
+            return self._spending.cost(result.usage) or 0.0
         return largest if isinstance(result, Reply) or result.cause.may_be_billed else 0.0
-
-    def _cost(self, usage: Usage | None) -> float | None:
-        return None if usage is None or self._price is None else self._price.cost_usd(usage)
 
     def _give_up(self, failure: Failure, attempts: int) -> ClipError:
         if failure.cause is not Cause.REFUSED:
@@ -195,12 +187,11 @@ class Sender:
         if self.why_stopped is not None:
             return
         if failure.cause is Cause.FATAL:
-            self.why_stopped = AnnotatorError(failure.message, retryable=False)
+            self.why_stopped = SetupError(failure.message)
         elif failure.retry_after_s is not None and failure.retry_after_s > self._patience.max_wait_s:
-            self.why_stopped = AnnotatorError(
+            self.why_stopped = SetupError(
                 f"{failure.message}; it asks to wait {failure.retry_after_s:.0f} s, longer than max_wait_s "
-                f"({self._patience.max_wait_s:.0f} s): run again after that",
-                retryable=False,
+                f"({self._patience.max_wait_s:.0f} s): run again after that"
             )
         else:
             self.why_stopped = AnnotatorError(

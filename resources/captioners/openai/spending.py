@@ -4,6 +4,8 @@ import sqlite3
 import uuid
 from pathlib import Path
 
+from resources.captioners.openai.pricing import Price, Usage
+
 _WAIT_S = 60.0
 
 
@@ -22,6 +24,7 @@ class Spending:
         file: the captioner's record; ``None`` keeps the record in memory.
         run_limit_usd: the most that this run may spend.
         run_id: the run.
+        price: of the model, if it is known; ``factor`` is :data:`BATCH_DISCOUNT` for the Batch API.
     """
 
     def __init__(
@@ -31,12 +34,16 @@ class Spending:
         *,
         run_limit_usd: float | None = None,
         run_id: str = "",
+        price: Price | None = None,
+        factor: float = 1.0,
     ) -> None:
         for name, limit in (("max_cost_usd", limit_usd), ("max_cost_usd_per_run", run_limit_usd)):
             if limit is not None and not limit >= 0:
                 raise ValueError(f"{name} must be at least 0, not {limit}")
         self.limit_usd = limit_usd
         self.run_limit_usd = run_limit_usd
+        self.price = price
+        self._factor = factor
         self._run_id = run_id
         self._file = file
         self._open: sqlite3.Connection | None = None
@@ -48,10 +55,9 @@ class Spending:
         """Is there a limit at all?"""
         return self.limit_usd is not None or self.run_limit_usd is not None
 
-    @property
-    def committed_usd(self) -> float:
-        """Spent plus reserved, by every process and run, as far as this one has read."""
-        return self._total
+    def cost(self, usage: Usage | None) -> float | None:
+        """What a reply costs; ``None`` where the price or the usage is unknown."""
+        return None if usage is None or self.price is None else self.price.cost_usd(usage, self._factor)
 
     @property
     def waiting_for_own(self) -> bool:

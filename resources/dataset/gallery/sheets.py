@@ -3,14 +3,12 @@
 import io
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from upath import UPath
 
-from resources.annotation.clip import Kind
+from resources.annotation.clip import Clip
 from resources.annotation.outcome import ClipError
 from resources.storage.files import write_atomic
 
@@ -23,22 +21,13 @@ _GAP = 4
 _QUALITY = 60
 
 
-@dataclass(frozen=True, slots=True)
-class SheetOrder:
-    """A clip to show."""
-
-    content_id: str
-    path: Path
-    kind: Kind
-
-
 def sheet_name(content_id: str) -> str:
     """Where the sheet of a content lies below the folder of sheets."""
     return f"{content_id[:2]}/{content_id}.webp"
 
 
 def make_sheets(
-    orders: Iterable[SheetOrder],
+    clips: Iterable[Clip],
     folder: UPath,
     frames: "FrameReader",
     workers: int,
@@ -49,7 +38,7 @@ def make_sheets(
     As many clips are in memory as there are ``workers``. A content that cannot be decoded is remembered
     beside the sheets and not tried again; one whose file is missing is.
     """
-    unique = {order.content_id: order for order in orders}
+    unique = {clip.content_id: clip for clip in clips if clip.content_id}
     there = _listing(folder)
     failed = {
         content: (folder / f"{sheet_name(content)}.failed").read_text()
@@ -57,17 +46,18 @@ def make_sheets(
         if f"{sheet_name(content)}.failed" in there
     }
     todo = [
-        order
-        for content, order in unique.items()
+        (content, clip)
+        for content, clip in unique.items()
         if content not in failed and sheet_name(content) not in there
     ]
     log(f"{len(todo)} contact sheets to make, {len(unique) - len(todo)} were there")
     done = 0
     with ThreadPoolExecutor(workers) as pool:
-        for order, reason in zip(todo, pool.map(lambda one: _make(one, folder, frames), todo), strict=True):
+        reasons = pool.map(lambda one: _make(one[0], one[1], folder, frames), todo)
+        for (content, _), reason in zip(todo, reasons, strict=True):
             done += 1
             if reason:
-                failed[order.content_id] = reason
+                failed[content] = reason
             if done % 500 == 0:
                 log(f"{done}/{len(todo)} contact sheets")
     return failed
@@ -88,12 +78,13 @@ def contact_sheet(images: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _make(order: SheetOrder, folder: UPath, frames: "FrameReader") -> str:
+def _make(content: str, clip: Clip, folder: UPath, frames: "FrameReader") -> str:
     from resources.video import FrameRule, RuleKind
 
-    file = folder / sheet_name(order.content_id)
+    file = folder / sheet_name(content)
+    rule = FrameRule(RuleKind.LINSPACE, FRAMES).within(clip.span)
     try:
-        taken = frames.read(order.path, order.kind, FrameRule(RuleKind.LINSPACE, FRAMES), max_side=MAX_SIDE)
+        taken = frames.read(clip.path, clip.kind, rule, max_side=MAX_SIDE)
     except ClipError as error:
         if error.kind.is_final:
             write_atomic(file.with_name(f"{file.name}.failed"), str(error).encode())

@@ -14,12 +14,12 @@ import duckdb
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from upath import UPath
 
-from resources.annotation.clip import Kind
+from resources.annotation.clip import Clip, Kind
 from resources.annotation.declaration import Role
 from resources.dataset.annotators import Listed, annotators, columns_of
 from resources.dataset.distribution import distribution
 from resources.dataset.gallery.cards import card, index_row, label_counts
-from resources.dataset.gallery.sheets import SheetOrder, make_sheets
+from resources.dataset.gallery.sheets import make_sheets
 from resources.dataset.plots import draw_plots, title
 from resources.dataset.publication import file_digests
 from resources.dataset.sql import script
@@ -104,7 +104,9 @@ def build_gallery(
 def _rows(
     connection: duckdb.DuckDBPyConnection, max_clips: int, listed: list[Listed]
 ) -> Iterator[dict[str, Any]]:
+    there = connection.table("captioned_videos").columns  # those of 0.1.0 have no parts of files
     columns = columns_of(listed, Role.LABEL, Role.TAGS, Role.SCORE, Role.STRUCTURED)
+    columns = [*columns, *(name for name in ("start_s", "end_s") if name in there)]
     query = script("gallery/clips.sql").replace("{columns}", "".join(f'"{name}", ' for name in columns))
     for batch in connection.execute(query, {"max_clips": max_clips}).to_arrow_reader(1_000):
         yield from batch.to_pylist()
@@ -112,10 +114,10 @@ def _rows(
 
 def _write_cards(
     rows: Iterator[dict[str, Any]], built: Path, listed: list[Listed]
-) -> tuple[list[list[Any]], dict[str, int], list[SheetOrder]]:
+) -> tuple[list[list[Any]], dict[str, int], list[Clip]]:
     index: list[list[Any]] = []
     tags: dict[str, int] = {}
-    orders: list[SheetOrder] = []
+    orders: list[Clip] = []
     cards: list[dict[str, Any]] = []
 
     def flush() -> None:
@@ -127,7 +129,16 @@ def _write_cards(
         index.append(index_row(row, tags, listed))
         cards.append(card(row, listed))
         if row["content_id"] and not row["probe_error"]:
-            orders.append(SheetOrder(row["content_id"], Path(row["path"]), Kind(row["kind"])))
+            orders.append(
+                Clip(
+                    row["id"],
+                    Path(row["path"]),
+                    Kind(row["kind"]),
+                    row["content_id"],
+                    start_s=row.get("start_s"),
+                    end_s=row.get("end_s"),
+                )
+            )
         if len(cards) == CARDS_PER_CHUNK:
             flush()
     if cards:

@@ -164,7 +164,7 @@ def test_every_reply_is_one_outcome_and_no_exception(endpoint):
                 parsed = response.json()
             except (ValueError, RecursionError):
                 parsed = None
-            endpoint._dialect.learn(response.text, "x", {"messages": [], "seed": 1})
+            endpoint.dialect.learn(response.text, "x", {"messages": [], "seed": 1})
             result = endpoint.failure_of_response(response.status_code, parsed, response)
         if isinstance(result, Failure):
             kinds.add(result.cause)

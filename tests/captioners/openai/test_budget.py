@@ -54,7 +54,7 @@ def test_answers_that_were_lost_on_the_way_count_as_spent(server, captioner, run
     run(captioner(max_cost_usd=1.0, spend_file=tmp_path / "spend"), clips(1))
     other = Spending(1.0, tmp_path / "spend")
     other.reserve(0.0)
-    assert other.committed_usd > 3 * 300 * 100 / 1e6
+    assert other._total > 3 * 300 * 100 / 1e6
 
 
 def test_a_retried_process_of_the_same_run_goes_on_with_the_same_budget(server, captioner, run, tmp_path):
@@ -111,11 +111,11 @@ def test_a_model_without_a_price_cannot_have_a_budget(captioner):
 
 
 def test_a_server_of_ones_own_is_not_priced_as_openai(captioner, run):
-    assert captioner(model="gpt-4o").estimate(clips(1)).cost_usd is None
+    assert "price unknown" in captioner(model="gpt-4o").estimate(clips(1))
     report = run(captioner(model="gpt-4o"), clips(2))
     assert report.outcomes["cost_usd"].null_count == 2
     named = captioner(model="gpt-4o", prices={"gpt-4o": {"input": 1.0, "output": 1.0}})
-    assert named.estimate(clips(1)).cost_usd > 0
+    assert "about $" in named.estimate(clips(1))
 
 
 def test_a_model_without_a_price_has_no_cost_and_says_so(captioner, run):
@@ -127,15 +127,14 @@ def test_a_model_without_a_price_has_no_cost_and_says_so(captioner, run):
 
 
 def test_the_estimate_counts_clips_frames_tokens_and_dollars(captioner):
-    line = (
-        captioner(base_url=None, model="gpt-4o", num_frames=3, max_cost_usd=5.0).estimate(clips(1000)).line()
-    )
+    line = captioner(base_url=None, model="gpt-4o", num_frames=3, max_cost_usd=5.0).estimate(clips(1000))
     assert "1000 clips, 3000 frames" in line
     assert "about $" in line
     assert "limit $5.0000" in line
     openai = {"base_url": None, "model": "gpt-4o"}
-    half = captioner(**openai, batch_api=True, batch_folder="unused").estimate(clips(10)).cost_usd
-    assert half == pytest.approx(captioner(**openai).estimate(clips(10)).cost_usd / 2)
+    live, batch = captioner(**openai), captioner(**openai, batch_api=True, batch_folder="unused")
+    usage = live.likely_usage(clips(10))
+    assert batch._spending.cost(usage) == pytest.approx(live._spending.cost(usage) / 2)
 
 
 def test_processes_of_one_run_share_the_limit(tmp_path):

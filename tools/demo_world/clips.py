@@ -1,22 +1,18 @@
 """The demo clips: H.264 files of the demo world with their ground truth beside them."""
 
 import json
-import os
-import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.demo.scene import Scene, place, random_scene
-from resources.demo.world import ACTIONS, BACKGROUNDS, CAMERA_MOVES, COLOURS, SHAPES, SIZES, SURFACES, Slots
+from tools.demo_world.scene import Scene, place, random_scene
+from tools.demo_world.world import ACTIONS, BACKGROUNDS, CAMERA_MOVES, COLOURS, SHAPES, SIZES, SURFACES, Slots
 
 if TYPE_CHECKING:
     import numpy as np
 
 TRUTH_FILE = "ground_truth.json"
 DEMO_SEED = 20_240
-VERSION = 2  # of the demo source; a folder of another version is rendered anew
 FRAME_SIZES = ((320, 180), (180, 320), (224, 224))  # width, height
 RATES = (24, 25, 30, 50, 60)
 
@@ -52,29 +48,8 @@ class Truth:
 
 
 def render_demo_source(folder: Path) -> Path:
-    """Render the demo source once: about 40 clips, two images, a truncated clip and a text file named .mp4.
-
-    Does nothing where `folder` already holds this version; the folder appears whole or not at all.
-
-    Raises:
-        FileExistsError: the folder holds something that was not rendered here.
-    """
-    folder = Path(folder)
-    if _version_of(folder) == VERSION:
-        return folder
-    if _version_of(folder) is None and folder.exists() and any(folder.iterdir()):
-        raise FileExistsError(f"{folder} exists and holds no demo clips: name another folder or remove it")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".demo-", dir=folder.parent) as workplace:
-        fresh = Path(workplace) / "clips"
-        write_truths(fresh, _render_demo(fresh))
-        if folder.exists() and _version_of(folder) != VERSION:
-            shutil.rmtree(folder)
-        try:
-            os.rename(fresh, folder)
-        except OSError:
-            if _version_of(folder) != VERSION:  # else another process has just finished the same work
-                raise
+    """Render the demo source: about 40 clips, two images, a truncated clip and a text file named .mp4."""
+    write_truths(folder, _render_demo(folder))
     return folder
 
 
@@ -113,7 +88,7 @@ def render_clip(
 def write_truths(folder: Path, truths: list[Truth]) -> None:
     """Write the ground truth file of a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"version": VERSION, "clips": [truth.as_json() for truth in truths]}
+    content = {"clips": [truth.as_json() for truth in truths]}
     (folder / TRUTH_FILE).write_text(json.dumps(content, indent=1))
 
 
@@ -169,10 +144,3 @@ def _render_broken(folder: Path, intact: Truth) -> list[Truth]:
         Truth("broken/truncated.mp4", "video", broken="cut off before its index"),
         Truth("broken/not-a-video.mp4", "video", broken="text, no video"),
     ]
-
-
-def _version_of(folder: Path) -> int | None:
-    try:
-        return int(json.loads((folder / TRUTH_FILE).read_text())["version"])
-    except FileNotFoundError:
-        return None

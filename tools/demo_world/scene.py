@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from math import cos, pi, radians, sin
 from typing import TYPE_CHECKING
 
-from resources.demo.world import (
+from tools.demo_world.world import (
     ACTIONS,
     BACKGROUNDS,
     CAMERA_MOVES,
