@@ -16,7 +16,7 @@ from resources.annotation.progress import Progress, ShardProgress
 if TYPE_CHECKING:
     from resources.video import IsolatedWorkers
 
-FILES_PER_CALL = 32
+FILES_PER_CALL = 128
 SLOWEST_BYTES_PER_S = 4 * 1024**2
 """A file that is read more slowly than this on the whole is given up like one that cannot be read."""
 
