@@ -25,6 +25,7 @@ class LocalModel(AnnotatorSettings):
 
     pool: ClassVar[str | None] = "gpu"
     icons: ClassVar[frozenset[str]] = frozenset({"pytorch", "huggingface"})
+    indifferent: ClassVar[frozenset[str]] = frozenset({"batch_size", "device", "tensor_parallel_size"})
     demo_model: ClassVar[Path]
 
     model: str | None = Field(
@@ -71,6 +72,16 @@ class LocalModel(AnnotatorSettings):
     def uses_demo_model(self) -> bool:  # noqa: D102
         return self.model == DEMO
 
+    def deciding(self) -> dict:
+        """Of a folder its files, with their sizes and times: weights put in place of others are noticed."""
+        said = super().deciding()
+        folders = {name: Path(said[name]).expanduser() for name in ("model", "adapter") if said.get(name)}
+        for name, folder in folders.items():
+            if folder.is_dir():
+                files = {one.name: one.stat() for one in folder.iterdir() if one.is_file()}
+                said[name] = {file: (stat.st_size, stat.st_mtime_ns) for file, stat in files.items()}
+        return said
+
     @property
     def placement(self) -> Placement:
         """Where and how it computes.
@@ -95,6 +106,10 @@ class LocalModel(AnnotatorSettings):
 
 class ServedModel(AnnotatorSettings):
     """A model behind a server with an OpenAI API: one that is there, or one that is started for the step."""
+
+    indifferent: ClassVar[frozenset[str]] = frozenset(
+        {"base_url", "api_key", "serve_devices", "serve_ready_s"}
+    )
 
     base_url: str | None = Field(
         default=None, description="A server that is there, https://host/v1, without credentials."

@@ -17,6 +17,7 @@ from resources.tagger.prompts import TAG_KEYS
 class Tags(LocalModel, ServedModel):
     """The objects and the actions that the text of a clip names."""
 
+    indifferent: ClassVar[frozenset[str]] = LocalModel.indifferent | ServedModel.indifferent
     demo_model: ClassVar[Path] = EMBEDDED / "tiny-tagger"
 
     kind: Literal["tags"] = "tags"
@@ -46,6 +47,9 @@ class Tags(LocalModel, ServedModel):
             )
             for what in TAG_KEYS
         )
+
+    def deciding(self) -> dict:  # noqa: D102
+        return super().deciding() | {"is_served": self.is_served}
 
     @contextmanager
     def open(self, scene: Scene) -> Iterator[Mapping[str, Annotator]]:  # noqa: D102

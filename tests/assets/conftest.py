@@ -51,7 +51,11 @@ class Platform:
         )
 
     def run(
-        self, *assets: str, shard: str | None = None, config: dict | None = None
+        self,
+        *assets: str,
+        shard: str | None = None,
+        config: dict | None = None,
+        resources: dict | None = None,
     ) -> dg.ExecuteInProcessResult:
         """Materialise assets for a shard, or for a range ``first..last``; never raises, see `success`."""
         tags = {}
@@ -70,6 +74,7 @@ class Platform:
         )
         job = definitions.resolve_job_def("chosen")
         ops = {"ops": {name: {"config": values} for name, values in (config or {}).items()}}
+        ops["resources"] = resources or {}
         with pytest.MonkeyPatch.context() as patched:
             # Steps are tried again as in the product, but at once.
             patched.setattr(dg.RetryPolicy, "calculate_delay", lambda policy, attempt: 0)

@@ -58,6 +58,7 @@ class AnnotationStep:
 
     Args:
         asset: the asset's name.
+        version: of the recipe, as this run has it.
         prepare_workers: how many clips are prepared ahead at a time.
         quality: what is checked of the answers.
         frames: shows some of what was annotated just now; ``None`` where nothing is to be seen.
@@ -70,6 +71,7 @@ class AnnotationStep:
     asset: str
     config: AnnotateConfig
     lake: Lake
+    version: str
     prepare_workers: int
     quality: Sequence[QualityCheck] = ()
     frames: "FrameReader | None" = None
@@ -87,7 +89,7 @@ class AnnotationStep:
             dg.Failure: at the end, shards are unfinished: files of theirs cannot be read, another process
                 holds them, rows are left by a passing fault.
         """
-        shards = StepShards(self.context, self.collection, self.asset, self.lake)
+        shards = StepShards(self.context, self.collection, self.asset, self.lake, self.version)
         for shard in shards.to_do():
             with shards.attempt(shard):
                 yield from self._annotate(shard, annotator, shards)

@@ -20,7 +20,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
     """One step with an asset for each declaration; all share what :meth:`AnnotatorSettings.open` loads."""
     declared = entry.declares()
     upstream = {one.asset: collection.upstream(one) for one in declared}
-    key, label = collection.key, collection.label
+    key, label, versions = collection.key, collection.label, collection.versions
     reads_text = any(TEXT in one.reads for one in declared)
 
     @dg.multi_asset(
@@ -32,6 +32,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
                 description=one.meaning,
                 group_name=one.role.value,
                 kinds=set(entry.icons),
+                code_version=versions[one.asset],
                 tags={name: "" for name in (entry.pool, "paid" if entry.paid else None) if name},
                 skippable=True,
                 metadata={
@@ -88,6 +89,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
                         one.asset,
                         config,
                         lake,
+                        now.version(*order if TEXT in one.reads else ()),
                         ahead,
                         CHECKS.get(one.role, ()),
                         seen,

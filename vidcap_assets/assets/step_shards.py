@@ -23,15 +23,22 @@ class StepShards:
 
     Args:
         asset: the asset, by name.
+        version: of the recipe that this run goes by; of what has none, each run is one of its own.
         keys: the shards of the run.
     """
 
     def __init__(
-        self, context: dg.AssetExecutionContext, collection: CollectionSettings, asset: str, lake: Lake
+        self,
+        context: dg.AssetExecutionContext,
+        collection: CollectionSettings,
+        asset: str,
+        lake: Lake,
+        version: str | None = None,
     ) -> None:
         self.keys = shards_of_run(context, collection.shards, lake)
         self._context = context
         self._asset = asset
+        self._version = version or context.run_id
         self._key = collection.key(asset)
         self._provenance: dict[str, dict[str, str]] = {}
         self._unfinished: dict[str, str] = {}
@@ -101,9 +108,8 @@ class StepShards:
 
     def _inputs(self, shard: str) -> dict[str, str]:
         """What the shard is about to be made from, as Dagster notes it for a run over one partition."""
-        assets = self._context.assets_def
-        tags = {"dagster/code_version": assets.code_versions_by_key.get(self._key) or self._context.run_id}
-        for key in assets.asset_deps[self._key]:
+        tags = {"dagster/code_version": self._version}
+        for key in self._context.assets_def.asset_deps[self._key]:
             last = self._last(key, shard) or self._last(key)
             made = last.asset_materialization if last is not None else None
             version = (made.tags or {}).get("dagster/data_version") if made is not None else None
