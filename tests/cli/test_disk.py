@@ -23,6 +23,11 @@ def read_only(folder: Path) -> Iterator[None]:
         subprocess.run(["umount", folder], check=True)
 
 
+def clean() -> dict[str, str]:
+    """The environment without what other tests have set."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("VIDCAP", "DAGSTER"))}
+
+
 def test_a_home_that_cannot_be_written_is_named_in_the_last_line(tmp_path, write_video):
     if not can_mount(tmp_path):
         pytest.skip("nothing can be mounted here")
@@ -31,10 +36,7 @@ def test_a_home_that_cannot_be_written_is_named_in_the_last_line(tmp_path, write
     command = [sys.executable, "-m", "vidcap_assets.cli", "--home", home, "run", tmp_path / "clips"]
 
     def last_line() -> str:
-        kept = {
-            name: value for name, value in os.environ.items() if not name.startswith(("VIDCAP", "DAGSTER"))
-        }
-        done = subprocess.run(command, cwd=tmp_path, env=kept, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False)
         assert done.returncode == 1
         return done.stderr.strip().splitlines()[-1]
 
@@ -49,7 +51,7 @@ def test_a_damaged_file_is_named_by_whatever_command_reads_it(tmp_path):
     manifest.parent.mkdir(parents=True)
     manifest.write_bytes(b"PAR1 and nothing more")
     command = [sys.executable, "-m", "vidcap_assets.cli", "--home", tmp_path / "home", "retry"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env=clean(), capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith(f"✗ {manifest} is damaged")
     assert len(done.stderr.splitlines()) == 1
