@@ -5,10 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from resources.annotation.outcome import Status
+from resources.errors import ShardError
 
 
-class AccountingError(Exception):
+class AccountingError(ShardError):
     """Rows were lost, doubled or invented; nothing derived from them may be trusted."""
+
+    retryable = True
 
 
 @dataclass(frozen=True)

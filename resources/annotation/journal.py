@@ -14,7 +14,13 @@ from upath import UPath
 
 from resources.annotation.outcome import Outcome
 from resources.annotation.outcome_table import lines_to_table, outcomes_to_lines
-from resources.storage.files import append_durable, is_local, remove_stale_temps, write_atomic
+from resources.storage.files import (
+    DamagedFileError,
+    append_durable,
+    is_local,
+    remove_stale_temps,
+    write_atomic,
+)
 
 _PART = re.compile(r"(\d{8})-[0-9a-f]{8}\.jsonl")
 _MANY_PARTS = 128
@@ -44,8 +50,16 @@ class Journal:
         self._mine = mine
 
     def read(self) -> pa.Table:
-        """All journaled outcomes, one row a clip (the last one written), in the order of writing."""
-        table = lines_to_table(self._lines())
+        """All journaled outcomes, one row a clip (the last one written), in the order of writing.
+
+        Raises:
+            DamagedFileError: a line that was written whole is damaged.
+        """
+        try:
+            table = lines_to_table(self._lines())
+        except pa.ArrowInvalid as error:
+            sentence = f"the journal {self.folder} is damaged ({error}); remove that line"
+            raise DamagedFileError(sentence) from error
         last = {clip_id: row for row, clip_id in enumerate(table["id"].to_pylist())}
         return table if len(last) == table.num_rows else table.take(sorted(last.values()))
 

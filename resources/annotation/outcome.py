@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from resources.errors import VidcapError
+
 
 class Status(StrEnum):
     """Every row of every shard ends in exactly one of these."""
@@ -87,7 +89,7 @@ class AnsweredError(ClipError):
         self.answer = Answer("", *spent, **more)
 
 
-class AnnotatorError(Exception):
+class AnnotatorError(VidcapError):
     """The annotator itself is unusable (bad key, dead device, missing weights): stop, blame no clip.
 
     ``retryable`` says whether a fresh process might do better (a dead device) or not (a wrong key).

@@ -17,13 +17,16 @@ from resources.annotation.outcome import ErrorKind, Status
 from resources.annotation.outcome_table import OUTCOME_SCHEMA
 from resources.annotation.recipe import Recipe
 from resources.annotation.tables import ANNOTATION, arrow
+from resources.errors import ShardError
 from resources.storage.files import locked, read_table, remove_stale_temps, write_table
 
 ANNOTATION_SCHEMA = arrow(ANNOTATION)
 
 
-class ShardBusyError(Exception):
+class ShardBusyError(ShardError):
     """Another process is annotating the same shard with the same annotator."""
+
+    retryable = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from resources.dataset.source_columns import with_source_columns
 from resources.dataset.sql import named_queries, script
 from resources.dataset.tables import CsvFile, ParquetShards, samples, training_schema
 from resources.dataset.webdataset import TarShards
+from resources.errors import VidcapError
 from resources.warehouse import Warehouse
 from resources.words.language import language_of
 
@@ -48,7 +49,7 @@ class Export:
     schema: pa.Schema
 
 
-class NothingToExportError(Exception):
+class NothingToExportError(VidcapError):
     """No clip is readable, has a text and passes the filters."""
 
 

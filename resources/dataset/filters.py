@@ -7,9 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from resources.annotation.clip import Kind
 from resources.annotation.declaration import SOURCE_TEXT
+from resources.errors import VidcapError
 
 
-class FilterError(Exception):
+class FilterError(VidcapError):
     """A filter that cannot mean anything; the message names it and what it may be."""
 
 

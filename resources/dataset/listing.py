@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from resources.dataset.source_columns import with_source_columns
+from resources.errors import VidcapError
 from resources.warehouse import Warehouse
 
 _WRITE = {
@@ -25,7 +26,7 @@ _CLEAN = (
 )
 
 
-class ListingError(Exception):
+class ListingError(VidcapError):
     """The list cannot be made; the message says why in one sentence."""
 
 

@@ -21,7 +21,7 @@ from resources.dataset.annotators import annotators, columns_of
 from resources.dataset.cuts import SUFFIX, cut
 from resources.dataset.export import NothingToExportError, training_rows
 from resources.dataset.export_set import Captions, ExportSet, Link
-from resources.dataset.filters import ClipFilters
+from resources.dataset.filters import ClipFilters, FilterError
 from resources.dataset.lists import ListFile
 from resources.dataset.presets import Preset, presets
 from resources.dataset.publication import publication
@@ -65,15 +65,14 @@ def export_preset(
         progress: is told how many clips are done, of how many.
 
     Raises:
-        ValueError: there is no such preset.
         WarehouseEmptyError: nothing has been merged yet.
         WarehouseBusyError: another process kept the database open.
-        FilterError: a filter names what the collection does not have.
+        FilterError: there is no such preset, or a filter names what the collection does not have.
         NothingToExportError: no row is left; what was published before stays.
         PublicationError: the export's name is taken by something else.
     """
     if sentence := wanted.fault([]):
-        raise ValueError(sentence)
+        raise FilterError(sentence)
     filters = filters or ClipFilters(where=wanted.where)
     preset, folder = presets()[wanted.preset], exports / wanted.name
     rows, left_out = _chosen(warehouse, preset, wanted, filters)

@@ -12,10 +12,11 @@ from tempfile import TemporaryDirectory
 from filelock import FileLock
 from upath import UPath
 
+from resources.errors import VidcapError
 from resources.storage.files import is_local
 
 
-class PublicationError(Exception):
+class PublicationError(VidcapError):
     """The published name is taken by something that this did not put there."""
 
 

@@ -15,6 +15,7 @@ from upath import UPath
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.recipe import Recipe
 from resources.annotation.store import ShardStore
+from resources.errors import ShardError, VidcapError
 from resources.lake.left_out import LEFT_OUT_SCHEMA
 from resources.lake.shards import IndexedClip, manifest_clips, manifest_table
 from resources.storage.files import is_local, locked, read_table, storage_path, write_atomic, write_table
@@ -27,15 +28,17 @@ _LIBRARIES = ("torch", "transformers", "peft", "av", "pillow", "openai")
 _INDEX_LOCK_TIMEOUT_S = 3600
 
 
-class IndexBusyError(Exception):
+class IndexBusyError(VidcapError):
     """Another process is indexing."""
 
+    retryable = True
 
-class UnknownShardError(Exception):
+
+class UnknownShardError(ShardError):
     """There is no such shard."""
 
 
-class NotMaterialisedError(Exception):
+class NotMaterialisedError(ShardError):
     """What comes before in the asset graph has not been made for this shard yet."""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from resources.annotation.clip import Span
+from resources.errors import VidcapError
 from resources.source.ranges import span_of, spans_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ SPARE = 8
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,17})(\.\d+)?([eE][-+]?\d+)?")
 
 
-class ListError(Exception):
+class ListError(VidcapError):
     """The list cannot be used as it is; the message says why, without the list's name."""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from resources.annotation.clip import Kind, Span
+from resources.errors import VidcapError
 from resources.source.kinds import SYSTEM_FOLDERS, kind_of, named_kind
 from resources.source.lists import READERS, ListError, NoPathError, read_rows, text_of
 
@@ -19,7 +20,7 @@ FOLDER_LISTS = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 _log = logging.getLogger(__name__)
 
 
-class SourceError(Exception):
+class SourceError(VidcapError):
     """The source cannot be used as it is; the message says what to change, in one sentence."""
 
 

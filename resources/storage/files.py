@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 from upath import UPath
 
+from resources.errors import ShardError
+
 TEMP_PREFIX = ".tmp-"
 _ROWS_A_GROUP = 1000  # what a writer holds uncompressed at a time
 
@@ -27,6 +29,10 @@ def storage_path(uri: str | Path) -> UPath:
 def is_local(path: UPath) -> bool:
     """Is this a path of the local file system, where rename, fsync and locks exist?"""
     return path.protocol in ("", "file", "local")
+
+
+class DamagedFileError(ShardError):
+    """What a file holds is not what was written."""
 
 
 @contextmanager
@@ -105,11 +111,20 @@ def write_table(path: UPath, table: pa.Table) -> None:
 
 
 def read_table(path: UPath, columns: list[str] | None = None) -> pa.Table:
-    """Read one Parquet file whole."""
-    if is_local(path):
-        return pq.ParquetFile(path.path).read(columns=columns, use_threads=False)
-    with path.open("rb") as file:
-        return pq.ParquetFile(file).read(columns=columns, use_threads=False)
+    """Read one Parquet file whole.
+
+    Raises:
+        DamagedFileError: it is no whole Parquet file.
+    """
+    try:
+        if is_local(path):
+            return pq.ParquetFile(path.path).read(columns=columns, use_threads=False)
+        with path.open("rb") as file:
+            return pq.ParquetFile(file).read(columns=columns, use_threads=False)
+    except (pa.ArrowInvalid, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # it could not be read at all; pyarrow's own, of broken pages, have no number
+        raise DamagedFileError(f"{path} is damaged ({error}); put a copy of it back") from error
 
 
 def remove_stale_temps(folder: UPath, name: str = "") -> None:

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 import duckdb
 
 from resources.annotation.declaration import Column, Declaration
+from resources.errors import VidcapError
 
 
-class ColumnTypeError(Exception):
+class ColumnTypeError(VidcapError):
     """A column is in the table with another type than its annotator declares."""
 
 

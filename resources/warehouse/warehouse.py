@@ -13,6 +13,7 @@ import duckdb
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from resources.annotation.declaration import Declaration
+from resources.errors import VidcapError
 from resources.lake.lake import META, Lake, NotMaterialisedError
 from resources.storage.files import TEMP_PREFIX, is_local
 from resources.storage.queue import queued
@@ -53,16 +54,18 @@ class Merge:
     version: str
 
 
-class RowsLostError(Exception):
+class RowsLostError(VidcapError):
     """The database does not hold what was put in; the old tables are kept."""
 
 
-class WarehouseEmptyError(Exception):
+class WarehouseEmptyError(VidcapError):
     """There is nothing to read yet."""
 
 
-class WarehouseBusyError(Exception):
+class WarehouseBusyError(VidcapError):
     """Another process has the database open and did not let go in time."""
+
+    retryable = True
 
 
 class _NotNextError(Exception):

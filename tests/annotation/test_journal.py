@@ -3,7 +3,7 @@ from upath import UPath
 
 from resources.annotation.journal import Journal
 from resources.annotation.outcome import ErrorKind, Outcome, Status
-from resources.storage.files import TEMP_PREFIX
+from resources.storage.files import TEMP_PREFIX, DamagedFileError
 
 
 def outcomes(*ids: str, value: str = "v") -> list[Outcome]:
@@ -93,3 +93,11 @@ def test_a_failed_write_leaves_no_trace(tmp_path, monkeypatch):
     journal.append(outcomes("c"))
     assert journal.read()["id"].to_pylist() == ["a", "c"]
     assert not list(tmp_path.glob(f"{TEMP_PREFIX}*"))
+
+
+def test_a_whole_line_that_is_damaged_is_named_and_not_passed_over(tmp_path):
+    Journal(UPath(tmp_path)).append(outcomes("a", "b"))
+    (part,) = tmp_path.iterdir()
+    part.write_bytes(part.read_bytes().replace(b'"', b"\xff", 1))
+    with pytest.raises(DamagedFileError, match=f"the journal {tmp_path} is damaged"):
+        Journal(UPath(tmp_path)).read()

@@ -350,8 +350,13 @@ def test_a_shard_that_cannot_be_read_is_red_and_stops_no_other(platform: Platfor
     assert _red(platform, "captioned_videos") == {"shard-00002"}
     platform.llava.asked.clear()
     result = platform.run("captions_llava", shard=everything)
-    assert "1 of 4 shards are unfinished: shard-00002: a file of it cannot be read" in failure(result)
+    damaged = platform.lake.file("captions_llava", "shard-00002")
+    assert f"1 of 4 shards are unfinished: shard-00002: {damaged} is damaged" in failure(result)
     assert not platform.llava.asked
+
+    manifest = platform.lake.file("video_index", "shard-00003").path
+    os.truncate(manifest, 50)
+    assert f"{manifest} is damaged" in failure(platform.run("video_index"))
 
 
 def test_a_materialisation_names_its_file_and_what_its_columns_are_made_of(six_clips: Platform):

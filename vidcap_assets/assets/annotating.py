@@ -4,7 +4,6 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,10 +15,9 @@ import pyarrow.compute as pc
 from resources.annotation.accounting import AccountingError, account
 from resources.annotation.annotator import Annotator
 from resources.annotation.loop import LoopOptions, ShardReport, annotate_shard
-from resources.annotation.outcome import AnnotatorError, ErrorKind
+from resources.annotation.outcome import ErrorKind
 from resources.annotation.progress import VARIABLE, append_to
 from resources.annotation.recipe import Recipe
-from resources.annotation.store import ShardBusyError
 from resources.lake.inputs import Inputs
 from resources.lake.lake import Lake
 from resources.storage.files import read_table
@@ -27,7 +25,6 @@ from resources.words.markdown import table
 from vidcap_assets.assets import shard_check
 from vidcap_assets.assets.annotate_config import ACCOUNTING, FAILED_SHARE, AnnotateConfig
 from vidcap_assets.assets.checks import QualityCheck, judge
-from vidcap_assets.assets.policies import failed
 from vidcap_assets.assets.preview import contact_sheet
 from vidcap_assets.assets.step_shards import StepShards, rows_version
 from vidcap_assets.collection.settings import CollectionSettings
@@ -41,15 +38,6 @@ _ATTEMPTS = 3
 _MAY_BE_THE_CLIP = frozenset({ErrorKind.INTERNAL, ErrorKind.OUT_OF_MEMORY})
 
 Events = Iterator[dg.MaterializeResult | dg.AssetCheckEvaluation | dg.Output]
-
-
-@contextmanager
-def failing_clearly(context: dg.AssetExecutionContext, asset: str) -> Iterator[None]:
-    """Let what no clip is to blame for fail the step in one sentence, and retry it only where that may help."""
-    try:
-        yield
-    except AnnotatorError as error:
-        raise failed(context, f"{asset}: {error}", may_come_right=error.retryable) from error
 
 
 @dataclass
@@ -112,11 +100,7 @@ class AnnotationStep:
         own = annotator.recipe
         recipe = self.lake.settled(replace(own, annotator=self.asset, settings={**own.settings, **read}))
         self.lake.remember(recipe)
-        try:
-            report = annotate_shard(annotator, clips, self.lake.store(recipe, shard), self._loop_options())
-        except (ShardBusyError, AccountingError) as error:
-            shards.leave(shard, str(error))
-            return
+        report = annotate_shard(annotator, clips, self.lake.store(recipe, shard), self._loop_options())
         checks = (
             _check_accounting(self._key, self.lake, recipe, shard),
             _check_failed_share(self._key, shard, report, self.config.max_failed_share),

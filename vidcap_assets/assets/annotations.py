@@ -10,7 +10,7 @@ from resources.demo.source import CLIPS
 from vidcap_assets.assets.annotate_config import AnnotateConfig, check_specs
 from vidcap_assets.assets.checks import CAPTION_CHECKS, LABEL_CHECKS
 from vidcap_assets.assets.columns import annotation_lineage, shown
-from vidcap_assets.assets.policies import RETRY
+from vidcap_assets.assets.policies import RETRY, told
 from vidcap_assets.collection.settings import CollectionSettings, caption_asset
 
 CHECKS = {Role.CAPTION: CAPTION_CHECKS, Role.LABEL: LABEL_CHECKS}
@@ -61,7 +61,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
     )
     def annotate(context: dg.AssetExecutionContext, config: AnnotateConfig):
         from resources.lake.inputs import Inputs
-        from vidcap_assets.assets.annotating import AnnotationStep, failing_clearly
+        from vidcap_assets.assets.annotating import AnnotationStep
 
         def resource(name: str) -> Any:
             return getattr(context.resources, label(name))
@@ -75,7 +75,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
             order = [caption_asset(name) for name in resource("text").order]
         failures: list[dg.Failure] = []
         with (
-            failing_clearly(context, entry.step),
+            told(context, f"{entry.step}: "),
             decode.frames() as (frames, workers),
             now.open(Scene(frames, workers, lake, context.run_id, context.log.info)) as annotators,
         ):

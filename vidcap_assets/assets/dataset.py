@@ -1,8 +1,6 @@
 """What is made of the merged table: its distribution, a gallery to look at, the training set."""
 
 import base64
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -11,7 +9,7 @@ from pydantic import Field
 from resources.dataset.export_set import ExportOptions, ExportSet
 from resources.words.markdown import table
 from vidcap_assets.assets.columns import lineage
-from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed
+from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, told
 from vidcap_assets.collection.settings import CollectionSettings
 
 if TYPE_CHECKING:
@@ -19,27 +17,6 @@ if TYPE_CHECKING:
     from upath import UPath
 
     from resources.warehouse import Warehouse
-
-
-@contextmanager
-def _failing_clearly(context: dg.AssetExecutionContext) -> Iterator[None]:
-    from resources.dataset.export import NothingToExportError
-    from resources.dataset.filters import FilterError
-    from resources.dataset.publication import PublicationError
-    from resources.warehouse import WarehouseBusyError, WarehouseEmptyError
-
-    try:
-        yield
-    except (
-        WarehouseEmptyError,
-        NothingToExportError,
-        FilterError,
-        PublicationError,
-        FileNotFoundError,
-    ) as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
-    except WarehouseBusyError as error:
-        raise failed(context, str(error)) from error
 
 
 class GalleryConfig(dg.Config):
@@ -83,7 +60,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         def export(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
             from resources.dataset.preset_export import export_preset
 
-            with _failing_clearly(context):
+            with told(context):
                 made = export_preset(*opened(context, "exports"), chosen, demo_models=collection.demo_models)
             return dg.MaterializeResult(
                 data_version=dg.DataVersion(made.content_hash[:16]),
@@ -114,7 +91,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         from resources.dataset.distribution import ALL
         from resources.dataset.distribution_report import publish_distribution
 
-        with _failing_clearly(context):
+        with told(context):
             made = publish_distribution(*opened(context, "reports"))
         rows = [row for row in made.table.to_pylist() if row["captioner"] == ALL]
         context.log.info(f"{made.table.num_rows} rows in {made.folder}")
@@ -146,7 +123,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         from resources.dataset.gallery import GalleryOptions, build_gallery
 
         decode = getattr(context.resources, label("decode"))
-        with _failing_clearly(context), decode.frames() as (frames, _):
+        with told(context), decode.frames() as (frames, _):
             gallery = build_gallery(
                 *opened(context, "reports"),
                 frames,
@@ -178,7 +155,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         from resources.dataset.export import export_training_set
         from resources.dataset.tables import TRAINING_SCHEMA
 
-        with _failing_clearly(context):
+        with told(context):
             options = ExportOptions(**config.model_dump())
             made = export_training_set(
                 *opened(context, "exports"), options, context.log.info, collection.demo_models

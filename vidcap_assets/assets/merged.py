@@ -7,7 +7,7 @@ import dagster as dg
 from resources.annotation.tables import merged_columns
 from vidcap_assets.assets import shard_check
 from vidcap_assets.assets.columns import captioned_videos_lineage, shown
-from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed
+from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed, told
 from vidcap_assets.collection.settings import CollectionSettings, caption_asset
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
         """
         import duckdb
 
-        from resources.warehouse import ColumnTypeError, TextRule, WarehouseBusyError
+        from resources.warehouse import TextRule
         from vidcap_assets.assets.step_shards import StepShards
 
         def resource(name: str) -> Any:
@@ -60,30 +60,29 @@ def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
         order = [caption_asset(name) for name in text.order] or collection.text_order
         rule = TextRule(order, text.strip_prefix, text.camera_sentence)
         step = StepShards(context, collection, "captioned_videos", store)
-        for shard in step.to_do():
-            with step.attempt(shard):
-                try:
-                    merge = tables.merge(store, shard, declared, rule)
-                except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
-                    step.leave(shard, f"a file of it cannot be read: {error}", may_come_right=False)
-                    continue
-                except ColumnTypeError as error:
-                    raise dg.Failure(str(error), allow_retries=False) from error
-                except (WarehouseBusyError, duckdb.IOException) as error:
-                    raise failed(context, str(error)) from error
-                context.log.info(f"{shard}: {merge.clips} clips merged into {tables.uri}")
-                check = _check_whole(own, shard, merge, len(store.manifest(shard)))
-                yield check
-                if not check.passed:
-                    step.leave(shard, f"{WHOLE}: {check.description}", may_come_right=False)
-                    continue
-                metadata = {
-                    "dagster/row_count": dg.MetadataValue.int(merge.clips),
-                    "clips_total": dg.MetadataValue.int(merge.clips_total),
-                    "annotations": dg.MetadataValue.int(merge.annotations),
-                    "dagster/uri": dg.MetadataValue.text(tables.uri),
-                }
-                step.finish(shard, metadata, merge.version)
+        with told(context):
+            for shard in step.to_do():
+                with step.attempt(shard):
+                    try:
+                        merge = tables.merge(store, shard, declared, rule)
+                    except (duckdb.InvalidInputException, duckdb.ConversionException) as error:
+                        step.leave(shard, f"a file of it cannot be read: {error}", may_come_right=False)
+                        continue
+                    except duckdb.IOException as error:
+                        raise failed(context, str(error)) from error
+                    context.log.info(f"{shard}: {merge.clips} clips merged into {tables.uri}")
+                    check = _check_whole(own, shard, merge, len(store.manifest(shard)))
+                    yield check
+                    if not check.passed:
+                        step.leave(shard, f"{WHOLE}: {check.description}", may_come_right=False)
+                        continue
+                    metadata = {
+                        "dagster/row_count": dg.MetadataValue.int(merge.clips),
+                        "clips_total": dg.MetadataValue.int(merge.clips_total),
+                        "annotations": dg.MetadataValue.int(merge.annotations),
+                        "dagster/uri": dg.MetadataValue.text(tables.uri),
+                    }
+                    step.finish(shard, metadata, merge.version)
         yield from step.results()
         yield shard_check.output(own, WHOLE)
 

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 import dagster as dg
 import pyarrow as pa
 
-from resources.lake.lake import Lake, NotMaterialisedError, UnknownShardError
-from vidcap_assets.assets.policies import failed
+from resources.errors import ShardError
+from resources.lake.lake import Lake
+from vidcap_assets.assets.policies import failed, told
 from vidcap_assets.collection.settings import CollectionSettings
 from vidcap_assets.collection.shards import shards_of_run
 from vidcap_assets.dagster_private import LOGGED_ALREADY
@@ -35,7 +36,8 @@ class StepShards:
         lake: Lake,
         version: str | None = None,
     ) -> None:
-        self.keys = shards_of_run(context, collection.shards, lake)
+        with told(context):
+            self.keys = shards_of_run(context, collection.shards, lake)
         self._context = context
         self._asset = asset
         self._version = version or context.run_id
@@ -56,14 +58,11 @@ class StepShards:
 
     @contextmanager
     def attempt(self, shard: str) -> Iterator[None]:
-        """Let what is wrong with this shard's own files leave only this shard unfinished."""
+        """Let what is wrong with this shard alone leave only this shard unfinished."""
         try:
             yield
-        except (NotMaterialisedError, UnknownShardError) as error:
-            self.leave(shard, str(error), may_come_right=False)
-        except pa.ArrowInvalid as error:
-            self._context.log.exception(f"{shard}: a file of it cannot be read")
-            self.leave(shard, f"a file of it cannot be read: {error}", may_come_right=False)
+        except ShardError as error:
+            self.leave(shard, str(error), may_come_right=error.retryable)
 
     def leave(self, shard: str, reason: str, *, may_come_right: bool = True) -> None:
         """Note why a shard is not finished; ``may_come_right``: the step is worth another attempt."""

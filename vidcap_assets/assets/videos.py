@@ -8,7 +8,7 @@ import dagster as dg
 from resources.annotation.progress import VARIABLE, append_to
 from resources.annotation.tables import RAW_META
 from vidcap_assets.assets.columns import shown
-from vidcap_assets.assets.policies import RETRY
+from vidcap_assets.assets.policies import RETRY, told
 from vidcap_assets.collection.settings import CollectionSettings
 
 _GROUP = "videos"
@@ -36,18 +36,12 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         """
         from resources.lake.indexing import index_source
         from resources.lake.left_out import lines
-        from resources.source.source import SourceError
 
         source = getattr(context.resources, label("source"))
         store = getattr(context.resources, label("lake")).open()
-        try:
-            with getattr(context.resources, label("decode")).open() as workers:
-                tell = append_to(os.environ.get(VARIABLE))
-                update = index_source(
-                    store, source.survey, source.shard_size, workers, context.log.info, tell
-                )
-        except SourceError as error:
-            raise dg.Failure(str(error), allow_retries=False) from error
+        with told(context), getattr(context.resources, label("decode")).open() as workers:
+            tell = append_to(os.environ.get(VARIABLE))
+            update = index_source(store, source.survey, source.shard_size, workers, context.log.info, tell)
         names, left_out = store.shards(), lines(store.left_out())
         registered = shards.register(context.instance, names)
         counts = ", ".join(f"{len(ids)} {change}" for change, ids in update.changes.items())

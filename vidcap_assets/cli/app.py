@@ -1,5 +1,6 @@
 """The commands of ``vidcap``; each lives in the file of its purpose."""
 
+import errno
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,12 +8,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from resources.errors import VidcapError
 from vidcap_assets.cli.compare import compare
 from vidcap_assets.cli.config import config, init
 from vidcap_assets.cli.doctor import doctor
 from vidcap_assets.cli.in_force import collection_file
 from vidcap_assets.cli.listing import make_list
-from vidcap_assets.cli.output import errors
+from vidcap_assets.cli.output import errors, fail
 from vidcap_assets.cli.publish import export, report
 from vidcap_assets.cli.reap import reap
 from vidcap_assets.cli.rebuild import rebuild
@@ -24,10 +26,11 @@ from vidcap_assets.collection.file import VARIABLE, files_in_force
 from vidcap_assets.collection.settings import CollectionError
 
 _WRONG_USAGE, _INTERRUPTED = 2, 130
+_REFUSED = {errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES}
 
 
 class Commands(TyperGroup):
-    """All commands end alike when they are interrupted, and when the collection file is wrong."""
+    """All commands end alike: interrupted, with what a person can act on, or with a disk that refuses."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""
@@ -36,6 +39,12 @@ class Commands(TyperGroup):
         except CollectionError as error:
             errors.print(str(error), style="red", markup=False, soft_wrap=True)
             raise typer.Exit(_WRONG_USAGE) from None
+        except VidcapError as error:
+            fail(str(error))
+        except OSError as error:
+            if error.errno not in _REFUSED:
+                raise
+            fail(f"{error.filename or 'the disk'}: {error.strerror}; everything finished is kept")
         except KeyboardInterrupt:
             errors.print("interrupted; everything finished is kept, the same command goes on from there")
             raise typer.Exit(_INTERRUPTED) from None

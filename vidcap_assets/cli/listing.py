@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vidcap_assets.cli.output import Json, console, fail, print_result
+from vidcap_assets.cli.output import Json, console, print_result
 
 _FLOAT_BOUNDS = "COLUMN=NUMBER; can be given more than once."
 
@@ -58,15 +58,13 @@ def make_list(
     """Make a list of a folder, of another list or of a captioned collection, filtered and in an order of choice."""
     from resources.dataset.listing import (
         Choice,
-        ListingError,
         choose,
         collection_rows,
         listed_rows,
         reword,
         write,
     )
-    from resources.source.source import SourceError
-    from resources.warehouse import Warehouse, WarehouseBusyError, WarehouseEmptyError
+    from resources.warehouse import Warehouse
 
     for one, other, names in (
         (img_only, vid_only, "--img-only and --vid-only"),
@@ -82,40 +80,35 @@ def make_list(
         "resolution": max_resolution,
         **_bounds(most),
     }
-    try:
-        choice = Choice(
-            {name: bound for name, bound in at_least.items() if bound is not None},
-            {name: bound for name, bound in at_most.items() if bound is not None},
-            kind="image" if img_only else "video" if vid_only else None,
-            without=_paths(difference),
-            only=_paths(intersection),
-            sort=sort if sort is not None else sort_ascending,
-            descending=sort is not None,
-            shuffle=shuffle,
-            seed=seed,
-            head=head,
-        )
-        home = Path(source) / "vidcap.duckdb"
-        if home.is_file():
-            if info or load_caption:
-                raise typer.BadParameter(
-                    "--info and --load-caption are for folders and lists: a home has both"
+    choice = Choice(
+        {name: bound for name, bound in at_least.items() if bound is not None},
+        {name: bound for name, bound in at_most.items() if bound is not None},
+        kind="image" if img_only else "video" if vid_only else None,
+        without=_paths(difference),
+        only=_paths(intersection),
+        sort=sort if sort is not None else sort_ascending,
+        descending=sort is not None,
+        shuffle=shuffle,
+        seed=seed,
+        head=head,
+    )
+    home = Path(source) / "vidcap.duckdb"
+    if home.is_file():
+        if info or load_caption:
+            raise typer.BadParameter("--info and --load-caption are for folders and lists: a home has both")
+        rows = collection_rows(Warehouse(str(home), lock_timeout_s=20.0))
+    else:
+        rows = listed_rows(_rows(source, info, load_caption))
+    with rows as connection:
+        choose(connection, choice)
+        reword(connection, clean=clean_caption, append=append_text, scores=score_to_text)
+        if relpath is not None:
+            folder = os.path.abspath(relpath)
+            for (path,) in connection.execute("SELECT DISTINCT path FROM chosen").fetchall():
+                connection.execute(
+                    "UPDATE chosen SET path = ? WHERE path = ?", [os.path.relpath(path, folder), path]
                 )
-            rows = collection_rows(Warehouse(str(home), lock_timeout_s=20.0))
-        else:
-            rows = listed_rows(_rows(source, info, load_caption))
-        with rows as connection:
-            choose(connection, choice)
-            reword(connection, clean=clean_caption, append=append_text, scores=score_to_text)
-            if relpath is not None:
-                folder = os.path.abspath(relpath)
-                for (path,) in connection.execute("SELECT DISTINCT path FROM chosen").fetchall():
-                    connection.execute(
-                        "UPDATE chosen SET path = ? WHERE path = ?", [os.path.relpath(path, folder), path]
-                    )
-            written = write(connection, out)
-    except (ListingError, SourceError, WarehouseEmptyError, WarehouseBusyError) as error:
-        fail(str(error))
+        written = write(connection, out)
     print_result({"rows": written, "out": out})
     console.print(f"{written} rows in {out}", markup=False, soft_wrap=True)
 

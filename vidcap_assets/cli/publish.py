@@ -10,10 +10,9 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from resources.dataset.export import ExportFormat, NothingToExportError
+from resources.dataset.export import ExportFormat
 from resources.dataset.export_set import Captions, ExportSet, Link
-from resources.dataset.filters import ClipFilters, FilterError
-from resources.dataset.publication import PublicationError
+from resources.dataset.filters import ClipFilters
 from resources.lake.lake import Lake
 from vidcap_assets.cli.annotators import assets_named, captions_named
 from vidcap_assets.cli.in_force import collection_file
@@ -118,27 +117,16 @@ def export(
 
 def _export_for(settings: CollectionSettings, chosen: ExportSet, filters: dict[str, Any]) -> None:
     from resources.dataset.preset_export import export_preset
-    from resources.warehouse import WarehouseBusyError, WarehouseEmptyError
 
-    try:
-        with counted(chosen.name, "clips") as progress:
-            made = export_preset(
-                settings.warehouse_block.open(say),
-                Lake(settings.home).folder("exports"),
-                chosen,
-                ClipFilters(**filters),
-                settings.demo_models,
-                progress,
-            )
-    except (
-        ValueError,
-        FilterError,
-        NothingToExportError,
-        PublicationError,
-        WarehouseBusyError,
-        WarehouseEmptyError,
-    ) as error:
-        fail(str(error))
+    with counted(chosen.name, "clips") as progress:
+        made = export_preset(
+            settings.warehouse_block.open(say),
+            Lake(settings.home).folder("exports"),
+            chosen,
+            ClipFilters(**filters),
+            settings.demo_models,
+            progress,
+        )
     print_result(made)
     clips = " and ".join(f"{count} clips for {split}" for split, count in made.rows.items())
     left_out = "".join(f"; left out: {count} {reason}" for reason, count in made.left_out.items())

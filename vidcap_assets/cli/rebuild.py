@@ -39,7 +39,7 @@ def rebuild(
     import duckdb
 
     from resources.lake.lake import Lake, NotMaterialisedError
-    from resources.warehouse import RowsLostError, TextRule, Warehouse, WarehouseBusyError
+    from resources.warehouse import TextRule, Warehouse
 
     settings = collection()
     rule = TextRule(
@@ -54,7 +54,7 @@ def rebuild(
             clips = warehouse.rebuild(Lake(settings.home), settings.declared, rule, progress)
     except NotMaterialisedError as error:
         fail(f"{error}; start with: vidcap run SOURCE")
-    except (WarehouseBusyError, RowsLostError, duckdb.Error, OSError) as error:
+    except (duckdb.Error, OSError) as error:
         fail(str(error))
     seconds = time.monotonic() - started
     print_result({"clips": clips, "warehouse": warehouse.uri, "seconds": round(seconds, 1)})

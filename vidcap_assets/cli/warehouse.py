@@ -13,7 +13,7 @@ def query(sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[st
     """The rows of a query as dicts. Ends the command where there is nothing to read or no way to."""
     import duckdb
 
-    from resources.warehouse import Warehouse, WarehouseBusyError, WarehouseEmptyError
+    from resources.warehouse import Warehouse, WarehouseEmptyError
 
     settings = collection()
     warehouse = Warehouse(settings.warehouse_block.uri, lock_timeout_s=_PATIENCE_S, log=say)
@@ -24,7 +24,5 @@ def query(sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[st
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
     except WarehouseEmptyError:
         fail(f"nothing has been captioned in {settings.home} yet; start with: vidcap run SOURCE")
-    except WarehouseBusyError as error:
-        fail(str(error))
     except duckdb.IOException as error:
         fail(f"{error}; `vidcap rebuild` makes the database anew from the lake")

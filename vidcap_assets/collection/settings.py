@@ -23,6 +23,7 @@ from resources.annotation.declaration import (
 )
 from resources.annotation.tables import merged_columns
 from resources.dataset.export_set import ExportSet
+from resources.errors import VidcapError
 from vidcap_assets.collection.blocks import (
     DEMO_SOURCE,
     Automation,
@@ -44,7 +45,7 @@ RESERVED = {*_RESERVED.split(), *(column.name for column in merged_columns(()))}
 FREE_JOB = "caption_videos"
 
 
-class CollectionError(Exception):
+class CollectionError(VidcapError):
     """The collection file is wrong; the message says where, and what was expected."""
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from resources.errors import VidcapError
 from vidcap_assets.dagster_private import DynamicPartitionsStore, partition_loading_context
 
 if TYPE_CHECKING:
@@ -78,31 +79,22 @@ def shards_of_run(context: dg.AssetExecutionContext, shards: ShardPartitions, la
     A partition within a range that is no shard of the lake (typed by hand) is left out with a warning.
 
     Raises:
-        dg.Failure: the run names no shard, one that the lake does not have, or a range the wrong way round.
+        VidcapError: the run names no shard, one that the lake does not have, or a range the wrong way round.
     """
-    from resources.lake.lake import UnknownShardError
-
     tags = context.run.tags
     names = [tags[tag] for tag in (PARTITION, RANGE_START, RANGE_END) if tag in tags]
     if not names:
-        raise dg.Failure(
-            f'name the shard to run: --tags \'{{"{PARTITION}": "shard-00000"}}\'',
-            allow_retries=False,
-        )
-    try:
-        for name in names:
-            lake.require_shard(name)
-    except UnknownShardError as error:
-        raise dg.Failure(str(error), allow_retries=False) from error
+        raise VidcapError(f'name the shard to run: --tags \'{{"{PARTITION}": "shard-00000"}}\'')
+    for name in names:
+        lake.require_shard(name)
     if len(names) == 1:
         if not context.instance.has_dynamic_partition(shards.set_name, names[0]):
             shards.register(context.instance, lake.shards())
         return names
     first, last = names
     if first > last:
-        raise dg.Failure(
-            f"the range {first}..{last} is the wrong way round: name {last} as its start and {first} as its end",
-            allow_retries=False,
+        raise VidcapError(
+            f"the range {first}..{last} is the wrong way round: name {last} as its start and {first} as its end"
         )
     there = {*lake.shards()}
     if unknown := [key for key in context.partition_keys if key not in there]:
