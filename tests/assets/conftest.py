@@ -6,6 +6,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+from resources.annotation.declaration import AnnotatorSettings
 from resources.camera_motion.kind import CameraMotion
 from resources.lake.lake import Lake
 from tests.echo import Echo
@@ -34,6 +35,7 @@ class Platform:
         self.home = folder / "home"
         self.lake = Lake(self.home)
         self.prompt = ""
+        self.paid: list[AnnotatorSettings] = []
         self.instance = dg.DagsterInstance.ephemeral()
         self.shard_size = 500
         self.llava = self
@@ -47,7 +49,7 @@ class Platform:
             source={"uri": str(self.source), "shard_size": self.shard_size},
             warehouse={"uri": str(self.home / "vidcap.duckdb"), "lock_timeout_s": 20},
             decode={"workers": 1},
-            annotators=[Noting(prompt=self.prompt, folder=None), CameraMotion()],
+            annotators=[Noting(prompt=self.prompt, folder=None), CameraMotion(), *self.paid],
         )
 
     def run(
