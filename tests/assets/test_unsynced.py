@@ -1,4 +1,4 @@
-"""A changed recipe shows as *Unsynced*, a changed speed does not; the night does it again where the file says so."""
+"""A changed recipe shows as *Unsynced*, a changed speed does not."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,6 @@ from resources.captioners.openai.kind import OpenAI
 from resources.tagger.kind import Tags
 from tests.assets.conftest import Platform
 from vidcap_assets.automation.gaps import unfinished_shards
-from vidcap_assets.collection.blocks import Automation
 from vidcap_assets.component import Collection
 
 ASSETS = ["raw_meta", "captions_llava", "camera_motion", "captioned_videos"]
@@ -34,12 +33,6 @@ def unsynced(platform: Platform) -> dict[str, set[str]]:
     return found
 
 
-def asked_at_night(platform: Platform, *, redo_changed: bool) -> dict[str, str]:
-    automation = Automation(redo_changed=redo_changed)
-    collection = platform.collection.model_copy(update={"automation": automation})
-    return unfinished_shards(platform.instance, collection, ASSETS)
-
-
 def test_a_changed_recipe_is_unsynced_until_it_is_done_again(platform: Platform, write_video):
     platform.shard_size = 1
     for seed in range(2):
@@ -50,14 +43,12 @@ def test_a_changed_recipe_is_unsynced_until_it_is_done_again(platform: Platform,
 
     platform.prompt = "another"
     assert unsynced(platform) == {"captions_llava": {"has a new code version"}}
-    assert asked_at_night(platform, redo_changed=False) == {}
-    assert asked_at_night(platform, redo_changed=True) == dict.fromkeys(
-        platform.partitions(), "captions_llava made by other settings"
+    assert unfinished_shards(platform.instance, platform.collection, ASSETS) == {}, (
+        "the night leaves it alone"
     )
 
     assert platform.run(*ASSETS, shard=BOTH).success
     assert unsynced(platform) == {}
-    assert asked_at_night(platform, redo_changed=True) == {}
 
 
 def test_what_a_run_was_told_otherwise_is_not_what_the_file_says(platform: Platform, write_video):
@@ -72,9 +63,11 @@ def test_the_order_of_captions_decides_what_is_tagged(tmp_path: Path):
     settings = Platform(tmp_path).collection
     both = [Pllava(model="demo"), Transformers(name="llava", model="demo"), Tags(model="demo")]
 
-    def versions(*order: str) -> dict[str, str]:
-        text = settings.text.model_copy(update={"order": order})
-        return settings.model_copy(update={"annotators": both, "text": text}).versions
+    def versions(*order: str) -> dict[str, str | None]:
+        text = settings.text.model_copy(update={"order": [*order]})
+        defs = Collection(settings.model_copy(update={"annotators": both, "text": text})).build_defs()
+        specs = defs.resolve_all_asset_specs()
+        return {spec.key.to_user_string(): spec.code_version for spec in specs if spec.code_version}
 
     one, other = versions("pllava", "llava"), versions("llava", "pllava")
     assert {asset for asset in one if one[asset] != other[asset]} == {"tags_objects", "tags_actions"}

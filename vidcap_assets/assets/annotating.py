@@ -77,7 +77,7 @@ class AnnotationStep:
             dg.Failure: at the end, shards are unfinished: files of theirs cannot be read, another process
                 holds them, rows are left by a passing fault.
         """
-        shards = StepShards(self.context, self.collection, self.asset, self.lake, self.version)
+        shards = StepShards(self.context, self.collection, self.asset, self.lake)
         for shard in shards.to_do():
             with shards.attempt(shard):
                 yield from self._annotate(shard, annotator, shards)
@@ -119,7 +119,7 @@ class AnnotationStep:
                 contact_sheet(clips, report.outcomes, self.frames)
             )
         version = rows_version(report.outcomes, ["id", "value", "status", "error_kind"])
-        shards.finish(shard, metadata, version)
+        shards.finish(shard, metadata, version, self.version)
 
     def _loop_options(self) -> LoopOptions:
         return LoopOptions(
@@ -180,6 +180,8 @@ def _check_failed_share(
 
 def _metadata(report: ShardReport, recipe: Recipe, uri: str) -> dict[str, dg.MetadataValue]:
     outcomes, tally = report.outcomes, report.tally
+    shown = outcomes.slice(0, _PREVIEW_ROWS).to_pylist()
+    shown = [row | {"value": row["value"] or row["error"] or ""} for row in shown]
     kinds = Counter(kind for kind in outcomes["error_kind"].to_pylist() if kind)
     metadata: dict[str, dg.MetadataValue] = {
         "dagster/row_count": dg.MetadataValue.int(tally.rows_in),
@@ -195,7 +197,7 @@ def _metadata(report: ShardReport, recipe: Recipe, uri: str) -> dict[str, dg.Met
         "recipe": dg.MetadataValue.json(json.loads(recipe.canonical_json)),
         "fingerprint": dg.MetadataValue.text(recipe.fingerprint),
         "dagster/uri": dg.MetadataValue.text(uri),
-        "preview": dg.MetadataValue.md(_preview(outcomes)),
+        "preview": dg.MetadataValue.md(table(["id", "status", "value"], shown)),
     }
     if report.annotated:
         metadata["clips_per_second"] = dg.MetadataValue.float(round(report.annotated / report.seconds, 3))
@@ -204,10 +206,3 @@ def _metadata(report: ShardReport, recipe: Recipe, uri: str) -> dict[str, dg.Met
     if cost is not None:
         metadata["cost_usd"] = dg.MetadataValue.float(cost)
     return metadata
-
-
-def _preview(outcomes: pa.Table) -> str:
-    rows = outcomes.slice(0, _PREVIEW_ROWS).to_pylist()
-    return table(
-        ["id", "status", "value"], [row | {"value": row["value"] or row["error"] or ""} for row in rows]
-    )

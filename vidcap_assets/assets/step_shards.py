@@ -24,23 +24,16 @@ class StepShards:
 
     Args:
         asset: the asset, by name.
-        version: of the recipe that this run goes by; of what has none, each run is one of its own.
         keys: the shards of the run.
     """
 
     def __init__(
-        self,
-        context: dg.AssetExecutionContext,
-        collection: CollectionSettings,
-        asset: str,
-        lake: Lake,
-        version: str | None = None,
+        self, context: dg.AssetExecutionContext, collection: CollectionSettings, asset: str, lake: Lake
     ) -> None:
         with told(context):
             self.keys = shards_of_run(context, collection.shards, lake)
         self._context = context
         self._asset = asset
-        self._version = version or context.run_id
         self._key = collection.key(asset)
         self._provenance: dict[str, dict[str, str]] = {}
         self._unfinished: dict[str, str] = {}
@@ -69,8 +62,19 @@ class StepShards:
         self._unfinished[shard] = reason
         self._may_come_right |= may_come_right
 
-    def finish(self, shard: str, metadata: Mapping[str, dg.MetadataValue], version: str) -> None:
-        """Log a shard as finished; ``version``: hash of its content, by which what depends on it stays fresh."""
+    def finish(
+        self,
+        shard: str,
+        metadata: Mapping[str, dg.MetadataValue],
+        version: str,
+        recipe: str | None = None,
+    ) -> None:
+        """Log a shard as finished.
+
+        Args:
+            version: hash of its content, by which what depends on it stays fresh.
+            recipe: version of what it was made by; ``None``: each run is one of its own.
+        """
         self._context.log_event(
             dg.AssetMaterialization(
                 self._key,
@@ -78,6 +82,7 @@ class StepShards:
                 metadata={**metadata, **self._always},
                 tags={
                     **self._provenance[shard],
+                    "dagster/code_version": recipe or self._context.run_id,
                     "dagster/data_version": version,
                     "dagster/data_version_is_user_provided": "true",
                 },
@@ -107,7 +112,7 @@ class StepShards:
 
     def _inputs(self, shard: str) -> dict[str, str]:
         """What the shard is about to be made from, as Dagster notes it for a run over one partition."""
-        tags = {"dagster/code_version": self._version}
+        tags = {}
         for key in self._context.assets_def.asset_deps[self._key]:
             last = self._last(key, shard) or self._last(key)
             made = last.asset_materialization if last is not None else None

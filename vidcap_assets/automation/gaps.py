@@ -42,15 +42,12 @@ def unfinished_shards(
 ) -> dict[str, str]:
     """The shards for which one of ``assets`` is missing or failed, with the reason (``camera_motion failed``).
 
-    With ``automation.redo_changed`` also those for which one was made by other settings than it has now.
     Shards that a run or a backfill has, or will have, are not among them.
     """
     order = known_shards(instance, collection)
     reasons: dict[str, str] = {}
     busy = shards_under_way(instance, order)
-    versions = collection.versions if collection.automation.redo_changed else {}
     for asset in assets:
-        made_by = _code_versions(instance, collection.key(asset)) if asset in versions else {}
         statuses = instance.get_status_by_partition(collection.key(asset), order, collection.shards) or {}
         for shard in order:
             status = statuses.get(shard)
@@ -60,15 +57,4 @@ def unfinished_shards(
                 reasons.setdefault(shard, f"{asset} {MISSING}")
             elif status is dg.AssetPartitionStatus.FAILED:
                 reasons.setdefault(shard, f"{asset} failed")
-            elif made_by.get(shard) != versions.get(asset):
-                reasons.setdefault(shard, f"{asset} made by other settings")
     return {shard: reasons[shard] for shard in order if shard in reasons and shard not in busy}
-
-
-def _code_versions(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str | None, str | None]:
-    """By which version of its recipe each shard of an asset was made last."""
-    made, storage = dg.DagsterEventType.ASSET_MATERIALIZATION, instance.event_log_storage
-    last = storage.get_latest_storage_id_by_partition(key, made)
-    records = storage.get_event_records(dg.EventRecordsFilter(made, key, storage_ids=[*last.values()]))
-    found = (record.asset_materialization for record in records)
-    return {one.partition: (one.tags or {}).get("dagster/code_version") for one in found if one is not None}

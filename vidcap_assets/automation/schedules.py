@@ -23,7 +23,7 @@ def gap_schedule(
     assets: Sequence[str],
     cron: str = NIGHTLY,
 ) -> dg.ScheduleDefinition:
-    """The schedule that runs ``job`` for shards of which one of ``assets`` is missing or failed, or outdated.
+    """The schedule that runs ``job`` for shards of which one of ``assets`` is missing or failed.
 
     Neighbouring shards share a run, at most ``shards_per_run`` of them; shards that a run or a backfill has, and
     partitions that are no shard of the lake, are left alone; what does not fit into one night is left to the next.

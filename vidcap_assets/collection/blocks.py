@@ -144,9 +144,4 @@ class Automation(Block):
         description="off: nothing. schedules: new clips are captioned, gaps filled every night, the dataset "
         "published every week.",
     )
-    redo_changed: bool = Field(
-        default=False,
-        description="The night also does again what was made by other settings than the file's (*Unsynced: new code "
-        "version*). Off: only what is missing or failed; a changed model is taken up where somebody starts it.",
-    )
     look_every_s: int = Field(default=60, ge=1, description="Seconds between two looks at the source.")

@@ -146,15 +146,6 @@ class CollectionSettings(Block):
         groups: dict[str, list[str]] = {PIXELS: [], TEXT: text, CAPTIONS: self.captions}
         return list(dict.fromkeys(asset for name in one.reads for asset in groups.get(name, [name])))
 
-    @property
-    def versions(self) -> dict[str, str]:
-        """The version of each annotation asset as configured now; see :meth:`AnnotatorSettings.version`."""
-        return {
-            each.asset: one.version(*self.text_order if TEXT in each.reads else ())
-            for one in self.working
-            for each in one.declares()
-        }
-
     def readers(self, one: AnnotatorSettings) -> list[AnnotatorSettings]:
         """The unpaid annotators that read an answer of this one, directly or through others."""
         found: list[AnnotatorSettings] = []
