@@ -1,7 +1,5 @@
 """What every entry says that answers by a model on this machine's devices."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -149,16 +147,6 @@ class ServedModel(AnnotatorSettings):
     def is_served(self) -> bool:
         """Does a server answer, and no model in this process?"""
         return self.base_url is not None or self.serve is not None
-
-    @contextmanager
-    def serving(self, model: str, scene: Scene) -> Iterator["Server | None"]:
-        """See :meth:`server`; it is ended with the context."""
-        server = self.server(model, scene)
-        try:
-            yield server
-        finally:
-            if server is not None:
-                server.close()
 
     def server(self, model: str, scene: Scene) -> "Server | None":
         """What starts and ends the server of ``serve``; nothing is started yet."""

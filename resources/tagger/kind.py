@@ -1,7 +1,7 @@
 """The tagger as an entry of a collection file: two assets, one loaded model."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -31,17 +31,12 @@ class Tags(LocalModel, ServedModel):
         return "tagger" if self.name == "tags" else self.name
 
     def declares(self) -> tuple[Declaration, ...]:  # noqa: D102
+        before = "" if self.name == "tags" else f"{self.name}_"
         return tuple(
             Declaration(
                 f"{self.name}_{what}",
                 Role.TAGS,
-                (
-                    Column(
-                        what if self.name == "tags" else f"{self.name}_{what}",
-                        "VARCHAR[]",
-                        f"{what} the text names",
-                    ),
-                ),
+                (Column(f"{before}{what}", "VARCHAR[]", f"{what} the text names"),),
                 f"The {what} that the caption names. An empty list is an answer: the caption names none.",
                 (TEXT,),
             )
@@ -56,7 +51,8 @@ class Tags(LocalModel, ServedModel):
         if self.is_served:
             from resources.tagger.served import ServedTags
 
-            with self.serving(self.model or "", scene) as server:
+            server = self.server(self.model or "", scene)
+            with closing(server) if server else nullcontext():
                 yield {f"{self.name}_{what}": ServedTags(what, self, server, scene.log) for what in TAG_KEYS}
             return
         from resources.tagger import TagAnnotator, Tagger

@@ -63,17 +63,11 @@ class StepShards:
         self._may_come_right |= may_come_right
 
     def finish(
-        self,
-        shard: str,
-        metadata: Mapping[str, dg.MetadataValue],
-        version: str,
-        recipe: str | None = None,
+        self, shard: str, metadata: Mapping[str, dg.MetadataValue], version: str, recipe: str | None = None
     ) -> None:
-        """Log a shard as finished.
+        """Log a shard as finished; ``version``: hash of its content, by which what depends on it stays fresh.
 
-        Args:
-            version: hash of its content, by which what depends on it stays fresh.
-            recipe: version of what it was made by; ``None``: each run is one of its own.
+        ``recipe``: the version of what it was made by; without one, each run is one of its own.
         """
         self._context.log_event(
             dg.AssetMaterialization(
