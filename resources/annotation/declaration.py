@@ -129,8 +129,8 @@ class AnnotatorSettings(Block):
         Args:
             read: whose answers are read, the preferred one first.
         """
-        known = [self.kind, self.code_version, self.deciding(), read]
-        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+        known = json.dumps([self.kind, self.code_version, self.deciding(), read], sort_keys=True)
+        return hashlib.sha256(known.encode()).hexdigest()[:16]
 
 
 @cache

@@ -73,9 +73,8 @@ class LocalModel(AnnotatorSettings):
     def deciding(self) -> dict:
         """Of a folder its files, with their sizes and times: weights put in place of others are noticed."""
         said = super().deciding()
-        folders = {name: Path(said[name]).expanduser() for name in ("model", "adapter") if said.get(name)}
-        for name, folder in folders.items():
-            if folder.is_dir():
+        for name in ("model", "adapter"):
+            if said.get(name) and (folder := Path(said[name]).expanduser()).is_dir():
                 files = {one.name: one.stat() for one in folder.iterdir() if one.is_file()}
                 said[name] = {file: (stat.st_size, stat.st_mtime_ns) for file, stat in files.items()}
         return said

@@ -73,7 +73,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
         alone = others.isdisjoint(context.job_def.asset_layer.executable_asset_keys)
         if entry.paid and context.job_name != job and not alone:  # *Materialize all*
             context.log.warning(
-                f"{entry.name} costs money and was not asked: it runs by the job {job}, or as the only annotator"
+                f"{entry.name} costs money, so only the job {job}, or a run for it alone, asks it"
             )
             for asset in context.selected_asset_keys:
                 yield dg.MaterializeResult(asset_key=asset, metadata=LOGGED_ALREADY)
