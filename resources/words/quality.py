@@ -146,7 +146,7 @@ def wrong_language(captions: Sequence[Caption], languages: Collection[str]) -> l
     flaws = []
     for caption in captions:
         words = _words(caption.text)
-        language = language_of(caption.text)
+        language, _ = language_of(caption.text)
         # Writing without spaces has few words in many letters.
         is_long = len(words) >= LANGUAGE_WORDS or (not caption.text.isascii() and len(caption.text) >= 12)
         if language is not None and is_long and language not in languages:

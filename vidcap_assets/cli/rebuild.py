@@ -38,7 +38,7 @@ def rebuild(
     """
     import duckdb
 
-    from resources.lake.lake import Lake, NotMaterialisedError
+    from resources.lake.lake import Lake
     from resources.warehouse import TextRule, Warehouse
 
     settings = collection()
@@ -52,8 +52,6 @@ def rebuild(
     try:
         with counted("merging", "shards") as progress:
             clips = warehouse.rebuild(Lake(settings.home), settings.declared, rule, progress)
-    except NotMaterialisedError as error:
-        fail(f"{error}; start with: vidcap run SOURCE")
     except (duckdb.Error, OSError) as error:
         fail(str(error))
     seconds = time.monotonic() - started
