@@ -16,7 +16,7 @@ ASKED: list[str] = []
 
 
 class Answers(BaseHTTPRequestHandler):
-    """A server whose every caption costs a tenth of a dollar."""
+    """A server whose every caption costs two dollars."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["content-length"]))
@@ -25,7 +25,7 @@ class Answers(BaseHTTPRequestHandler):
             "id": "1", "object": "chat.completion", "created": 0, "model": "m",
             "choices": [{"index": 0, "finish_reason": "stop",
                          "message": {"role": "assistant", "content": "A grey square flickers on a wall."}}],
-            "usage": {"prompt_tokens": 1000, "completion_tokens": 10, "total_tokens": 1010},
+            "usage": {"prompt_tokens": 20000, "completion_tokens": 10, "total_tokens": 20010},
         }  # fmt: skip
         body = json.dumps(reply).encode()
         self.send_response(200)
@@ -76,7 +76,7 @@ def test_the_estimate_is_in_the_question_and_the_answer_is_the_budget(
         said = terminal.until("Dollars that it may spend over all runs")
         assert "dear costs money and has no budget; estimate for m: 4 clips" in said
         assert not ASKED
-        terminal.press(b"0.35\n")
+        terminal.press(b"5\n")
         process.wait(240)
     finally:
         process.kill()
@@ -87,5 +87,5 @@ def test_the_estimate_is_in_the_question_and_the_answer_is_the_budget(
     rows = pq.read_table(file, columns=["status", "error_kind", "cost_usd"]).to_pylist()
     paid = [row["cost_usd"] for row in rows if row["status"] == "ok"]
     assert 1 <= len(paid) == len(ASKED) <= 3
-    assert sum(paid) <= 0.35
+    assert sum(paid) <= 5
     assert [row["error_kind"] for row in rows if row["status"] != "ok"] == ["budget"] * (4 - len(paid))
