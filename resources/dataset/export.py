@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
@@ -154,16 +154,15 @@ def _write_rows(
     preview = schema.empty_table()
     with ExitStack() as stack:
         sinks: list[_Sink] = [
-            stack.enter_context(ParquetShards(folder / "data", schema, metadata, options.rows_per_file))
+            stack.enter_context(
+                closing(ParquetShards(folder / "data", schema, metadata, options.rows_per_file))
+            )
         ]
         if ExportFormat.CSV in options.formats:
-            sinks.append(stack.enter_context(CsvFile(folder / f"{TRAINING_SET}.csv", schema)))
+            sinks.append(stack.enter_context(closing(CsvFile(folder / f"{TRAINING_SET}.csv", schema))))
         if ExportFormat.WEBDATASET in options.formats:
-            sinks.append(
-                stack.enter_context(
-                    TarShards(folder / "webdataset", options.samples_per_tar, media=options.media)
-                )
-            )
+            tars = TarShards(folder / "webdataset", options.samples_per_tar, media=options.media)
+            sinks.append(stack.enter_context(closing(tars)))
         for batch in training_rows(connection, options, schema.names, listed):
             rows_to_write = samples(batch, schema)
             for sink in sinks:
@@ -221,7 +220,7 @@ def _write_steps(connection: duckdb.DuckDBPyConnection, folder: Path, listed: li
                     )
     for name, query in queries.items():
         reader = connection.execute(query).to_arrow_reader(_BATCH_ROWS)
-        with CsvFile(folder / f"{name}.csv", reader.schema) as file:
+        with closing(CsvFile(folder / f"{name}.csv", reader.schema)) as file:
             for batch in reader:
                 file.write(batch)
 
