@@ -1,5 +1,7 @@
 """What an annotator says of itself before anything of it is loaded: settings, what it reads, the columns it adds."""
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -71,6 +73,9 @@ class AnnotatorSettings(Block):
 
     pool: ClassVar[str | None] = None
     icons: ClassVar[frozenset[str]] = frozenset()
+    # Raised where its code comes to answer otherwise; and the settings that change no answer.
+    code_version: ClassVar[int] = 1
+    indifferent: ClassVar[frozenset[str]] = frozenset()
 
     kind: str
     name: str = Field(
@@ -112,6 +117,20 @@ class AnnotatorSettings(Block):
     def own(self) -> dict:
         """The settings of the kind itself, without what the platform alone needs."""
         return self.model_dump(exclude=set(AnnotatorSettings.model_fields))
+
+    def deciding(self) -> dict:
+        """The settings that could change an answer, where they are not the default."""
+        apart = {*AnnotatorSettings.model_fields, *self.indifferent}
+        return self.model_dump(mode="json", exclude=apart, exclude_defaults=True)
+
+    def version(self, *read: str) -> str:
+        """The recipe as far as it is known before anything is loaded, as a hash: another one shows as *Unsynced*.
+
+        Args:
+            read: whose answers are read, the preferred one first.
+        """
+        known = [self.kind, self.code_version, self.deciding(), read]
+        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @cache

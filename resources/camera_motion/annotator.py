@@ -9,6 +9,7 @@ from resources.annotation.annotator import Annotator
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.outcome import Answer, ClipError
 from resources.annotation.recipe import Recipe
+from resources.camera_motion import kind
 from resources.camera_motion.motion import CameraMotion
 from resources.measures.annotator import Seen
 from resources.measures.measure import Measured, measure
@@ -21,8 +22,6 @@ from resources.measures.overview import (
     look_over,
 )
 from resources.video.workers import IsolatedWorkers
-
-CODE_VERSION = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class CameraMotionAnnotator(Annotator):
             "frames_per_second": FRAMES_PER_SECOND,
             "max_frames": MAX_FRAMES,
             "short_side": SHORT_SIDE,
-            "code_version": CODE_VERSION,
+            "code_version": kind.CameraMotion.code_version,
         }
         return Recipe("camera_motion", settings)
 

@@ -16,6 +16,8 @@ class CameraMotion(AnnotatorSettings):
     """Pan, tilt and zoom of each clip, as labels that may overlap (`pan_left+zoom_in`)."""
 
     icons: ClassVar[frozenset[str]] = frozenset({"opencv"})
+    code_version: ClassVar[int] = 4
+    indifferent: ClassVar[frozenset[str]] = frozenset({"measures"})
     kind: Literal["camera_motion"] = "camera_motion"
     name: str = "camera_motion"
     threshold: float = Field(

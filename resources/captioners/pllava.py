@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from resources.engine.rows import Row
     from resources.video import FrameReader
 
-CODE_VERSION = 1
 RELEASE_GRID = 24
 RELEASE_FRAMES, RELEASE_POOLING = 4, (4, 12, 12)
 TURN_END = "ASSISTANT:"
@@ -127,7 +126,7 @@ class PllavaCaptioner(PromptedCaptioner, ModelAnnotator):
                 "prompt": [prompt.to_json() for prompt in prompts_of(self._prompt)],
                 "query": self.settings.query,
                 "max_new_tokens": self.engine.max_new_tokens,
-                "code_version": CODE_VERSION,
+                "code_version": self.settings.code_version,
             },
             MODEL_LABELS,
             self._formerly(),

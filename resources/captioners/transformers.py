@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from resources.engine.rows import Row
     from resources.video import FrameReader
 
-CODE_VERSION = 1
 _log = logging.getLogger(__name__)
 CONVERTED = {
     "liuhaotian/llava-v1.6-mistral-7b": "llava-hf/llava-v1.6-mistral-7b-hf",
@@ -93,7 +92,7 @@ class TransformersCaptioner(PromptedCaptioner, ModelAnnotator):
                 "short_side": self.settings.short_side,
                 "prompt": [prompt.to_json() for prompt in prompts_of(self._prompt)],
                 "max_new_tokens": self.engine.max_new_tokens,
-                "code_version": CODE_VERSION,
+                "code_version": self.settings.code_version,
             },
             MODEL_LABELS,
             self._checkpoint.formerly(self._cache),

@@ -1,7 +1,5 @@
 """What every entry says that answers by a model on this machine's devices."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -25,6 +23,7 @@ class LocalModel(AnnotatorSettings):
 
     pool: ClassVar[str | None] = "gpu"
     icons: ClassVar[frozenset[str]] = frozenset({"pytorch", "huggingface"})
+    indifferent: ClassVar[frozenset[str]] = frozenset({"batch_size", "device", "tensor_parallel_size"})
     demo_model: ClassVar[Path]
 
     model: str | None = Field(
@@ -71,6 +70,16 @@ class LocalModel(AnnotatorSettings):
     def uses_demo_model(self) -> bool:  # noqa: D102
         return self.model == DEMO
 
+    def deciding(self) -> dict:
+        """Of a folder its files, with their sizes and times: weights put in place of others are noticed."""
+        said = super().deciding()
+        folders = {name: Path(said[name]).expanduser() for name in ("model", "adapter") if said.get(name)}
+        for name, folder in folders.items():
+            if folder.is_dir():
+                files = {one.name: one.stat() for one in folder.iterdir() if one.is_file()}
+                said[name] = {file: (stat.st_size, stat.st_mtime_ns) for file, stat in files.items()}
+        return said
+
     @property
     def placement(self) -> Placement:
         """Where and how it computes.
@@ -95,6 +104,10 @@ class LocalModel(AnnotatorSettings):
 
 class ServedModel(AnnotatorSettings):
     """A model behind a server with an OpenAI API: one that is there, or one that is started for the step."""
+
+    indifferent: ClassVar[frozenset[str]] = frozenset(
+        {"base_url", "api_key", "serve_devices", "serve_ready_s"}
+    )
 
     base_url: str | None = Field(
         default=None, description="A server that is there, https://host/v1, without credentials."
@@ -134,16 +147,6 @@ class ServedModel(AnnotatorSettings):
     def is_served(self) -> bool:
         """Does a server answer, and no model in this process?"""
         return self.base_url is not None or self.serve is not None
-
-    @contextmanager
-    def serving(self, model: str, scene: Scene) -> Iterator["Server | None"]:
-        """See :meth:`server`; it is ended with the context."""
-        server = self.server(model, scene)
-        try:
-            yield server
-        finally:
-            if server is not None:
-                server.close()
 
     def server(self, model: str, scene: Scene) -> "Server | None":
         """What starts and ends the server of ``serve``; nothing is started yet."""

@@ -7,11 +7,10 @@ from resources.annotation.annotator import Annotator
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import Answer
 from resources.annotation.recipe import Recipe
+from resources.measures.kind import Measures
 from resources.measures.measure import Measured, measure_file
 from resources.measures.overview import CLOSEUPS, FRAMES, FRAMES_PER_SECOND, MAX_FRAMES, SHORT_SIDE
 from resources.video.workers import IsolatedWorkers
-
-CODE_VERSION = 1
 
 Seen = MutableMapping[tuple[str, str | None], Measured]
 """What another annotator of the step has measured on its way, by id and content of the clip."""
@@ -38,7 +37,7 @@ class MeasuresAnnotator(Annotator):
             "max_frames": MAX_FRAMES,
             "short_side": SHORT_SIDE,
             "closeups": CLOSEUPS,
-            "code_version": CODE_VERSION,
+            "code_version": Measures.code_version,
         }
         return Recipe(self._name, settings)
 

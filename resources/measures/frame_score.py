@@ -4,7 +4,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -23,7 +23,6 @@ class FrameScore(AnnotatorSettings):
     """A number from the pixels of ``num_frames`` evenly spaced frames: the column and the asset ``<name>``."""
 
     num_frames: int = Field(default=8, gt=0, description="Evenly spaced frames of a video; an image is one.")
-    code_version: ClassVar[int] = 1
 
     @abstractmethod
     def score(self, images: "np.ndarray") -> float:
@@ -51,7 +50,7 @@ class _Scorer(Annotator):
             {
                 "kind": self._settings.kind,
                 **self._settings.own(),
-                "code_version": type(self._settings).code_version,
+                "code_version": self._settings.code_version,
             },
         )
 

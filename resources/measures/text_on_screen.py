@@ -21,7 +21,6 @@ from resources.video.sampling import FrameRule, RuleKind
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-CODE_VERSION = 1
 SHORT_SIDE = 720
 """Pixels of the shorter side of the frames that are read; larger ones are shrunk to it."""
 LEAST_LETTERS = 2
@@ -75,8 +74,8 @@ class TextOnScreen(Annotator):
     @property
     def recipe(self) -> Recipe:
         """Frames, threshold, and the release of the reader, which brings its weights."""
-        settings = {**self._settings.own(), "short_side": SHORT_SIDE, "code_version": CODE_VERSION}
-        return Recipe(self._settings.name, {**settings, "rapidocr": version("rapidocr")})
+        settings = {**self._settings.own(), "short_side": SHORT_SIDE, "rapidocr": version("rapidocr")}
+        return Recipe(self._settings.name, {**settings, "code_version": self._settings.code_version})
 
     def prepare(self, clip: Clip) -> "NDArray[Any]":
         """The frames, (T, H, W, 3) RGB."""

@@ -1,7 +1,7 @@
 """The tagger as an entry of a collection file: two assets, one loaded model."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -17,6 +17,7 @@ from resources.tagger.prompts import TAG_KEYS
 class Tags(LocalModel, ServedModel):
     """The objects and the actions that the text of a clip names."""
 
+    indifferent: ClassVar[frozenset[str]] = LocalModel.indifferent | ServedModel.indifferent
     demo_model: ClassVar[Path] = EMBEDDED / "tiny-tagger"
 
     kind: Literal["tags"] = "tags"
@@ -30,29 +31,28 @@ class Tags(LocalModel, ServedModel):
         return "tagger" if self.name == "tags" else self.name
 
     def declares(self) -> tuple[Declaration, ...]:  # noqa: D102
+        before = "" if self.name == "tags" else f"{self.name}_"
         return tuple(
             Declaration(
                 f"{self.name}_{what}",
                 Role.TAGS,
-                (
-                    Column(
-                        what if self.name == "tags" else f"{self.name}_{what}",
-                        "VARCHAR[]",
-                        f"{what} the text names",
-                    ),
-                ),
+                (Column(f"{before}{what}", "VARCHAR[]", f"{what} the text names"),),
                 f"The {what} that the caption names. An empty list is an answer: the caption names none.",
                 (TEXT,),
             )
             for what in TAG_KEYS
         )
 
+    def deciding(self) -> dict:  # noqa: D102
+        return super().deciding() | {"is_served": self.is_served}
+
     @contextmanager
     def open(self, scene: Scene) -> Iterator[Mapping[str, Annotator]]:  # noqa: D102
         if self.is_served:
             from resources.tagger.served import ServedTags
 
-            with self.serving(self.model or "", scene) as server:
+            server = self.server(self.model or "", scene)
+            with closing(server) if server else nullcontext():
                 yield {f"{self.name}_{what}": ServedTags(what, self, server, scene.log) for what in TAG_KEYS}
             return
         from resources.tagger import TagAnnotator, Tagger

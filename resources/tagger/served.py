@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from resources.engine.server import Server
     from resources.tagger.kind import Tags
 
-CODE_VERSION = 1
 _TIMEOUT_S = 300.0
 
 
@@ -80,7 +79,7 @@ class ServedTags(ReadsText, StreamingAnnotator):
                 "prompt": TAG_PROMPTS[self._key],
                 "max_new_tokens": self._settings.max_new_tokens,
                 "temperature": 0,
-                "code_version": CODE_VERSION,
+                "code_version": self._settings.code_version,
             },
             frozenset({"host"}),
         )

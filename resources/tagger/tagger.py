@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from resources.engine.rows import Row
     from resources.tagger.kind import Tags
 
-CODE_VERSION = 1
-
 
 class Tagger:
     """A chat model, loaded once for however many kinds of tags it is asked for.
@@ -152,7 +150,7 @@ class TagAnnotator(ReadsText, ModelAnnotator):
             {
                 **self._tagger.identity,
                 "prompt": TAG_PROMPTS[self._key],
-                "code_version": CODE_VERSION,
+                "code_version": self._tagger.settings.code_version,
             },
             MODEL_LABELS,
             self._tagger.formerly,

@@ -6,6 +6,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+from resources.annotation.declaration import AnnotatorSettings
 from resources.camera_motion.kind import CameraMotion
 from resources.lake.lake import Lake
 from tests.echo import Echo
@@ -34,6 +35,7 @@ class Platform:
         self.home = folder / "home"
         self.lake = Lake(self.home)
         self.prompt = ""
+        self.paid: list[AnnotatorSettings] = []
         self.instance = dg.DagsterInstance.ephemeral()
         self.shard_size = 500
         self.llava = self
@@ -47,11 +49,15 @@ class Platform:
             source={"uri": str(self.source), "shard_size": self.shard_size},
             warehouse={"uri": str(self.home / "vidcap.duckdb"), "lock_timeout_s": 20},
             decode={"workers": 1},
-            annotators=[Noting(prompt=self.prompt, folder=None), CameraMotion()],
+            annotators=[Noting(prompt=self.prompt, folder=None), CameraMotion(), *self.paid],
         )
 
     def run(
-        self, *assets: str, shard: str | None = None, config: dict | None = None
+        self,
+        *assets: str,
+        shard: str | None = None,
+        config: dict | None = None,
+        resources: dict | None = None,
     ) -> dg.ExecuteInProcessResult:
         """Materialise assets for a shard, or for a range ``first..last``; never raises, see `success`."""
         tags = {}
@@ -70,6 +76,7 @@ class Platform:
         )
         job = definitions.resolve_job_def("chosen")
         ops = {"ops": {name: {"config": values} for name, values in (config or {}).items()}}
+        ops["resources"] = resources or {}
         with pytest.MonkeyPatch.context() as patched:
             # Steps are tried again as in the product, but at once.
             patched.setattr(dg.RetryPolicy, "calculate_delay", lambda policy, attempt: 0)

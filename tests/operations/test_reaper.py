@@ -78,11 +78,10 @@ def test_a_run_without_a_live_process_is_ended_and_its_slot_is_free(instance):
     run = started(instance, DEAD)
     take_slot(instance, run)
     (reaped,) = reap(instance)
-    assert (reaped.run_id, reaped.job, reaped.shards, reaped.slots) == (
+    assert (reaped.run_id, reaped.job, reaped.shards) == (
         run.run_id,
         "publish_dataset",
         "shard-00003",
-        1,
     )
     assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
     assert instance.event_log_storage.get_concurrency_info("gpu").active_slot_count == 0

@@ -46,6 +46,7 @@ class AnnotationStep:
 
     Args:
         asset: the asset's name.
+        version: of the recipe, as this run has it.
         prepare_workers: how many clips are prepared ahead at a time.
         quality: what is checked of the answers.
         frames: shows some of what was annotated just now; ``None`` where nothing is to be seen.
@@ -58,6 +59,7 @@ class AnnotationStep:
     asset: str
     config: AnnotateConfig
     lake: Lake
+    version: str
     prepare_workers: int
     quality: Sequence[QualityCheck] = ()
     frames: "FrameReader | None" = None
@@ -117,7 +119,7 @@ class AnnotationStep:
                 contact_sheet(clips, report.outcomes, self.frames)
             )
         version = rows_version(report.outcomes, ["id", "value", "status", "error_kind"])
-        shards.finish(shard, metadata, version)
+        shards.finish(shard, metadata, version, self.version)
 
     def _loop_options(self) -> LoopOptions:
         return LoopOptions(
@@ -178,6 +180,8 @@ def _check_failed_share(
 
 def _metadata(report: ShardReport, recipe: Recipe, uri: str) -> dict[str, dg.MetadataValue]:
     outcomes, tally = report.outcomes, report.tally
+    shown = outcomes.slice(0, _PREVIEW_ROWS).to_pylist()
+    shown = [row | {"value": row["value"] or row["error"] or ""} for row in shown]
     kinds = Counter(kind for kind in outcomes["error_kind"].to_pylist() if kind)
     metadata: dict[str, dg.MetadataValue] = {
         "dagster/row_count": dg.MetadataValue.int(tally.rows_in),
@@ -193,7 +197,7 @@ def _metadata(report: ShardReport, recipe: Recipe, uri: str) -> dict[str, dg.Met
         "recipe": dg.MetadataValue.json(json.loads(recipe.canonical_json)),
         "fingerprint": dg.MetadataValue.text(recipe.fingerprint),
         "dagster/uri": dg.MetadataValue.text(uri),
-        "preview": dg.MetadataValue.md(_preview(outcomes)),
+        "preview": dg.MetadataValue.md(table(["id", "status", "value"], shown)),
     }
     if report.annotated:
         metadata["clips_per_second"] = dg.MetadataValue.float(round(report.annotated / report.seconds, 3))
@@ -202,10 +206,3 @@ def _metadata(report: ShardReport, recipe: Recipe, uri: str) -> dict[str, dg.Met
     if cost is not None:
         metadata["cost_usd"] = dg.MetadataValue.float(cost)
     return metadata
-
-
-def _preview(outcomes: pa.Table) -> str:
-    rows = outcomes.slice(0, _PREVIEW_ROWS).to_pylist()
-    return table(
-        ["id", "status", "value"], [row | {"value": row["value"] or row["error"] or ""} for row in rows]
-    )

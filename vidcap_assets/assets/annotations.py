@@ -7,11 +7,13 @@ import dagster as dg
 from resources.annotation.declaration import PIXELS, TEXT, AnnotatorSettings, Role, Scene
 from resources.annotation.tables import ANNOTATION
 from resources.demo.source import CLIPS
+from vidcap_assets.assets import shard_check
 from vidcap_assets.assets.annotate_config import AnnotateConfig, check_specs
 from vidcap_assets.assets.checks import CAPTION_CHECKS, LABEL_CHECKS
 from vidcap_assets.assets.columns import annotation_lineage, shown
 from vidcap_assets.assets.policies import RETRY, told
-from vidcap_assets.collection.settings import CollectionSettings, caption_asset
+from vidcap_assets.collection.settings import FREE_JOB, CollectionSettings, caption_asset
+from vidcap_assets.dagster_private import LOGGED_ALREADY
 
 CHECKS = {Role.CAPTION: CAPTION_CHECKS, Role.LABEL: LABEL_CHECKS}
 
@@ -32,6 +34,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
                 description=one.meaning,
                 group_name=one.role.value,
                 kinds=set(entry.icons),
+                code_version=entry.version(*collection.text_order if TEXT in one.reads else ()),
                 tags={name: "" for name in (entry.pool, "paid" if entry.paid else None) if name},
                 skippable=True,
                 metadata={
@@ -65,6 +68,18 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
         def resource(name: str) -> Any:
             return getattr(context.resources, label(name))
 
+        job = label(f"{FREE_JOB}_{entry.name}")
+        others = {key(one.asset) for one in collection.declared if one not in declared}
+        alone = others.isdisjoint(context.job_def.asset_layer.executable_asset_keys)
+        if entry.paid and context.job_name != job and not alone:  # *Materialize all*
+            context.log.warning(
+                f"{entry.name} costs money and was not asked: it runs by the job {job}, or as the only annotator"
+            )
+            for asset in context.selected_asset_keys:
+                yield dg.MaterializeResult(asset_key=asset, metadata=LOGGED_ALREADY)
+            for check in context.selected_asset_check_keys:
+                yield shard_check.output(check.asset_key, check.name)
+            return
         lake, decode = resource("lake").open(), resource("decode")
         now: AnnotatorSettings = resource(entry.key)
         if changed := {name: value for name, value in now if value != getattr(entry, name)}:
@@ -88,6 +103,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
                         one.asset,
                         config,
                         lake,
+                        now.version(*order if TEXT in one.reads else ()),
                         ahead,
                         CHECKS.get(one.role, ()),
                         seen,

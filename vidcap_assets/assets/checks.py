@@ -6,7 +6,6 @@ anyway; a check of its own would be a process for each shard.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
@@ -115,8 +114,12 @@ def judge(
             "limit": dg.MetadataValue.float(config.max_flawed_share),
         }
         if worst:
-            metadata["worst"] = _table(worst, text, path)
-            metadata["worst_clips"] = dg.MetadataValue.md(_links(worst, path))
+            lines = (
+                f"1. [{plain(flaw.id)}]({path[flaw.id].absolute().as_uri()}) {plain(flaw.reason)}: "
+                f"*{plain(text[flaw.id], _EXCERPT)}*"
+                for flaw in worst
+            )
+            metadata["worst"] = dg.MetadataValue.md("\n".join(lines))
         yield dg.AssetCheckEvaluation(
             asset_key=asset,
             check_name=check.name,
@@ -128,26 +131,3 @@ def judge(
             blocking=False,
             partition=shard,
         )
-
-
-def _links(flaws: Sequence[Flaw], path: dict[str, Path]) -> str:
-    return "\n".join(
-        f"1. [{plain(flaw.id)}]({path[flaw.id].absolute().as_uri()}) {plain(flaw.reason)}" for flaw in flaws
-    )
-
-
-def _table(flaws: Sequence[Flaw], text: dict[str, str], path: dict[str, Path]) -> dg.TableMetadataValue:
-    return dg.MetadataValue.table(
-        [
-            dg.TableRecord(
-                {
-                    "clip": flaw.id,
-                    "what": flaw.reason,
-                    "answer": text[flaw.id][:_EXCERPT],
-                    "file": str(path[flaw.id]),
-                }
-            )
-            for flaw in flaws
-        ],
-        dg.TableSchema([dg.TableColumn(name) for name in ("clip", "what", "answer", "file")]),
-    )

@@ -10,6 +10,7 @@ from resources.dataset.export_set import ExportOptions, ExportSet
 from resources.words.markdown import table
 from vidcap_assets.assets.columns import lineage
 from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, told
+from vidcap_assets.assets.shard_check import WHOLE
 from vidcap_assets.collection.settings import CollectionSettings
 
 if TYPE_CHECKING:
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from upath import UPath
 
     from resources.warehouse import Warehouse
+
+_WHOLE = "Every chosen clip has a row with a text."
 
 
 class GalleryConfig(dg.Config):
@@ -93,6 +96,10 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
 
         with told(context):
             made = publish_distribution(*opened(context, "reports"))
+        pictures = (
+            f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})"
+            for name, png in made.plots.items()
+        )
         rows = [row for row in made.table.to_pylist() if row["captioner"] == ALL]
         context.log.info(f"{made.table.num_rows} rows in {made.folder}")
         return dg.MaterializeResult(
@@ -101,7 +108,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
                 "dagster/row_count": made.table.num_rows,
                 "dagster/uri": str(made.folder),
                 "dagster/column_schema": _columns(made.table.schema),
-                "distribution": dg.MetadataValue.md("\n\n".join(_pictures(made.plots))),
+                "distribution": dg.MetadataValue.md("\n\n".join(pictures)),
                 "commonest": dg.MetadataValue.md(
                     table(["facet", "value", "clips", "share"], [row for row in rows if row["position"] < 3])
                 ),
@@ -141,6 +148,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         key=key("training_set"),
+        check_specs=[dg.AssetCheckSpec(WHOLE, asset=key("training_set"), blocking=True, description=_WHOLE)],
         kinds={"parquet"},
         pool=DUCKDB_POOL,
         required_resource_keys={label("lake"), label("warehouse")},
@@ -154,13 +162,22 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         """
         from resources.dataset.export import export_training_set
         from resources.dataset.tables import TRAINING_SCHEMA
+        from resources.storage.files import read_table
 
         with told(context):
             options = ExportOptions(**config.model_dump())
             made = export_training_set(
                 *opened(context, "exports"), options, context.log.info, collection.demo_models
             )
+        files = (made.folder / name for name in made.files if name.startswith("data/"))
+        texts = [text for one in files for text in read_table(one, columns=["text"])["text"].to_pylist()]
+        whole = dg.AssetCheckResult(
+            check_name=WHOLE,
+            passed=len(texts) == made.rows and all(texts),
+            metadata={"chosen": made.rows, "rows": len(texts), "without_text": texts.count("")},
+        )
         return dg.MaterializeResult(
+            check_results=[whole],
             data_version=dg.DataVersion(made.content_hash[:16]),
             metadata={
                 "dagster/row_count": made.rows,
@@ -193,9 +210,3 @@ def _columns(schema: "pa.Schema") -> dg.TableSchema:
     return dg.TableSchema(
         [dg.TableColumn(one.name, str(one.type), meaning) for one, meaning in zip(schema, said, strict=True)]
     )
-
-
-def _pictures(plots: dict[str, bytes]) -> list[str]:
-    return [
-        f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})" for name, png in plots.items()
-    ]

@@ -1,6 +1,6 @@
 """The merged table: one row a clip with everything that is known of it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 
@@ -8,12 +8,8 @@ from resources.annotation.tables import merged_columns
 from vidcap_assets.assets import shard_check
 from vidcap_assets.assets.columns import captioned_videos_lineage, shown
 from vidcap_assets.assets.policies import DUCKDB_POOL, RETRY, failed, told
+from vidcap_assets.assets.shard_check import WHOLE
 from vidcap_assets.collection.settings import CollectionSettings, caption_asset
-
-if TYPE_CHECKING:
-    from resources.warehouse import Merge
-
-WHOLE = "whole"
 
 
 def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
@@ -71,7 +67,8 @@ def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
                     except duckdb.IOException as error:
                         raise failed(context, str(error)) from error
                     context.log.info(f"{shard}: {merge.clips} clips merged into {tables.uri}")
-                    check = _check_whole(own, shard, merge, len(store.manifest(shard)))
+                    counted = (merge.clips, merge.ids, merge.in_lake, merge.annotations)
+                    check = shard_check.whole(own, shard, len(store.manifest(shard)), *counted)
                     yield check
                     if not check.passed:
                         step.leave(shard, f"{WHOLE}: {check.description}", may_come_right=False)
@@ -87,16 +84,3 @@ def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
         yield shard_check.output(own, WHOLE)
 
     return captioned_videos
-
-
-def _check_whole(asset: dg.AssetKey, shard: str, merge: "Merge", clips: int) -> dg.AssetCheckEvaluation:
-    """``clips``: those of the shard's manifest."""
-    return shard_check.evaluation(
-        asset,
-        WHOLE,
-        shard,
-        merge.clips == merge.ids == clips and merge.annotations == merge.in_lake,
-        {"clips": clips, "rows": merge.clips, "ids": merge.ids, "answers": merge.annotations},
-        f"{clips} clips have {merge.clips} rows with {merge.ids} ids, "
-        f"{merge.in_lake} answers have {merge.annotations} rows",
-    )

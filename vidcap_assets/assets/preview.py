@@ -1,7 +1,7 @@
 """A look at what was said: frames of a few clips of a shard with their answers, as Markdown with pictures in it."""
 
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from resources.annotation.clip import Clip
@@ -18,8 +18,6 @@ FRAMES = 4
 SHORT_SIDE = 72
 # The Markdown is kept in the instance's database with every materialisation.
 MAX_BYTES = 32 * 1024
-
-Preview = Callable[[Sequence[Clip], "pa.Table"], str]
 
 
 def contact_sheet(clips: Sequence[Clip], outcomes: "pa.Table", frames: "FrameReader") -> str:

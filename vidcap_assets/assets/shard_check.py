@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 import dagster as dg
 
+# What is counted again once a step has written it: nothing lost, nothing double.
+WHOLE = "whole"
+
 
 def spec(
     asset: dg.AssetKey, name: str, shards: dg.PartitionsDefinition, description: str, *, blocking: bool = True
@@ -27,6 +30,20 @@ def evaluation(
         description=description,
         blocking=True,
         partition=shard,
+    )
+
+
+def whole(
+    asset: dg.AssetKey, shard: str, clips: int, rows: int, ids: int, answers: int = 0, stored: int = 0
+) -> dg.AssetCheckEvaluation:
+    """Has every clip of the manifest one row, with an id of its own, and is every answer of the lake stored?"""
+    return evaluation(
+        asset,
+        WHOLE,
+        shard,
+        clips == rows == ids and answers == stored,
+        {"clips": clips, "rows": rows, "ids": ids, "answers": stored},
+        f"{clips} clips have {rows} rows with {ids} ids, {answers} answers have {stored} rows",
     )
 
 

@@ -62,8 +62,13 @@ class StepShards:
         self._unfinished[shard] = reason
         self._may_come_right |= may_come_right
 
-    def finish(self, shard: str, metadata: Mapping[str, dg.MetadataValue], version: str) -> None:
-        """Log a shard as finished; ``version``: hash of its content, by which what depends on it stays fresh."""
+    def finish(
+        self, shard: str, metadata: Mapping[str, dg.MetadataValue], version: str, recipe: str | None = None
+    ) -> None:
+        """Log a shard as finished; ``version``: hash of its content, by which what depends on it stays fresh.
+
+        ``recipe``: the version of what it was made by; without one, each run is one of its own.
+        """
         self._context.log_event(
             dg.AssetMaterialization(
                 self._key,
@@ -71,6 +76,7 @@ class StepShards:
                 metadata={**metadata, **self._always},
                 tags={
                     **self._provenance[shard],
+                    "dagster/code_version": recipe or self._context.run_id,
                     "dagster/data_version": version,
                     "dagster/data_version_is_user_provided": "true",
                 },
@@ -100,9 +106,8 @@ class StepShards:
 
     def _inputs(self, shard: str) -> dict[str, str]:
         """What the shard is about to be made from, as Dagster notes it for a run over one partition."""
-        assets = self._context.assets_def
-        tags = {"dagster/code_version": assets.code_versions_by_key.get(self._key) or self._context.run_id}
-        for key in assets.asset_deps[self._key]:
+        tags = {}
+        for key in self._context.assets_def.asset_deps[self._key]:
             last = self._last(key, shard) or self._last(key)
             made = last.asset_materialization if last is not None else None
             version = (made.tags or {}).get("dagster/data_version") if made is not None else None

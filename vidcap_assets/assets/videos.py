@@ -7,8 +7,10 @@ import dagster as dg
 
 from resources.annotation.progress import VARIABLE, append_to
 from resources.annotation.tables import RAW_META
+from vidcap_assets.assets import shard_check
 from vidcap_assets.assets.columns import shown
 from vidcap_assets.assets.policies import RETRY, told
+from vidcap_assets.assets.shard_check import WHOLE
 from vidcap_assets.collection.settings import CollectionSettings
 
 _GROUP = "videos"
@@ -36,6 +38,7 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         """
         from resources.lake.indexing import index_source
         from resources.lake.left_out import lines
+        from vidcap_assets.assets.step_shards import digest
 
         source = getattr(context.resources, label("source"))
         store = getattr(context.resources, label("lake")).open()
@@ -50,7 +53,9 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         )
         for line in left_out:
             context.log.info(f"left out: {line}")
+        clips = ([[one.id, one.path, one.shown, one.text] for one in store.manifest(name)] for name in names)
         return dg.MaterializeResult(
+            data_version=dg.DataVersion(digest([digest(of_shard) for of_shard in clips])),
             metadata={
                 "dagster/row_count": update.clips,
                 "shards": len(names),
@@ -60,7 +65,7 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
                     change: dg.MetadataValue.json({"count": len(ids), "first": ids[:20]})
                     for change, ids in update.changes.items()
                 },
-            }
+            },
         )
 
     @dg.asset(
@@ -73,6 +78,7 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         retry_policy=RETRY,
         backfill_policy=collection.backfill_policy,
         required_resource_keys={label("decode"), label("lake")},
+        check_specs=[shard_check.spec(key(META), WHOLE, shards, "Every clip of the shard has one row.")],
         metadata={"dagster/column_schema": shown(RAW_META)},
     )
     def raw_meta(context: dg.AssetExecutionContext):
@@ -83,6 +89,7 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         """
         from resources.annotation.outcome import ErrorKind
         from resources.lake.meta import META_SCHEMA, probe_clips
+        from resources.storage.files import read_table
         from vidcap_assets.assets.step_shards import StepShards, rows_version
 
         store = getattr(context.resources, label("lake")).open()
@@ -90,7 +97,8 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         with told(context), getattr(context.resources, label("decode")).open() as workers:
             for shard in step.to_do():
                 with step.attempt(shard):
-                    table = probe_clips(store.manifest(shard), workers)
+                    clips = store.manifest(shard)
+                    table = probe_clips(clips, workers)
                     kinds = Counter(
                         error.partition(":")[0] for error in table["probe_error"].to_pylist() if error
                     )
@@ -100,6 +108,13 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
                         )
                         continue
                     store.write_meta(shard, table)
+                    ids = read_table(store.file(META, shard), columns=["id"])["id"].to_pylist()
+                    known = {clip.id for clip in clips}.intersection(ids)
+                    check = shard_check.whole(key(META), shard, len(clips), len(ids), len(known))
+                    yield check
+                    if not check.passed:
+                        step.leave(shard, f"{WHOLE}: {check.description}", may_come_right=False)
+                        continue
                     context.log.info(
                         f"{shard}: {table.num_rows} clips probed, {kinds.total()} not readable {dict(kinds)}"
                     )
@@ -118,5 +133,6 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
                     names = [name for name in META_SCHEMA.names if name not in empty]
                     step.finish(shard, metadata, rows_version(table, names))
         yield from step.results()
+        yield shard_check.output(key(META), WHOLE)
 
     return [video_index, raw_meta]

@@ -6,7 +6,7 @@ cannot be hit, however quiet it is. Its steps ended with it.
 """
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -19,18 +19,13 @@ _UNDER_WAY = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 @dataclass(frozen=True)
 class ReapedRun:
-    """A run that was ended for its process; ``slots`` is the number of places in pools that it held."""
+    """A run that was ended for its process."""
 
     run_id: str
     job: str
     shards: str
     started: datetime | None
     reason: str
-    slots: int
-
-    def to_json(self) -> dict[str, str | int | None]:
-        """For ``--json``."""
-        return asdict(self) | {"started": self.started.isoformat() if self.started else None}
 
 
 def reap(instance: dg.DagsterInstance, lost_hosts: Collection[str] = ()) -> list[ReapedRun]:
@@ -52,9 +47,10 @@ def reap(instance: dg.DagsterInstance, lost_hosts: Collection[str] = ()) -> list
             continue  # it ended well between the two looks
         reason = f"its process is gone: {process.pid} on {process.host}"
         instance.report_run_failed(run, message=f"Ended by the reaper, {reason}")
-        slots = _free_slots(instance, run.run_id)
+        if instance.event_log_storage.supports_global_concurrency_limits:
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
         started = datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None
-        reaped.append(ReapedRun(run.run_id, run.job_name, _shards(run), started, reason, slots))
+        reaped.append(ReapedRun(run.run_id, run.job_name, _shards(run), started, reason))
     return reaped
 
 
@@ -68,16 +64,6 @@ def unprotected(instance: dg.DagsterInstance) -> list[str]:
         *([] if has_limits else ["no pool has a limit, so all models of a run are loaded at the same time"]),
         *([] if instance.run_retries_enabled else ["a run whose process was killed is not started again"]),
     ]
-
-
-def _free_slots(instance: dg.DagsterInstance, run_id: str) -> int:
-    """Free the places in pools that a run holds; how many they are."""
-    storage = instance.event_log_storage
-    if not storage.supports_global_concurrency_limits:
-        return 0
-    pools = [storage.get_concurrency_info(key) for key in storage.get_concurrency_keys()]
-    storage.free_concurrency_slots_for_run(run_id)
-    return sum(run_id in {slot.run_id for slot in pool.claimed_slots} for pool in pools)
 
 
 def _shards(run: dg.DagsterRun) -> str:
@@ -101,6 +87,6 @@ def reaper_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     for run in reaped:
         context.log.warning(f"run {run.run_id} of {run.job} {run.shards}: {run.reason}")
     return dg.SkipReason(
-        f"ended {len(reaped)} runs whose processes are gone, {sum(run.slots for run in reaped)} places in pools freed: "
+        f"ended {len(reaped)} runs whose processes are gone, and freed their places in pools: "
         + ", ".join(f"{run.run_id} ({run.job} {run.shards})" for run in reaped)
     )

@@ -23,7 +23,7 @@ def reap(
     collection()
     with instance() as history:
         reaped = reap_runs(history, lost_host or [])
-    print_result([run.to_json() for run in reaped])
+    print_result(reaped)
     if not reaped:
         console.print(
             "[green]✓[/green] every run that is under way has a live process, or is on another machine"

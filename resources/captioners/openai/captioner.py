@@ -38,7 +38,6 @@ from resources.video.sampling import FrameRule
 if TYPE_CHECKING:
     from resources.video import FrameReader
 
-CODE_VERSION = 1
 _DECODE_THREADS = 4
 _ONE_FRAME = FrameRule.for_captioning(1)
 _log = logging.getLogger(__name__)
@@ -132,7 +131,7 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
                 "prompts": [prompt.to_json() for prompt in prompts_of(self._prompt)],
                 "frames": {kind.value: self._rule_for(kind).to_json() for kind in Kind},
                 "short_side": self._settings.short_side,
-                "code_version": CODE_VERSION,
+                "code_version": self._settings.code_version,
             },
             frozenset({"host"}),
         )

@@ -19,6 +19,10 @@ class OpenAI(ServedModel, Captioner):
 
     pool: ClassVar[str | None] = "openai"
     icons: ClassVar[frozenset[str]] = frozenset({"openai"})
+    indifferent: ClassVar[frozenset[str]] = ServedModel.indifferent | {
+        *("max_concurrency", "max_cost_usd", "max_cost_usd_per_run", "prices", "timeout_s", "max_attempts"),
+        *("batch_api", "batch_wait_s"),
+    }
 
     kind: Literal["openai"] = "openai"
     model: str = Field(default="gpt-4o", description="The model's name at the server.")
