@@ -156,12 +156,6 @@ class IsolatedWorkers:
         if os.getpid() != self._owner:
             raise RuntimeError("isolated workers serve the process that made them, not one forked from it")
 
-    @property
-    def pids(self) -> list[int]:
-        """Process ids of the children that are alive now."""
-        with self._lock:
-            return [worker.pid for worker in (*self._idle, *self._busy) if worker.is_alive()]
-
     def close(self) -> None:
         """Kill every child; calls still running in other threads raise RuntimeError. May be called twice."""
         with self._lock:
