@@ -51,6 +51,10 @@ class Annotator(ABC):
             AnnotatorError: the settings do not fit these clips (a video prompt for an image, say).
         """
 
+    def why_not_paid(self, clips: Sequence[Clip]) -> str | None:
+        """Why it may not begin with these clips, with the estimate: it costs money and has no budget. Default: free."""
+        return None
+
     def prepare(self, clip: Clip) -> Any:
         """CPU work done ahead for one clip (decode, resize). Default: nothing, the clip itself.
 

@@ -28,11 +28,12 @@ class Block(BaseModel):
     def _templates(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        kept = {name for name, field in cls.model_fields.items() if _keeps_template(field.annotation)}
+        fields = {name: field.annotation for name, field in cls.model_fields.items()}
         return {
             name: filled
             for name, value in values.items()
-            if (filled := value if name in kept else rendered(value)) is not None or value is None
+            if (filled := value if _keeps_template(fields.get(name), value) else rendered(value)) is not None
+            or value is None
         }
 
 
@@ -55,5 +56,8 @@ def rendered(value: Any) -> Any:
     return [rendered(one) for one in value] if isinstance(value, list) else value
 
 
-def _keeps_template(annotation: Any) -> bool:
-    return getattr(annotation, "keeps_template", False) or any(map(_keeps_template, get_args(annotation)))
+def _keeps_template(annotation: Any, value: Any) -> bool:
+    """Does what becomes of the value read templates by itself? A block does, but for a text that stands for it."""
+    is_block = isinstance(annotation, type) and issubclass(annotation, Block) and not isinstance(value, str)
+    inner = any(_keeps_template(one, value) for one in get_args(annotation))
+    return is_block or inner or getattr(annotation, "keeps_template", False)

@@ -78,6 +78,11 @@ class ClipError(Exception):
         return f"{self.kind}: {self.message}"
 
 
+def undecodable(sentence: str) -> ClipError:
+    """The file is there, and its content is to blame."""
+    return ClipError(ErrorKind.DECODE_ERROR, sentence)
+
+
 class AnsweredError(ClipError):
     """A clip that failed although there was an answer for it, which took time and tokens, and may have cost money.
 

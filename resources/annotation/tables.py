@@ -88,6 +88,8 @@ def merged_columns(declared: Sequence[Declaration]) -> list[Column]:
         replace(_OF_META["extra"], type="JSON"),
         _OF_META["start_s"],
         _OF_META["end_s"],
+        Column("text_language", "VARCHAR", "ISO 639 code; NULL where the text does not tell its language"),
+        Column("text_language_confidence", "DOUBLE", "how probable that language is, from 0 to 1"),
     ]
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
@@ -29,7 +29,6 @@ from resources.dataset.tables import CsvFile, ParquetShards, samples, training_s
 from resources.dataset.webdataset import TarShards
 from resources.errors import VidcapError
 from resources.warehouse import Warehouse
-from resources.words.language import language_of
 
 TRAINING_SET = "training_set"
 _BATCH_ROWS = 10_000
@@ -86,9 +85,7 @@ def export_training_set(
             captioners = [one.name for one in listed if one.role is Role.CAPTION]
             options.require_known(captioners, [one.name for one in listed])
             brought = with_source_columns(connection)
-            there = connection.table("captioned_videos").columns
-            has_parts = "start_s" in there and _count(connection, "start_s IS NOT NULL")
-            parts = ["start_s", "end_s"] if has_parts else []
+            parts = ["start_s", "end_s"] if _count(connection, "start_s IS NOT NULL") else []
             if parts and options.media:
                 raise NothingToExportError(
                     "clips are parts of files, and only a tool's own set cuts them: vidcap export --for webdataset"
@@ -98,7 +95,7 @@ def export_training_set(
             )
             clips = _count(connection)
             recipes = _current_recipes(connection)
-            rows, content_hash, counts, preview = _write_rows(
+            rows, content_hash, counts, languages, preview = _write_rows(
                 connection, built, options, recipes, schema, listed
             )
             if rows == 0:
@@ -113,6 +110,7 @@ def export_training_set(
             rows=rows,
             left_out=clips - rows,
             sources=sources,
+            languages=languages,
             filters=options.active,
             content_hash=content_hash,
             schema=schema,
@@ -128,6 +126,7 @@ def export_training_set(
             "filters": options.active,
             "recipes": recipes,
             "text_sources": dict(counts),
+            "languages": languages,
             "demo_models": list(demo_models),
             "files": files,
             "vidcap": package_version("vidcap"),
@@ -145,42 +144,42 @@ def _write_rows(
     recipes: list[dict[str, Any]],
     schema: pa.Schema,
     listed: list[Listed],
-) -> tuple[int, str, Counter[str], pa.Table]:
+) -> tuple[int, str, Counter[str], dict[str, int], pa.Table]:
     metadata = {
         "vidcap.filters": json.dumps(options.active, sort_keys=True),
         "vidcap.recipes": json.dumps(recipes, sort_keys=True, ensure_ascii=False),
         "vidcap.order": "id, path",
     }
-    digest, rows, counts = hashlib.sha256(), 0, Counter[str]()
+    digest, rows, counts, languages = hashlib.sha256(), 0, Counter[str](), Counter[str]()
     preview = schema.empty_table()
     with ExitStack() as stack:
         sinks: list[_Sink] = [
-            stack.enter_context(ParquetShards(folder / "data", schema, metadata, options.rows_per_file))
+            stack.enter_context(
+                closing(ParquetShards(folder / "data", schema, metadata, options.rows_per_file))
+            )
         ]
         if ExportFormat.CSV in options.formats:
-            sinks.append(stack.enter_context(CsvFile(folder / f"{TRAINING_SET}.csv", schema)))
+            sinks.append(stack.enter_context(closing(CsvFile(folder / f"{TRAINING_SET}.csv", schema))))
         if ExportFormat.WEBDATASET in options.formats:
-            sinks.append(
-                stack.enter_context(
-                    TarShards(folder / "webdataset", options.samples_per_tar, media=options.media)
-                )
-            )
+            tars = TarShards(folder / "webdataset", options.samples_per_tar, media=options.media)
+            sinks.append(stack.enter_context(closing(tars)))
         for batch in training_rows(connection, options, schema.names, listed):
             rows_to_write = samples(batch, schema)
             for sink in sinks:
                 sink.write(rows_to_write)
             digest.update("".join(batch["row_hash"].to_pylist()).encode())
             counts.update(batch["text_source"].to_pylist())
+            languages.update(language or "not known" for language in batch["text_language"].to_pylist())
             if not rows:
                 preview = pa.Table.from_batches([batch.slice(0, 5)]).select(schema.names)
             rows += batch.num_rows
-    return rows, digest.hexdigest(), counts, preview
+    return rows, digest.hexdigest(), counts, dict(languages.most_common()), preview
 
 
 def training_rows(
     connection: duckdb.DuckDBPyConnection, filters: ClipFilters, names: Sequence[str], listed: list[Listed]
 ) -> Iterator[pa.RecordBatch]:
-    """The chosen rows in the order of their ids: the named columns, ``id``, ``text_source``, ``row_hash``.
+    """The chosen rows by their ids: the named columns, ``id``, ``text_source``, ``text_language``, ``row_hash``.
 
     Raises:
         FilterError: ``where`` is no condition over the columns there are.
@@ -204,9 +203,6 @@ def training_rows(
             raise
         raise FilterError(f"where: {str(error).splitlines()[0]}") from error
     for batch in query.to_arrow_reader(_BATCH_ROWS):
-        if filters.languages:
-            languages = pa.array([language_of(text) for text in batch["text"].to_pylist()], pa.string())
-            batch = batch.filter(pc.is_in(languages, pa.array(filters.languages, pa.string())))
         if batch.num_rows:
             yield batch
 
@@ -224,13 +220,13 @@ def _write_steps(connection: duckdb.DuckDBPyConnection, folder: Path, listed: li
                     )
     for name, query in queries.items():
         reader = connection.execute(query).to_arrow_reader(_BATCH_ROWS)
-        with CsvFile(folder / f"{name}.csv", reader.schema) as file:
+        with closing(CsvFile(folder / f"{name}.csv", reader.schema)) as file:
             for batch in reader:
                 file.write(batch)
 
 
 def _count(connection: duckdb.DuckDBPyConnection, condition: str = "true") -> int:
-    row = connection.execute(f"SELECT count(*) FROM captioned_videos WHERE {condition}").fetchone()
+    row = connection.execute(f"SELECT count(*) FROM listed_videos WHERE {condition}").fetchone()
     assert row is not None
     return row[0]
 

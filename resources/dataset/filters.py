@@ -40,7 +40,8 @@ class ClipFilters(BaseModel):
         default=[], description="Labels of which a clip must have one; empty for all."
     )
     languages: list[str] = Field(
-        default=[], description="Languages of the text (en, de, zh, …); empty for all."
+        default=[],
+        description="Languages of the text (en, de, zh, …); one whose language is not known stays. Empty for all.",
     )
     drop_duplicates: bool = Field(default=False, description="Keep one clip of those with the same content.")
     where: str = Field(default="", description="A condition in SQL over the columns of captioned_videos.")
@@ -92,7 +93,7 @@ def _require(name: str, wanted: Sequence[str], there: Sequence[str]) -> None:
         raise FilterError(f"{name}: there is no {', '.join(unknown)}; there are {', '.join(there)}")
 
 
-_NOT_IN_SQL = frozenset({"languages", "drop_near_duplicates", "where"})
+_NOT_IN_SQL = frozenset({"drop_near_duplicates", "where"})
 _RANGES = (
     ("fmin", "fmax"),
     ("min_resolution", "max_resolution"),

@@ -54,9 +54,8 @@ def collection_rows(warehouse: Warehouse) -> Iterator[duckdb.DuckDBPyConnection]
     """A connection whose table ``taken`` is the merged clips, in the order of their ids."""
     with warehouse.snapshot() as connection:
         with_source_columns(connection)
-        hidden = " EXCLUDE (extra)" if "extra" in connection.table("listed_videos").columns else ""
         connection.execute(
-            f"CREATE TEMP TABLE taken AS SELECT *{hidden}, row_number() OVER (ORDER BY id, path) AS place__ "
+            "CREATE TEMP TABLE taken AS SELECT * EXCLUDE (extra), row_number() OVER (ORDER BY id, path) AS place__ "
             "FROM listed_videos WHERE probe_error IS NULL"
         )
         yield connection

@@ -214,14 +214,10 @@ def _write(rows: list[Row], preset: Preset, captions: Captions, place: _Place, l
     with ExitStack() as stack:
         tars = {
             name: stack.enter_context(
-                TarShards(
-                    place.folder / name,
-                    _SAMPLES_PER_TAR,
-                    media=True,
-                    index=place.folder / f"{name}-index.json",
-                )
+                closing(TarShards(place.folder / name, _SAMPLES_PER_TAR, media=True, index=index))
             )
             for name in (folders if preset.tars else [])
+            for index in [place.folder / f"{name}-index.json"]
         }
         files: list[tuple[str | None, ListFile]] = []
         for one in lists:

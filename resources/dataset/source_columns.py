@@ -4,6 +4,8 @@ import json
 
 import duckdb
 
+from resources.annotation.tables import merged_columns
+
 _TYPES = {
     "UBIGINT": "BIGINT",
     "BIGINT": "BIGINT",
@@ -17,12 +19,14 @@ def with_source_columns(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Make the temporary view ``listed_videos``: ``captioned_videos`` and one column for each of the list's.
 
     A column whose name is taken is called ``source_…``; values that are lists or objects, or of several types, are
-    JSON. Tables of 0.1.0 have no such columns. Returns the names of the columns that were added.
+    JSON. What tables of earlier versions lack is NULL. Returns the names of the columns that were added.
     """
-    taken = {name.lower() for name in connection.table("captioned_videos").columns}
+    there = set(connection.table("captioned_videos").columns)
+    lacking = [column for column in merged_columns(()) if column.name not in there]
+    taken = {name.lower() for name in there} | {column.name for column in lacking}
     added: list[str] = []
-    items = ""
-    for key, kind in _structure(connection).items() if "extra" in taken else ():
+    items = "".join(f', CAST(NULL AS {column.type}) AS "{column.name}"' for column in lacking)
+    for key, kind in _structure(connection).items() if "extra" in there else ():
         name = key.replace('"', "_")
         while name.lower() in taken:
             name = f"source_{name}"

@@ -3,8 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import duckdb
 import pyarrow as pa
@@ -76,14 +74,6 @@ class CsvFile:
         self._writer.close()
         self._file.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
-
 
 class ParquetShards:
     """``data/train-00000-of-00003.parquet`` …: as many files as the rows need, at least one.
@@ -134,14 +124,3 @@ class ParquetShards:
         self._writer = pq.ParquetWriter(part, self._schema, compression="zstd")
         self._parts.append(part)
         self._room = self._rows_per_file
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        elif self._writer is not None:
-            self._writer.close()

@@ -1,7 +1,7 @@
 -- The rows of a training set, in the order of their ids, without near-duplicates that were found among them;
 -- `row_hash` is what the content hash is made of.
 WITH chosen AS (
-    SELECT {columns}, id, text_source
+    SELECT {columns}, id, text_source, text_language
     FROM listed_videos
     WHERE probe_error IS NULL
       AND text <> ''
@@ -17,6 +17,8 @@ WITH chosen AS (
       AND (CAST($max_text_len AS BIGINT) IS NULL OR text_len <= $max_text_len)
       AND (len(CAST($kinds AS VARCHAR[])) = 0 OR list_contains($kinds, kind))
       AND (len(CAST($captioners AS VARCHAR[])) = 0 OR list_contains($captioners, text_source))
+      AND (len(CAST($languages AS VARCHAR[])) = 0 OR text_language IS NULL
+           OR list_contains($languages, text_language))
       AND (len(CAST($camera_motion AS VARCHAR[])) = 0
            OR list_has_any(list_concat({labels}[]), $camera_motion))
       AND (len(CAST($required AS VARCHAR[])) = 0 OR id IN (

@@ -5,8 +5,7 @@ import json
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 
@@ -84,17 +83,6 @@ class TarShards:
             member = tarfile.TarInfo(name)
             member.size = path.stat().st_size
             self._tar.addfile(member, file)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if kind is None:
-            self.close()
-        elif self._tar is not None:
-            self._tar.close()
 
 
 def sample_key(clip_id: str) -> str:

@@ -161,46 +161,40 @@ def _why_not_entered(folder: str) -> str | None:
 
 def _read_list(path: Path, columns: Mapping[str, str]) -> list[Entry]:
     try:
-        rows, has_ids = read_rows(path, columns)
+        return list(_listed(path, columns))
     except ListError as error:
         raise SourceError(f"source {path}: {error}") from error
-    entries = []
+
+
+def _listed(path: Path, columns: Mapping[str, str]) -> Iterator[Entry]:
+    rows, has_ids = read_rows(path, columns)
+    ids = Counter[str]()
+    texts: dict[tuple[Path, Span | None], str] = {}
     for number, row in enumerate(rows, 1):
         if row.path is None:
-            raise SourceError(f"source {path}: row {number} has no path")
+            raise ListError(f"row {number} has no path")
         if row.id is None and has_ids:
-            raise SourceError(
-                f"source {path}: row {number} ({row.path}) has no id, though there is a column 'id'"
-            )
+            raise ListError(f"row {number} ({row.path}) has no id, though there is a column 'id'")
         scheme, separator, rest = row.path.partition("://")
         if separator and scheme != "file" and scheme.isalnum():
-            raise SourceError(
-                f"source {path}: row {number} is an address ({row.path}), and only files of this machine can be "
-                "read: download them and list their paths"
+            raise ListError(
+                f"row {number} is an address ({row.path}), and only files of this machine can be read: download them "
+                "and list their paths"
             )
         where = _located(unquote(rest) if separator and scheme == "file" else row.path, path.parent)
         if where is None:
-            raise SourceError(f"source {path}: row {number} has a path that cannot be one: {row.path!r}")
+            raise ListError(f"row {number} has a path that cannot be one: {row.path!r}")
         for part, span in enumerate(row.spans or [None]):
+            if row.text is not None and not has_ids and texts.setdefault((where, span), row.text) != row.text:
+                raise ListError(
+                    f"row {number} gives {where.name} another text than a row above: keep one row a clip, or give "
+                    "each row an id of its own"
+                )
             clip_id = f"{row.id}_scene-{part}" if row.id and len(row.spans) > 1 else row.id
-            entries.append(Entry(where, kind_of(where), clip_id, row.text, row.extra, span))
-    doubled = [clip_id for clip_id, count in Counter(e.id for e in entries if e.id).items() if count > 1]
-    if doubled:
-        raise SourceError(f"source {path}: {len(doubled)} duplicate ids ({', '.join(doubled[:5])})")
-    if not has_ids:
-        _require_one_text(path, entries)
-    return entries
-
-
-def _require_one_text(path: Path, entries: list[Entry]) -> None:
-    texts: dict[tuple[Path, Span | None], str] = {}
-    for number, entry in enumerate(entries, 1):
-        place = entry.path, entry.span
-        if entry.text is not None and texts.setdefault(place, entry.text) != entry.text:
-            raise SourceError(
-                f"source {path}: row {number} gives {entry.path.name} another text than a row above: keep one row "
-                "a clip, or give each row an id of its own"
-            )
+            ids.update([clip_id] if clip_id else [])
+            yield Entry(where, kind_of(where), clip_id, row.text, row.extra, span)
+    if doubled := [clip_id for clip_id, count in ids.items() if count > 1]:
+        raise ListError(f"{len(doubled)} duplicate ids ({', '.join(doubled[:5])})")
 
 
 def _located(file: str, folder: Path) -> Path | None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from resources.annotation.outcome import ClipError, ErrorKind
+from resources.annotation.outcome import ClipError, undecodable
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +18,12 @@ class Budget:
 
     def too_many_frames(self) -> ClipError:
         """The error of a clip with more frames than ``max_frames``."""
-        return ClipError(ErrorKind.DECODE_ERROR, f"more than the budget of {self.max_frames:,} frames")
+        return undecodable(f"more than the budget of {self.max_frames:,} frames")
 
     def check_size(self, width: int, height: int) -> None:
         """Raise the ``decode_error`` of a picture that is too large."""
         if width * height > self.max_pixels:
-            raise ClipError(
-                ErrorKind.DECODE_ERROR,
+            raise undecodable(
                 f"pictures of {width}x{height} are over the budget of {self.max_pixels:,} pixels "
                 "(decode: max_pixels)",
             )
@@ -33,7 +32,6 @@ class Budget:
         """Raise the ``decode_error`` of more pixels than can be handed back."""
         needed = frames * width * height * channels
         if needed > self.max_bytes:
-            raise ClipError(
-                ErrorKind.DECODE_ERROR,
+            raise undecodable(
                 f"{frames} frames of {width}x{height} are over the budget of {self.max_bytes:,} bytes",
             )

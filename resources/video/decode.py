@@ -15,7 +15,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from resources.annotation.clip import Kind
-from resources.annotation.outcome import ClipError, ErrorKind
+from resources.annotation.outcome import ClipError, ErrorKind, undecodable
 from resources.video.animations import is_webp, read_animation
 from resources.video.budget import Budget
 from resources.video.decord_backend import decode_with_decord
@@ -105,14 +105,14 @@ def _in_order(
 ) -> Frames:
     result = decode_in_order(path, rule.pick(times_s or [0.0]).wanted, shape)
     if not result.times_s:
-        raise ClipError(ErrorKind.DECODE_ERROR, "not one frame could be decoded")
+        raise undecodable("not one frame could be decoded")
     picked = rule.pick(result.times_s)
     if not result.taken.keys() >= set(picked.wanted):
         counted = len(result.times_s)
         result = decode_in_order(path, picked.wanted, shape)
         if len(result.times_s) != counted:
             message = f"the file decodes to {counted} frames, then to {len(result.times_s)}"
-            raise ClipError(ErrorKind.DECODE_ERROR, message)
+            raise undecodable(message)
     warnings = [*table.warnings(), *result.damage.warnings()]
     if len(result.times_s) < len(times_s):
         warnings.append(f"{len(times_s) - len(result.times_s)} of {len(times_s)} packets gave no frame")

@@ -8,7 +8,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from resources.annotation.outcome import ClipError, ErrorKind
+from resources.annotation.outcome import undecodable
 from resources.video.streams import decoder_of
 
 MOST_PACKETS = 120
@@ -70,6 +70,4 @@ def sample_aspect(stream: VideoStream) -> Fraction | None:
 def require_clear(packet: Packet) -> None:
     """Raise the ``decode_error`` of an encrypted packet."""
     if packet.has_sidedata("encryption_info"):
-        raise ClipError(
-            ErrorKind.DECODE_ERROR, "the pictures are encrypted (DRM): there is nothing to decode"
-        )
+        raise undecodable("the pictures are encrypted (DRM): there is nothing to decode")

@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from resources.annotation.clip import Span
-from resources.annotation.outcome import ClipError, ErrorKind
+from resources.annotation.outcome import ClipError, ErrorKind, undecodable
 from resources.video.animations import animation_timing, is_webp
 from resources.video.budget import Budget
 from resources.video.film import film_of
@@ -86,7 +86,7 @@ def video_headers(path: Path, span: Span | None = None, budget: Budget = BUDGET)
             raise ClipError(ErrorKind.NO_VIDEO_STREAM, "the video stream has no packets")
         stored = first.size
         if not all(stored):
-            raise ClipError(ErrorKind.DECODE_ERROR, "the headers give no picture size")
+            raise undecodable("the headers give no picture size")
         layout = first.frame.format if first.frame else stream.codec_context.format
         turn = (first.frame and Turn.of(first.frame)) or Turn()
         width, height = turn.size(square_pixel_size(*stored, first.sample_aspect))

@@ -10,7 +10,7 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageCms, ImageOps
 
-from resources.annotation.outcome import ClipError, ErrorKind
+from resources.annotation.outcome import undecodable
 from resources.video.budget import Budget
 from resources.video.causes import why_unreadable
 from resources.video.frames import Frames
@@ -62,7 +62,7 @@ def open_image(path: Path, budget: Budget, content: bytes | None = None) -> Iter
     except PILLOW_ERRORS as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         message = why_unreadable(path) or f"Pillow cannot read the image: {reason}"
-        raise ClipError(ErrorKind.DECODE_ERROR, message) from None
+        raise undecodable(message) from None
 
 
 def read_image(path: Path, rule: FrameRule, shape: PictureShape) -> Frames:

@@ -5,7 +5,7 @@ from pathlib import Path
 from PIL import Image
 
 from resources.annotation.clip import Kind
-from resources.annotation.outcome import ClipError, ErrorKind
+from resources.annotation.outcome import ClipError, undecodable
 from resources.video.budget import Budget
 from resources.video.images import PILLOW_ERRORS
 from resources.video.streams import UNREADABLE, open_media, picture_stream
@@ -50,5 +50,5 @@ def kind_by_content(path: Path, named: Kind | None) -> Kind:
     except ClipError as error:
         reason = NEITHER if error.message.startswith(UNREADABLE) else error.message
     if named is None:
-        raise ClipError(ErrorKind.DECODE_ERROR, reason)
+        raise undecodable(reason)
     return named

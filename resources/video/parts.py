@@ -4,7 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from resources.annotation.clip import Span
-from resources.annotation.outcome import ClipError, ErrorKind
+from resources.annotation.outcome import undecodable
 
 SAME_TIME_S = 1e-6
 """Times of frames are told from ticks, and those of a list from decimals: closer than this they are the same."""
@@ -25,14 +25,10 @@ def part_of(span: Span | None, times_s: Sequence[float | None]) -> range:
     else:
         known = [time for time in times_s if time is not None]
         if len(known) < len(times_s):
-            raise ClipError(
-                ErrorKind.DECODE_ERROR, "the file has no times, so that no part of it can be found"
-            )
+            raise undecodable("the file has no times, so that no part of it can be found")
         first, end = (bisect_left(known, edge - SAME_TIME_S) for edge in (span.start, span.end))
         frames = range(first, end)
     if not frames:
         last = f", the last begins at {times_s[-1]:.3f} s" if times_s and times_s[-1] is not None else ""
-        raise ClipError(
-            ErrorKind.DECODE_ERROR, f"no frame is shown in {span}: the file has {len(times_s)} frames{last}"
-        )
+        raise undecodable(f"no frame is shown in {span}: the file has {len(times_s)} frames{last}")
     return frames

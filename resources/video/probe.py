@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from resources.annotation.clip import Kind, Span
-from resources.annotation.outcome import ClipError, ErrorKind
+from resources.annotation.outcome import ClipError, undecodable
 from resources.video.isolated import isolated
 from resources.video.workers import IsolatedWorkers
 
@@ -29,7 +29,7 @@ def probe(path: Path, kind: Kind = Kind.VIDEO, span: Span | None = None) -> "Pro
     if kind is Kind.VIDEO:
         return video_headers(path, span)
     if span is not None:
-        raise ClipError(ErrorKind.DECODE_ERROR, f"an image has no part {span}")
+        raise undecodable(f"an image has no part {span}")
     return image_headers(path)
 
 

@@ -14,7 +14,7 @@ from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
-from resources.annotation.outcome import ClipError, ErrorKind
+from resources.annotation.outcome import ClipError, ErrorKind, undecodable
 from resources.video.budget import Budget
 from resources.video.causes import why_unreadable
 
@@ -39,7 +39,7 @@ def require_regular_file(path: Path) -> os.stat_result:
     try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):
-            raise ClipError(ErrorKind.DECODE_ERROR, f"{_file_type(info.st_mode)}, not a regular file")
+            raise undecodable(f"{_file_type(info.st_mode)}, not a regular file")
         if not os.access(path, os.R_OK):
             raise ClipError(ErrorKind.MISSING_FILE, "no permission to read the file")
     except (OSError, ValueError) as error:
@@ -48,7 +48,7 @@ def require_regular_file(path: Path) -> os.stat_result:
             reason += " (a file whose name is not UTF-8 has to be renamed)"
         raise ClipError(ErrorKind.MISSING_FILE, f"the file cannot be opened: {reason}") from None
     if info.st_size == 0:
-        raise ClipError(ErrorKind.DECODE_ERROR, "the file is empty")
+        raise undecodable("the file is empty")
     return info
 
 
@@ -82,15 +82,15 @@ def open_media(path: Path, *, headers_only: bool = False) -> Iterator[InputConta
     try:
         with av.open(str(path.absolute()), options=options, metadata_errors="replace") as container:
             if container.format.name in INDIRECT_FORMATS:
-                raise ClipError(ErrorKind.DECODE_ERROR, f"a {container.format.name} playlist, not a video")
+                raise undecodable(f"a {container.format.name} playlist, not a video")
             opened = True
             yield container
     except FFmpegError as error:
         cause = None if opened else why_unreadable(path)
         message = cause or f"{UNREADABLE}: {error.strerror}"
-        raise ClipError(ErrorKind.DECODE_ERROR, message) from None
+        raise undecodable(message) from None
     except (ValueError, OverflowError) as error:
-        raise ClipError(ErrorKind.DECODE_ERROR, f"the headers make no sense: {error}") from None
+        raise undecodable(f"the headers make no sense: {error}") from None
 
 
 def read_on(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
@@ -119,7 +119,7 @@ def picture_stream(container: InputContainer, budget: Budget) -> VideoStream:
         raise ClipError(ErrorKind.NO_VIDEO_STREAM, _what_is_there(container))
     decodable = [stream for stream in streams if stream.codec_context is not None]
     if not decodable:
-        raise ClipError(ErrorKind.DECODE_ERROR, "FFmpeg has no decoder for the video stream")
+        raise undecodable("FFmpeg has no decoder for the video stream")
     stream = max(decodable, key=_prominence)
     context = stream.codec_context
     budget.check_size(context.width, context.height)

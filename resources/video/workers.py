@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from math import ceil
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from resources.annotation.outcome import ClipError, ErrorKind
@@ -157,12 +156,6 @@ class IsolatedWorkers:
         if os.getpid() != self._owner:
             raise RuntimeError("isolated workers serve the process that made them, not one forked from it")
 
-    @property
-    def pids(self) -> list[int]:
-        """Process ids of the children that are alive now."""
-        with self._lock:
-            return [worker.pid for worker in (*self._idle, *self._busy) if worker.is_alive()]
-
     def close(self) -> None:
         """Kill every child; calls still running in other threads raise RuntimeError. May be called twice."""
         with self._lock:
@@ -181,9 +174,7 @@ class IsolatedWorkers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

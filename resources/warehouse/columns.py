@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import duckdb
 
 from resources.annotation.declaration import Column, Declaration
+from resources.annotation.tables import merged_columns
 from resources.errors import VidcapError
 
 
@@ -24,15 +25,15 @@ def column_types(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str,
 
 
 def add_columns(connection: duckdb.DuckDBPyConnection, declared: Sequence[Declaration]) -> None:
-    """Add the declared columns that the table lacks, rewriting no row, and list the annotators.
+    """Add the columns that the table lacks, rewriting no row, and list the annotators.
 
-    Columns that nobody declares any more stay.
+    Those that earlier versions did not have are among them; columns that nobody declares any more stay.
 
     Raises:
         ColumnTypeError: a column is there with another type.
     """
     there = column_types(connection, "captioned_videos")
-    for column in (column for one in declared for column in one.in_table):
+    for column in merged_columns(declared):
         wanted = str(connection.dtype(column.type))
         if column.name not in there:
             connection.execute(f'ALTER TABLE captioned_videos ADD COLUMN "{column.name}" {column.type}')

@@ -14,6 +14,7 @@ from resources.annotation.declaration import Declaration, Role
 from resources.annotation.tables import merged_columns
 from resources.lake.lake import Lake
 from resources.warehouse.columns import add_columns, answers, listed
+from resources.words.language import language_of
 
 _META = """
 CREATE OR REPLACE TEMP VIEW meta AS
@@ -27,6 +28,7 @@ SELECT * FROM read_parquet(getvariable('annotation_files'), hive_partitioning = 
 _NOTHING_FRESH = """
 CREATE OR REPLACE TEMP VIEW fresh AS SELECT * RENAME (is_current AS current) FROM annotations WHERE false
 """
+_LANGUAGE = "STRUCT(text_language VARCHAR, text_language_confidence DOUBLE)"
 MEMORY = "1GiB"
 GROUP_BYTES = 32 * 1024**2
 
@@ -107,6 +109,13 @@ def prepare(connection: duckdb.DuckDBPyConnection, declared: Sequence[Declaratio
     add_columns(connection, declared)
     _create_views(connection, declared)
     run_script(connection, sql("text_rule.sql"), {})
+    found = connection.execute("FROM duckdb_functions() WHERE function_name = 'language_of'").fetchall()
+    if not found:
+        connection.create_function("language_of", _language, ["VARCHAR"], _LANGUAGE)
+
+
+def _language(text: str) -> dict[str, str | float | None]:
+    return dict(zip(("text_language", "text_language_confidence"), language_of(text), strict=True))
 
 
 def delete_shard(connection: duckdb.DuckDBPyConnection, shard: str) -> None:

@@ -32,5 +32,5 @@ worded AS (
              WHEN preferred.text IS NOT NULL THEN 'source' END AS text_source
     FROM preferred
 )
-SELECT *, word_count(text) AS text_len
+SELECT *, word_count(text) AS text_len, unnest(language_of(text))
 FROM worded;

@@ -1,8 +1,4 @@
 CREATE TABLE IF NOT EXISTS captioned_videos ({columns});
--- Tables of 0.1.0 have none of these.
-ALTER TABLE captioned_videos ADD COLUMN IF NOT EXISTS extra JSON;
-ALTER TABLE captioned_videos ADD COLUMN IF NOT EXISTS start_s DOUBLE;
-ALTER TABLE captioned_videos ADD COLUMN IF NOT EXISTS end_s DOUBLE;
 
 CREATE TABLE IF NOT EXISTS annotations (
     id VARCHAR, shard VARCHAR, annotator VARCHAR, fingerprint VARCHAR,

@@ -198,7 +198,7 @@ class Warehouse:
         """
         if not lake.stored_shards(META):
             raise NotMaterialisedError(
-                f"there is no raw_meta of any shard in {lake.root}: nothing to rebuild from"
+                f"nothing to rebuild from in {lake.root}; start with: vidcap run SOURCE"
             )
         with self._held():
             fresh = Path(f"{self.uri}.rebuilding")

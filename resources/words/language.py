@@ -10,10 +10,13 @@ if TYPE_CHECKING:
 _MIN_CONFIDENCE = 0.5
 
 
-def language_of(text: str) -> str | None:
-    """An ISO 639 code, or ``None`` where the text does not tell (too short, a list of names, no letters)."""
-    language, _ = _identifier().classify(text)
-    return None if language == "und" else language
+def language_of(text: str) -> tuple[str | None, float]:
+    """An ISO 639 code and how probable it is, from 0 to 1.
+
+    The code is ``None`` where the text does not tell: too short, a list of names, no letters.
+    """
+    language, confidence = _identifier().classify(text)
+    return None if language == "und" else language, float(confidence)
 
 
 @cache

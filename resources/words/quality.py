@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -48,20 +48,17 @@ class Flaw:
     reason: str
 
 
-def incomplete(captions: Sequence[Caption]) -> list[Flaw]:
+def incomplete(captions: Sequence[Caption]) -> Iterator[Flaw]:
     """Captions without a word, and captions that ended because the token limit was reached."""
-    flaws = []
     for caption in captions:
         if not _WORD.search(caption.text):
-            flaws.append(Flaw(caption.id, 2.0, "no word in it"))
+            yield Flaw(caption.id, 2.0, "no word in it")
         elif caption.finish_reason in ("length", "max_tokens"):
-            flaws.append(Flaw(caption.id, 1.0, f"cut off at the token limit: …{caption.text[-40:]}"))
-    return flaws
+            yield Flaw(caption.id, 1.0, f"cut off at the token limit: …{caption.text[-40:]}")
 
 
-def repetitive(captions: Sequence[Caption]) -> list[Flaw]:
+def repetitive(captions: Sequence[Caption]) -> Iterator[Flaw]:
     """Captions that go round in circles: many four-word sequences are repeated, or words repeat in a row."""
-    flaws = []
     for caption in captions:
         words = _words(caption.text)
         ngrams = Counter(zip(*(words[start:] for start in range(NGRAM)), strict=False))
@@ -69,40 +66,30 @@ def repetitive(captions: Sequence[Caption]) -> list[Flaw]:
         share = again / ngrams.total() if ngrams else 0.0
         if share > REPEATED_SHARE:
             commonest = " ".join(ngrams.most_common(1)[0][0])
-            flaws.append(
-                Flaw(
-                    caption.id, share, f"{share:.0%} of its {NGRAM}-word sequences are repeated: {commonest}"
-                )
+            yield Flaw(
+                caption.id, share, f"{share:.0%} of its {NGRAM}-word sequences are repeated: {commonest}"
             )
         elif stuck := _in_a_row(words):
-            flaws.append(Flaw(caption.id, REPEATED_SHARE, f"{REPEATS_IN_A_ROW} times in a row: {stuck}"))
-    return flaws
+            yield Flaw(caption.id, REPEATED_SHARE, f"{REPEATS_IN_A_ROW} times in a row: {stuck}")
 
 
-def echoes(captions: Sequence[Caption], prompts: Sequence[str]) -> list[Flaw]:
+def echoes(captions: Sequence[Caption], prompts: Sequence[str]) -> Iterator[Flaw]:
     """Captions that hold ten words in a row of the prompt (of its task or of its examples)."""
     asked: set[tuple[str, ...]] = set()
     for prompt in prompts:
         asked.update(_runs(_words(prompt), ECHO_WORDS))
-    flaws = []
     for caption in captions:
         words = _words(caption.text)
         said = [run for run in _runs(words, ECHO_WORDS) if run in asked]
         if said:
-            flaws.append(Flaw(caption.id, len(said) / len(words), f"says the prompt: {' '.join(said[0])}"))
-    return flaws
+            yield Flaw(caption.id, len(said) / len(words), f"says the prompt: {' '.join(said[0])}")
 
 
-def too_long(captions: Sequence[Caption], limit: int | None) -> list[Flaw]:
+def too_long(captions: Sequence[Caption], limit: int | None) -> Iterator[Flaw]:
     """Captions of more sentences than the prompt allows; none where it sets no limit."""
-    if limit is None:
-        return []
-    counts = {caption.id: sentences(caption.text) for caption in captions}
-    return [
-        Flaw(clip_id, count / limit, f"{count} sentences, {limit} allowed")
-        for clip_id, count in counts.items()
-        if count > limit
-    ]
+    for caption in captions:
+        if limit is not None and (count := sentences(caption.text)) > limit:
+            yield Flaw(caption.id, count / limit, f"{count} sentences, {limit} allowed")
 
 
 def sentences(text: str) -> int:
@@ -119,7 +106,7 @@ def sentence_limit(prompts: Sequence[str]) -> int | None:
     return max((int(_NUMBERS.get(number, number)) for number in asked), default=None)
 
 
-def near_duplicates(captions: Sequence[Caption], near: float = NEAR) -> list[Flaw]:
+def near_duplicates(captions: Sequence[Caption], near: float = NEAR) -> Iterator[Flaw]:
     """Captions that say almost what another clip's caption says: Jaccard similarity of their three-word runs.
 
     Compares all pairs, about 0.25 s for the 500 captions of a shard. Copies of one file may say the same.
@@ -135,36 +122,30 @@ def near_duplicates(captions: Sequence[Caption], near: float = NEAR) -> list[Fla
         if similarity >= near and (one.source is None or one.source != other.source):
             for caption, twin in ((one, other), (other, one)):
                 closest[caption.id] = max(closest.get(caption.id, (0.0, "")), (similarity, twin.id))
-    return [
-        Flaw(clip_id, similarity, f"{similarity:.0%} the words of {twin}")
-        for clip_id, (similarity, twin) in closest.items()
-    ]
+    for clip_id, (most, closest_id) in closest.items():
+        yield Flaw(clip_id, most, f"{most:.0%} the words of {closest_id}")
 
 
-def wrong_language(captions: Sequence[Caption], languages: Collection[str]) -> list[Flaw]:
+def wrong_language(captions: Sequence[Caption], languages: Collection[str]) -> Iterator[Flaw]:
     """Captions that are clearly in another language; short ones and doubtful ones pass."""
-    flaws = []
     for caption in captions:
         words = _words(caption.text)
-        language = language_of(caption.text)
+        language, _ = language_of(caption.text)
         # Writing without spaces has few words in many letters.
         is_long = len(words) >= LANGUAGE_WORDS or (not caption.text.isascii() and len(caption.text) >= 12)
         if language is not None and is_long and language not in languages:
-            flaws.append(Flaw(caption.id, float(len(words)), f"in {language}: {caption.text[:80]}"))
-    return flaws
+            yield Flaw(caption.id, float(len(words)), f"in {language}: {caption.text[:80]}")
 
 
-def foreign_labels(captions: Sequence[Caption], vocabulary: Collection[str]) -> list[Flaw]:
+def foreign_labels(captions: Sequence[Caption], vocabulary: Collection[str]) -> Iterator[Flaw]:
     """Labels joined by ``+`` of which one is not in the vocabulary, or is repeated."""
-    flaws = []
     for caption in captions:
         labels = caption.text.split("+")
         strange = [label for label in labels if label not in vocabulary]
         if strange:
-            flaws.append(Flaw(caption.id, 2.0, f"not a label: {', '.join(map(repr, strange))}"))
+            yield Flaw(caption.id, 2.0, f"not a label: {', '.join(map(repr, strange))}")
         elif len(set(labels)) < len(labels):
-            flaws.append(Flaw(caption.id, 1.0, f"a label is repeated: {caption.text}"))
-    return flaws
+            yield Flaw(caption.id, 1.0, f"a label is repeated: {caption.text}")
 
 
 def prompts_in(settings: Mapping[str, Any]) -> list[str]:

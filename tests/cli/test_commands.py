@@ -95,8 +95,7 @@ def test_before_the_first_run_the_next_step_is_named(vidcap, tmp_path: Path, com
 @pytest.mark.parametrize(
     "command",
     [["run", "--captioners", "blip"], ["retry"], ["retry", "--failed", "--kind", "tired"],
-     ["retry", "--failed", "--annotator", "captions"], ["rebuild", "--prefer", "blip"],
-     ["export", "--captioner", "blip"],
+     ["retry", "--failed", "--annotator", "captions"], ["export", "--captioner", "blip"],
      ["ui", "--port", "99999999"], ["nonsense"]],
 )  # fmt: skip
 def test_wrong_usage_is_exit_code_2(vidcap, tmp_path: Path, command: list[str]) -> None:
@@ -117,9 +116,11 @@ def test_retry_with_nothing_of_that_kind(vidcap, captioned_once: Collection) -> 
 
 
 def test_rebuild(vidcap, captioned: Collection) -> None:
-    code, output = vidcap(
-        captioned.root, "rebuild", "--prefer", "captions_llava", "--camera-sentence", "--json"
+    changed = DEFAULT.read_text().replace(
+        "order: [gpt4v, pllava, llava]", "order: [llava], camera_sentence: true"
     )
+    (captioned.root / "vidcap.yaml").write_text(changed)
+    code, output = vidcap(captioned.root, "rebuild", "--json")
     assert (code, json.loads(output)["clips"]) == (0, 6)
     compared = json.loads(vidcap(captioned.root, "compare", "a1", "--json")[1])
     assert compared["text_source"] == "captions_llava"

@@ -92,6 +92,20 @@ def test_a_variable_is_named_where_its_value_is_wrong(monkeypatch: pytest.Monkey
         _ = CollectionFile.at(DEFAULT).settings
 
 
+def test_a_secret_in_an_entry_is_kept_by_its_name_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECOND_KEY", "sk-very-secret")
+    monkeypatch.setenv("MODEL", "gpt-5")
+    keyed = "model: '{{ env.MODEL }}', api_key: '{{ env.SECOND_KEY }}', sampling: {seed: '{{ env.SEED }}', top_p: 1}"
+    gpt4o = read(GOOD.replace("model: gpt-4o", keyed)).annotators[2]
+    assert (gpt4o.model, gpt4o.api_key.name, gpt4o.api_key.value()) == (
+        "gpt-5",
+        "SECOND_KEY",
+        "sk-very-secret",
+    )
+    assert gpt4o.sampling == {"top_p": 1}
+    assert "sk-very-secret" not in repr(gpt4o.shown())
+
+
 def test_an_unset_variable_counts_as_not_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("VIDCAP_SHARD_SIZE", raising=False)
     file = CollectionFile.at(DEFAULT)

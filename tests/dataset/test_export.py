@@ -111,7 +111,8 @@ def test_csv_of_a_step(everything: Path, step: str, column: str, values: list[st
         (ClipFilters(required=["captions_gpt4v"]), ["a2"]),
         (ClipFilters(camera_motion=["zoom_in", "zoom_out"]), ["a1"]),
         (ClipFilters(drop_duplicates=True), ["a1", "a2", "a3", "b3"]),
-        (ClipFilters(languages=["en"]), ["a1", "a3", "b1", "b3"]),
+        (ClipFilters(languages=["en"]), ["a1", "a2", "a3", "b1", "b3"]),
+        (ClipFilters(languages=["de"]), ["a2"]),
     ],
 )
 def test_filters(captioned: Collection, filters: ClipFilters, ids: list[str]) -> None:
@@ -124,7 +125,9 @@ def test_filters(captioned: Collection, filters: ClipFilters, ids: list[str]) ->
 
 
 @pytest.mark.parametrize(
-    "filters", [ClipFilters(max_aspect_ratio=0.56), ClipFilters(languages=["de"])], ids=["shape", "language"]
+    "filters",
+    [ClipFilters(max_aspect_ratio=0.56), ClipFilters(where="text_language = 'de'")],
+    ids=["shape", "language"],
 )
 def test_filters_that_leave_nothing_keep_the_last_training_set(
     captioned: Collection, filters: ClipFilters
@@ -188,6 +191,12 @@ def test_scores_and_structured_answers_follow_the_training_columns(collection: C
     [table] = [pq.read_table(file) for file in (folder / "data").iterdir()]
     assert table["parts"].to_pylist() == [["ball", 'a "b"']]
     assert "| `brightness` | double |" in (folder / "README.md").read_text()
+
+
+def test_a_text_whose_language_is_not_known_stays_and_is_counted(captioned: Collection) -> None:
+    folder = Path(export(captioned, ExportOptions(languages=["en"])).folder.path)
+    assert json.loads((folder / "export.json").read_text())["languages"] == {"en": 4, "not known": 1}
+    assert "Languages of the texts: en 4, not known 1." in (folder / "README.md").read_text()
 
 
 def test_words_of_demonstration_models_are_marked(captioned: Collection) -> None:

@@ -15,6 +15,7 @@ from resources.video.probe import probe
 from tests.video.conftest import Maker
 from tests.video.kinds import IN_ORDER, KINDS, SEEKABLE
 from tests.video.media import HEIGHT, WIDTH, Recipe, read_numbers
+from tests.video.test_workers import pids
 
 RULES = [
     FrameRule(RuleKind.PLLAVA, 4),
@@ -220,7 +221,7 @@ def test_a_worker_keeps_nothing_of_the_clips_it_has_read(clip: Maker):
     with IsolatedWorkers(1) as workers:
         for _ in range(8):
             FrameReader(workers).read(path, Kind.VIDEO, RULES[0])
-        worker = psutil.Process(workers.pids[0])
+        worker = psutil.Process(pids(workers)[0])
         before = worker.memory_info()
         for _ in range(32):
             FrameReader(workers).read(path, Kind.VIDEO, RULES[0])

@@ -55,6 +55,8 @@ def test_a_fresh_table_has_the_released_columns_in_their_order(two: Collection) 
         "extra",
         "start_s",
         "end_s",
+        "text_language",
+        "text_language_confidence",
     ]
     assert len(table) == 2
 

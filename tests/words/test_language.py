@@ -23,4 +23,7 @@ from resources.words.language import language_of
     ],
 )
 def test_language_of_a_caption(text: str, language: str | None) -> None:
-    assert language_of(text) == language
+    found, confidence = language_of(text)
+    assert found == language
+    assert 0 <= confidence <= 1
+    assert language is None or confidence >= 0.5

@@ -45,7 +45,7 @@ class QualityCheck:
 
     name: str
     description: str
-    rule: Callable[..., list[Flaw]]
+    rule: Callable[..., Iterator[Flaw]]
     by: Literal["prompts", "sentences", "languages", "labels"] | None = None
 
 
@@ -104,7 +104,7 @@ def judge(
     text = {caption.id: caption.text for caption in captions}
     path = {clip.id: clip.path for clip in clips}
     for check in checks:
-        flaws = check.rule(captions, *([given[check.by]] if check.by else []))
+        flaws = list(check.rule(captions, *([given[check.by]] if check.by else [])))
         worst = sorted(flaws, key=lambda flaw: (-flaw.severity, flaw.id))[:_WORST]
         share = len(flaws) / len(captions) if captions else 0.0
         metadata: dict[str, dg.MetadataValue] = {

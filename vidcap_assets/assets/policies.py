@@ -20,8 +20,13 @@ def failed(context: dg.AssetExecutionContext, sentence: str, *, may_come_right: 
 
 @contextmanager
 def told(context: dg.AssetExecutionContext, who: str = "") -> Iterator[None]:
-    """Let what a person can act on fail the step in one sentence, behind ``who``; retry only where that may help."""
+    """Let what a person can act on, or the disk refuses, fail the step in one sentence, behind ``who``."""
     try:
         yield
     except VidcapError as error:
         raise failed(context, f"{who}{error}", may_come_right=error.retryable) from error
+    except OSError as error:
+        if error.filename is None:
+            raise
+        gone = isinstance(error, FileNotFoundError)
+        raise failed(context, f"{error.filename}: {error.strerror}", may_come_right=not gone) from error

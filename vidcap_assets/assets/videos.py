@@ -95,7 +95,7 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
 
         store = getattr(context.resources, label("lake")).open()
         step = StepShards(context, collection, META, store)
-        with getattr(context.resources, label("decode")).open() as workers:
+        with told(context), getattr(context.resources, label("decode")).open() as workers:
             for shard in step.to_do():
                 with step.attempt(shard):
                     clips = store.manifest(shard)

@@ -56,13 +56,8 @@ def keep_off_the_demo() -> None:
 
 def tell_left_out(settings: CollectionSettings) -> None:
     """One sentence for each annotator that does not work here, and for what answers with a demonstration model."""
-    for sentence in settings.left_out.values():
-        console.print(f"! left out: {sentence}", style="yellow", markup=False, soft_wrap=True)
-    if settings.demo_models:
-        names = ", ".join(settings.demo_models)
-        console.print(
-            f"! {names}: a demonstration model, which knows the demo clips and nothing else",
-            style="yellow",
-            markup=False,
-            soft_wrap=True,
-        )
+    sentences = [f"left out: {sentence}" for sentence in settings.left_out.values()]
+    if names := ", ".join(settings.demo_models):
+        sentences.append(f"{names}: a demonstration model, which knows the demo clips and nothing else")
+    for sentence in sentences:
+        console.print(f"! {sentence}", style="yellow", markup=False, soft_wrap=True)

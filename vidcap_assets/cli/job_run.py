@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -136,8 +135,6 @@ def _reason(error: Any) -> str:
     while error.cls_name != "Failure" and error.cause is not None:
         error = error.cause
     message = error.message.strip()
-    if refused := re.fullmatch(r"\w+: \[Errno \d+\] (.+?)(?:: '(.+)')?", message):  # by the operating system
-        return f"{refused[2] or 'the operating system'}: {refused[1]}"
     return message.partition(": ")[2] if error.cls_name == "Failure" else message
 
 

@@ -48,7 +48,7 @@ def planned_redoing(settings: CollectionSettings, annotators: Sequence[Annotator
             declared = entry.declares()
             if not any(lake.stored_shards(one.asset) for one in declared) and not _is_read(entry, settings):
                 continue
-            found = opened.enter_context(entry.open(_scene(lake)))
+            found = opened.enter_context(entry.open(scene(lake)))
             for one in declared:
                 assets = settings.text_order if TEXT in one.reads else settings.upstream(one)
                 recipe = found[one.asset].recipe
@@ -64,7 +64,7 @@ def _is_read(entry: AnnotatorSettings, settings: CollectionSettings) -> bool:
     )
 
 
-def _scene(lake: Lake) -> Scene:
-    """Opening gives the recipe; frames are for annotating alone."""
+def scene(lake: Lake) -> Scene:
+    """For who only asks an annotator: opening gives the recipe; frames are for annotating alone."""
     nothing: Any = None
     return Scene(nothing, nothing, lake, "plan", lambda line: None)

@@ -11,6 +11,7 @@ from rich.markup import escape
 from resources.lake.lake import Lake
 from resources.lake.left_out import lines
 from vidcap_assets.cli.annotators import chosen
+from vidcap_assets.cli.budgets import with_budgets
 from vidcap_assets.cli.conclusion import Demo, conclude
 from vidcap_assets.cli.in_force import SOURCE_VARIABLE, collection_file, is_default, tell_left_out
 from vidcap_assets.cli.job_run import JobResult, run_job
@@ -76,6 +77,7 @@ def run(
             _tell_clips(lake)
         results.append(indexed)
         shards = [shard for shard in lake.shards() if shard not in finished]
+        stages = list(with_budgets(settings, stages, shards))
         done = run_stages(settings, stages, shards) if indexed.success else []
         results += done
         if done and all(result.success for result in done):

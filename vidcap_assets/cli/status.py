@@ -42,7 +42,7 @@ def status(as_json: Json = False) -> None:
     files = counted(settings.lake_block.open().left_out())
     print_result({**content, "left_out": settings.left_out, "left_out_files": files})
     tell_left_out(settings)
-    _print_coverage(coverage)
+    show_coverage(coverage)
     _print_table("No clips", files, files="files", kind="kind", reason="why", example="for example")
     failed = [{**row, "example": f"{row['example_id']}: {row['example']}"} for row in failures]
     _print_table(
@@ -63,12 +63,9 @@ def status(as_json: Json = False) -> None:
     )  # fmt: skip
 
 
-def show_coverage() -> None:
+def show_coverage(rows: list[dict[str, Any]] | None = None) -> None:
     """The coverage table alone."""
-    _print_coverage(query(_COVERAGE))
-
-
-def _print_coverage(rows: list[dict[str, Any]]) -> None:
+    rows = query(_COVERAGE) if rows is None else rows
     table = Table(Column("annotator", no_wrap=True), "ok", "failed", "skipped", "not yet", "shards", "")
     for row in rows:
         full = round(_BAR * (row["clips"] - row["missing"]) / row["clips"]) if row["clips"] else 0

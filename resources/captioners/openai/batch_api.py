@@ -10,7 +10,7 @@ import re
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import IO, Any, TypeVar
 
@@ -142,31 +142,27 @@ class BatchJobs:
 
     async def _start(self, record: JobRecord) -> JobRecord:
         """Submit a remembered job, unless an earlier attempt at it reached the server."""
-        for attempt in range(1, self.patience.max_attempts + 1):
-            try:
-                batch = await self.endpoint.client.batches.create(
-                    input_file_id=record.file_id,
-                    endpoint="/v1/chat/completions",
-                    completion_window="24h",
-                    metadata={_TOKEN_KEY: record.token},
-                )
-                break
-            except Exception as error:  # noqa: BLE001 - becomes a failure, or goes on
-                failure = self._failure(error)
-            if failure.cause.may_be_billed or failure.cause is Cause.SERVER:
-                if (batch := await self._find(record)) is not None:
-                    break
-            elif not failure.cause.is_retried:
-                self.records.forget(record)
-                raise _hopeless(failure)
-            await asyncio.sleep(
-                max(failure.retry_after_s or 0.0, backoff_s(attempt, self.patience.backoff_s))
+
+        async def create() -> Any:
+            return await self.endpoint.client.batches.create(
+                input_file_id=record.file_id,
+                endpoint="/v1/chat/completions",
+                completion_window="24h",
+                metadata={_TOKEN_KEY: record.token},
             )
-        else:
-            raise AnnotatorError(f"a batch job could not be submitted: {failure.message}")
-        submitted = record.submitted(batch.id)
-        self.records.save(submitted)
+
+        try:
+            batch = await self._patiently(create, lambda: self._find(record))
+        except AnnotatorError as error:
+            if not error.retryable:
+                self.records.forget(record)
+            raise
         self.log(f"submitted batch job {batch.id} with {len(record.custom_ids)} clips")
+        return self._known(record, batch)
+
+    def _known(self, record: JobRecord, batch: Any) -> JobRecord:
+        submitted = replace(record, batch_id=batch.id)
+        self.records.save(submitted)
         return submitted
 
     async def _recover(self, record: JobRecord) -> JobRecord:
@@ -181,9 +177,7 @@ class BatchJobs:
         if batch is None:
             return await self._start(record)
         self.log(f"found batch job {batch.id}, which an interrupted run had submitted")
-        submitted = record.submitted(batch.id)
-        self.records.save(submitted)
-        return submitted
+        return self._known(record, batch)
 
     async def _find(self, record: JobRecord) -> Any | None:
         async def look() -> Any | None:
@@ -270,8 +264,10 @@ class BatchJobs:
             self.spending.settle(reservation, cost)
         return judge(reply, None, cost, {**self._shown.get(custom_id, {}), "batch_id": batch_id})
 
-    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Repeat a call that changes nothing at the server until it succeeds."""
+    async def _patiently(
+        self, call: Callable[[], Awaitable[T]], look: Callable[[], Awaitable[T | None]] | None = None
+    ) -> T:
+        """Repeat a call until it succeeds; ``look`` finds at the server what one that failed has done all the same."""
         failed = 0
         while True:
             try:
@@ -279,6 +275,9 @@ class BatchJobs:
             except Exception as error:  # noqa: BLE001 - becomes a failure, or goes on
                 failure = self._failure(error)
             failed += 1
+            may_have_worked = failure.cause.may_be_billed or failure.cause is Cause.SERVER
+            if look is not None and may_have_worked and (found := await look()) is not None:
+                return found
             if not failure.cause.is_retried or failed >= self.patience.max_attempts:
                 raise _hopeless(failure)
             await asyncio.sleep(max(failure.retry_after_s or 0.0, backoff_s(failed, self.patience.backoff_s)))

@@ -4,7 +4,7 @@ import json
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 
 from upath import UPath
 
@@ -23,10 +23,6 @@ class JobRecord:
     batch_id: str | None = None
     token: str = field(default_factory=lambda: uuid.uuid4().hex)
     created_at: float = field(default_factory=time.time)
-
-    def submitted(self, batch_id: str) -> "JobRecord":
-        """The same job with the id that the server gave it."""
-        return replace(self, batch_id=batch_id)
 
 
 class JobRecords:

@@ -146,24 +146,22 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
             return
         self._address.require_key()
         super().check(clips)
-        estimate = self.estimate(clips)
-        if self._needs_budget:
+        if sentence := self.why_not_paid(clips):
             raise SetupError(
-                f"{self._settings.name} costs money and has no budget; {estimate}: set max_cost_usd of "
-                f"{self._settings.name} in the collection file (dollars over all runs), or for this run; "
-                "nothing was sent"
+                f"{sentence}: set max_cost_usd of {self._settings.name} in the collection file (dollars over all "
+                "runs), or for this run; nothing was sent"
             )
-        self._note(estimate)
+        self._note(self.estimate(clips))
         if self._spending.price is None:
             self._note(f"the price of '{self._settings.model}' is unknown: cost_usd stays empty (see prices)")
 
-    @property
-    def _needs_budget(self) -> bool:
-        """A server of one's own without a price costs nothing."""
-        if not self._settings.paid or self._settings.max_cost_usd is not None:
-            return False
+    def why_not_paid(self, clips: Sequence[Clip]) -> str | None:
+        """See `Annotator`; a server of one's own without a price costs nothing."""
         price = self._spending.price
-        return not self._address.is_own if price is None else price != Price(0.0, 0.0)
+        costs = not self._address.is_own if price is None else price != Price(0.0, 0.0)
+        if not clips or not costs or not self._settings.paid or self._settings.max_cost_usd is not None:
+            return None
+        return f"{self._settings.name} costs money and has no budget; {self.estimate(clips)}"
 
     def likely_usage(self, clips: Sequence[Clip]) -> Usage:
         """The tokens that these clips will probably take if all of them are asked for. Sends nothing."""
