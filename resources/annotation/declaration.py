@@ -123,7 +123,7 @@ class AnnotatorSettings(Block):
         apart = {*AnnotatorSettings.model_fields, *self.indifferent}
         return self.model_dump(mode="json", exclude=apart, exclude_defaults=True)
 
-    def version(self, *read: str) -> str:
+    def recipe_version(self, *read: str) -> str:
         """The recipe as far as it is known before anything is loaded, as a hash: another one shows as *Unsynced*.
 
         Args:

@@ -34,7 +34,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
                 description=one.meaning,
                 group_name=one.role.value,
                 kinds=set(entry.icons),
-                code_version=entry.version(*collection.text_order if TEXT in one.reads else ()),
+                code_version=entry.recipe_version(*collection.text_order if TEXT in one.reads else ()),
                 tags={name: "" for name in (entry.pool, "paid" if entry.paid else None) if name},
                 skippable=True,
                 metadata={
@@ -103,7 +103,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
                         one.asset,
                         config,
                         lake,
-                        now.version(*order if TEXT in one.reads else ()),
+                        now.recipe_version(*order if TEXT in one.reads else ()),
                         ahead,
                         CHECKS.get(one.role, ()),
                         seen,
