@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from resources.annotation.outcome import ClipError
 from resources.annotation.progress import ShardProgress, untold
 from resources.lake.contents import read_contents
-from resources.lake.lake import INDEX, Lake
+from resources.lake.lake import Lake
 from resources.lake.left_out import left_out_table, lines
 from resources.lake.shards import IndexUpdate, read_before, update_index
 from resources.source.source import SourceError, Survey
@@ -32,7 +32,9 @@ def index_source(
     """
     with lake.index_lock():
         found = look()
-        shards = {shard: lake.whole_manifest(shard) for shard in lake.stored_shards(INDEX)}
+        shards = {
+            shard: lake.whole_manifest(shard) for shard in sorted([*lake.shards(), *lake.retired_shards()])
+        }
         named = {entry.path: entry.kind for entry in found.entries}
         contents = read_contents(named, read_before(shards), workers, lake.index_notes, log, tell)
         reasons = found.left_out | {

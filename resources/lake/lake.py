@@ -79,13 +79,19 @@ class Lake:
 
     def shards(self) -> list[str]:
         """The names of all shards, in order, without those that are retired."""
-        retired = {*self.stored_shards(RETIRED)}
-        return [shard for shard in self.stored_shards(INDEX) if shard not in retired]
+        return self.stored_shards(INDEX)
 
     def stored_shards(self, asset: str) -> list[str]:
-        """The shards for which this asset has a file, in order."""
-        folder = self.root / "lake" / asset
-        return sorted(path.stem for path in folder.glob("*.parquet")) if folder.exists() else []
+        """The shards for which this asset has a file, in order, without those that are retired."""
+        return sorted(self._named(asset) - self._named(RETIRED))
+
+    def retired_shards(self) -> list[str]:
+        """The shards that are retired, in order."""
+        return sorted(self._named(RETIRED))
+
+    def _named(self, folder: str) -> set[str]:
+        place = self.root / "lake" / folder
+        return {path.stem for path in place.glob("*.parquet")} if place.exists() else set()
 
     def require_shard(self, shard: str) -> None:
         """Make sure that the shard exists, and is not retired.

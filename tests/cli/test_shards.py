@@ -61,6 +61,9 @@ def test_a_retired_shard_is_gone_until_its_marker_is(
         assert platform.lake.shards() == platform.partitions() == shards_in_table(platform) == left
         assert vidcap("shards", "retire", "shard-00001")[0] == 1, "it is retired already"
 
+        assert vidcap("rebuild")[0] == 0
+        assert shards_in_table(platform) == left
+
         write_video(platform.source / "new.mp4", 7)
         assert platform.run("video_index").success
         assert platform.run(*MADE, shard="shard-00000..shard-00003").success
