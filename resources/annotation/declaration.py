@@ -123,14 +123,14 @@ class AnnotatorSettings(Block):
         apart = {*AnnotatorSettings.model_fields, *self.indifferent}
         return self.model_dump(mode="json", exclude=apart, exclude_defaults=True)
 
-    def version(self, *read: str) -> str:
+    def recipe_version(self, *read: str) -> str:
         """The recipe as far as it is known before anything is loaded, as a hash: another one shows as *Unsynced*.
 
         Args:
             read: whose answers are read, the preferred one first.
         """
-        known = [self.kind, self.code_version, self.deciding(), read]
-        return hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:16]
+        known = json.dumps([self.kind, self.code_version, self.deciding(), read], sort_keys=True)
+        return hashlib.sha256(known.encode()).hexdigest()[:16]
 
 
 @cache

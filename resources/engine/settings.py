@@ -1,5 +1,6 @@
 """What every entry says that answers by a model on this machine's devices."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -73,11 +74,11 @@ class LocalModel(AnnotatorSettings):
     def deciding(self) -> dict:
         """Of a folder its files, with their sizes and times: weights put in place of others are noticed."""
         said = super().deciding()
-        folders = {name: Path(said[name]).expanduser() for name in ("model", "adapter") if said.get(name)}
-        for name, folder in folders.items():
-            if folder.is_dir():
-                files = {one.name: one.stat() for one in folder.iterdir() if one.is_file()}
-                said[name] = {file: (stat.st_size, stat.st_mtime_ns) for file, stat in files.items()}
+        for name in ("model", "adapter"):
+            with suppress(OSError):  # what cannot be read is told by the step
+                if said.get(name) and (folder := Path(said[name]).expanduser()).is_dir():
+                    files = {one.name: one.stat() for one in folder.iterdir() if one.is_file()}
+                    said[name] = {file: (stat.st_size, stat.st_mtime_ns) for file, stat in files.items()}
         return said
 
     @property

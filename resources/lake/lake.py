@@ -22,6 +22,7 @@ from resources.storage.files import is_local, locked, read_table, storage_path, 
 
 INDEX = "video_index"
 META = "raw_meta"
+RETIRED = "retired"
 _LIBRARIES = ("torch", "transformers", "peft", "av", "pillow", "openai")
 
 
@@ -77,21 +78,28 @@ class Lake:
         return self.root / "lake" / asset / f"{shard}.parquet"
 
     def shards(self) -> list[str]:
-        """The names of all shards, in order."""
+        """The names of all shards, in order, without those that are retired."""
         return self.stored_shards(INDEX)
 
     def stored_shards(self, asset: str) -> list[str]:
-        """The shards for which this asset has a file, in order."""
-        folder = self.root / "lake" / asset
-        return sorted(path.stem for path in folder.glob("*.parquet")) if folder.exists() else []
+        """The shards for which this asset has a file, in order, without those that are retired."""
+        return sorted(self._named(asset) - self._named(RETIRED))
+
+    def retired_shards(self) -> list[str]:
+        """The shards that are retired, in order."""
+        return sorted(self._named(RETIRED))
+
+    def _named(self, folder: str) -> set[str]:
+        place = self.root / "lake" / folder
+        return {path.stem for path in place.glob("*.parquet")} if place.exists() else set()
 
     def require_shard(self, shard: str) -> None:
-        """Make sure that the shard exists.
+        """Make sure that the shard exists, and is not retired.
 
         Raises:
             UnknownShardError: it does not; the message names those that do.
         """
-        if self.file(INDEX, shard).exists():
+        if self.file(INDEX, shard).exists() and not self.file(RETIRED, shard).exists():
             return
         shards = self.shards()
         there = (
@@ -101,13 +109,24 @@ class Lake:
         )
         raise UnknownShardError(f"there is no shard '{shard}' in {self.root} ({there})")
 
+    def retire(self, shard: str) -> UPath:
+        """Take a shard out of all lists. Its files stay; without the marker, which is returned, it is back.
+
+        Raises:
+            UnknownShardError: there is no such shard.
+        """
+        self.require_shard(shard)
+        marker = self.file(RETIRED, shard)
+        write_table(marker, read_table(self.file(INDEX, shard)))
+        return marker
+
     def manifest(self, shard: str) -> list[IndexedClip]:
         """The clips of a shard that the source has, as they were indexed."""
+        self.require_shard(shard)
         return [clip for clip in self.whole_manifest(shard) if not clip.gone]
 
     def whole_manifest(self, shard: str) -> list[IndexedClip]:
-        """The clips of a shard, those that are gone among them."""
-        self.require_shard(shard)
+        """The clips of a shard, retired or not, those that are gone among them."""
         return manifest_clips(read_table(self.file(INDEX, shard)))
 
     def write_manifest(self, shard: str, clips: Sequence[IndexedClip]) -> None:

@@ -45,14 +45,8 @@ class _Scorer(Annotator):
 
     @property
     def recipe(self) -> Recipe:
-        return Recipe(
-            self._settings.name,
-            {
-                "kind": self._settings.kind,
-                **self._settings.own(),
-                "code_version": self._settings.code_version,
-            },
-        )
+        apart = {"kind": self._settings.kind, "code_version": self._settings.code_version}
+        return Recipe(self._settings.name, {**self._settings.own(), **apart})
 
     def prepare(self, clip: Clip) -> float:
         rule = FrameRule(RuleKind.LINSPACE, self._settings.num_frames)

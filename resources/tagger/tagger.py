@@ -47,21 +47,17 @@ class Tagger:
         self.settings = settings
         self.engine = LazyEngine(settings.placement, settings.max_new_tokens)
         self.checkpoint = settings.checkpoint()
-        self._cache = cache
-        self._chat = Once(self._read_chat)
+        self.cache = cache
+        self.chat = Once(self._read_chat)
+        """Tokenizer and template, loaded once."""
 
     @cached_property
     def identity(self) -> dict[str, Any]:
         """The part of a recipe that is the same for all kinds of tags."""
         return {
-            **model_identity(self.checkpoint, self.engine.placement, self._cache),
+            **model_identity(self.checkpoint, self.engine.placement, self.cache),
             "max_new_tokens": self.engine.max_new_tokens,
         }
-
-    @cached_property
-    def formerly(self) -> dict[str, str]:
-        """The identity of the model as 0.1.0 recorded it."""
-        return self.checkpoint.formerly(self._cache)
 
     def row(self, system: str, user: str, what: str) -> "Row":
         """The tokens of one question.
@@ -74,7 +70,7 @@ class Tagger:
 
         from resources.engine.rows import Row
 
-        chat = self.chat
+        chat = self.chat()
         try:
             text = chat.render([{"role": "system", "content": system}, {"role": "user", "content": user}])
         except AnnotatorError:
@@ -84,11 +80,6 @@ class Tagger:
         if problem := context_problem(len(ids), self.engine.max_new_tokens, chat.context):
             raise ClipError(ErrorKind.REFUSED, f"{what} {problem}")
         return Row({"input_ids": torch.tensor([ids])})
-
-    @property
-    def chat(self) -> "ChatFormat":
-        """Tokenizer and template, loaded once."""
-        return self._chat()
 
     def _read_chat(self) -> "ChatFormat":
         from transformers import AutoTokenizer
@@ -106,7 +97,7 @@ class Tagger:
         return ChatSpec(
             folder=self.checkpoint.folder(),
             placement=self.engine.placement,
-            end_ids=self.chat.end_ids,
+            end_ids=self.chat().end_ids,
         )
 
     def close(self) -> None:
@@ -145,16 +136,11 @@ class TagAnnotator(ReadsText, ModelAnnotator):
 
     @cached_property
     def recipe(self) -> Recipe:  # noqa: D102
-        return Recipe(
-            f"{self._tagger.settings.name}_{self._key}",
-            {
-                **self._tagger.identity,
-                "prompt": TAG_PROMPTS[self._key],
-                "code_version": self._tagger.settings.code_version,
-            },
-            MODEL_LABELS,
-            self._tagger.formerly,
-        )
+        tagger = self._tagger
+        asked = {"prompt": TAG_PROMPTS[self._key], "code_version": tagger.settings.code_version}
+        former = tagger.checkpoint.formerly(tagger.cache)
+        name = f"{tagger.settings.name}_{self._key}"
+        return Recipe(name, {**tagger.identity, **asked}, MODEL_LABELS, former)
 
     def prepare(self, clip: Clip) -> "Row":  # noqa: D102
         return self._tagger.row(
@@ -169,7 +155,7 @@ class TagAnnotator(ReadsText, ModelAnnotator):
         return self._tagger.model_spec()
 
     def decode(self, ids: Sequence[int]) -> str:  # noqa: D102
-        return self._tagger.chat.decode(ids)
+        return self._tagger.chat().decode(ids)
 
     def judge(self, written: str, cut_off: bool) -> Judgement:
         """As for captions, but *none* is an answer here."""

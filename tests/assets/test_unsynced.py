@@ -107,23 +107,34 @@ def test_the_order_of_captions_decides_what_is_tagged(tmp_path: Path):
 def test_only_what_could_change_an_answer_counts(
     one: AnnotatorSettings, same: list[AnnotatorSettings], others: list[AnnotatorSettings]
 ):
-    assert {each.version() for each in same} == {one.version()}
-    assert len({each.version() for each in [one, *others]}) == 1 + len(others)
+    assert {each.recipe_version() for each in same} == {one.recipe_version()}
+    assert len({each.recipe_version() for each in [one, *others]}) == 1 + len(others)
 
 
 def test_other_weights_in_the_same_folder_and_the_same_in_another(tmp_path: Path):
     (folder := tmp_path / "model").mkdir()
     (folder / "model.safetensors").write_bytes(b"one")
-    before = Transformers(name="x", model=str(folder)).version()
+    before = Transformers(name="x", model=str(folder)).recipe_version()
     moved = folder.rename(tmp_path / "elsewhere")
-    assert Transformers(name="x", model=str(moved)).version() == before
+    assert Transformers(name="x", model=str(moved)).recipe_version() == before
     (moved / "model.safetensors").write_bytes(b"two")
     os.utime(moved / "model.safetensors", ns=(1, 1))
-    assert Transformers(name="x", model=str(moved)).version() != before
+    assert Transformers(name="x", model=str(moved)).recipe_version() != before
+
+
+def test_a_folder_that_cannot_be_read_keeps_nothing_from_loading(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(self: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    named = [Transformers(name="x", model=str(tmp_path / name)).recipe_version() for name in ("one", "two")]
+    assert named[0] != named[1]
 
 
 def test_code_that_answers_otherwise_is_another_version():
     class Newer(CameraMotion):
         code_version = CameraMotion.code_version + 1
 
-    assert Newer().version() != CameraMotion().version()
+    assert Newer().recipe_version() != CameraMotion().recipe_version()

@@ -57,8 +57,8 @@ def test_decoding_is_greedy_though_the_checkpoint_samples(tagger: Build) -> None
 
 def test_the_end_of_the_turn_ends_the_answer_though_the_settings_do_not_name_it(tagger: Build) -> None:
     model = tagger()
-    mark = model.chat.tokenizer.convert_tokens_to_ids("<|eot_id|>")
-    assert mark in model.chat.end_ids
+    mark = model.chat().tokenizer.convert_tokens_to_ids("<|eot_id|>")
+    assert mark in model.chat().end_ids
 
 
 def test_both_kinds_of_tags_share_one_loaded_model(tagger: Build, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +124,7 @@ def test_a_template_without_system_role_still_gets_the_task(tmp_path: Path) -> N
     folder = write_chat_model(tmp_path / "model", NO_SYSTEM_TEMPLATE)
     model = Tagger(Tags(model=str(folder), device="cpu", max_new_tokens=4), tmp_path)
     row = model.row("The task.", "A dog.", "it")
-    assert "The task.\n\nA dog." in model.chat.tokenizer.decode(row.inputs["input_ids"][0])
+    assert "The task.\n\nA dog." in model.chat().tokenizer.decode(row.inputs["input_ids"][0])
 
 
 def test_a_caption_longer_than_the_context_is_refused(tmp_path: Path) -> None:

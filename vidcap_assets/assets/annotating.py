@@ -100,7 +100,16 @@ class AnnotationStep:
         own = annotator.recipe
         recipe = self.lake.settled(replace(own, annotator=self.asset, settings={**own.settings, **read}))
         self.lake.remember(recipe)
-        report = annotate_shard(annotator, clips, self.lake.store(recipe, shard), self._loop_options())
+        options = LoopOptions(
+            run_id=self.context.run_id,
+            prepare_workers=self.prepare_workers,
+            redo=self.config.redo,
+            redo_kinds=frozenset(self.config.redo_kinds),
+            lock_timeout_s=self.config.lock_timeout_s,
+            log=self.context.log.info,
+            tell=append_to(os.environ.get(VARIABLE)),
+        )
+        report = annotate_shard(annotator, clips, self.lake.store(recipe, shard), options)
         checks = (
             _check_accounting(self._key, self.lake, recipe, shard),
             _check_failed_share(self._key, shard, report, self.config.max_failed_share),
@@ -120,17 +129,6 @@ class AnnotationStep:
             )
         version = rows_version(report.outcomes, ["id", "value", "status", "error_kind"])
         shards.finish(shard, metadata, version, self.version)
-
-    def _loop_options(self) -> LoopOptions:
-        return LoopOptions(
-            run_id=self.context.run_id,
-            prepare_workers=self.prepare_workers,
-            redo=self.config.redo,
-            redo_kinds=frozenset(self.config.redo_kinds),
-            lock_timeout_s=self.config.lock_timeout_s,
-            log=self.context.log.info,
-            tell=append_to(os.environ.get(VARIABLE)),
-        )
 
 
 def _left_to_do(outcomes: pa.Table) -> str:

@@ -34,7 +34,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
                 description=one.meaning,
                 group_name=one.role.value,
                 kinds=set(entry.icons),
-                code_version=entry.version(*collection.text_order if TEXT in one.reads else ()),
+                code_version=entry.recipe_version(*collection.text_order if TEXT in one.reads else ()),
                 tags={name: "" for name in (entry.pool, "paid" if entry.paid else None) if name},
                 skippable=True,
                 metadata={
@@ -73,7 +73,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
         alone = others.isdisjoint(context.job_def.asset_layer.executable_asset_keys)
         if entry.paid and context.job_name != job and not alone:  # *Materialize all*
             context.log.warning(
-                f"{entry.name} costs money and was not asked: it runs by the job {job}, or as the only annotator"
+                f"{entry.name} costs money, so only the job {job}, or a run for it alone, asks it"
             )
             for asset in context.selected_asset_keys:
                 yield dg.MaterializeResult(asset_key=asset, metadata=LOGGED_ALREADY)
@@ -103,7 +103,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
                         one.asset,
                         config,
                         lake,
-                        now.version(*order if TEXT in one.reads else ()),
+                        now.recipe_version(*order if TEXT in one.reads else ()),
                         ahead,
                         CHECKS.get(one.role, ()),
                         seen,

@@ -46,18 +46,19 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
             tell = append_to(os.environ.get(VARIABLE))
             update = index_source(store, source.survey, source.shard_size, workers, context.log.info, tell)
         names, left_out = store.shards(), lines(store.left_out())
+        there = [store.manifest(name) for name in names]
         registered = shards.register(context.instance, names)
         counts = ", ".join(f"{len(ids)} {change}" for change, ids in update.changes.items())
         context.log.info(
-            f"{update.clips} clips in {len(names)} shards, {update.texts} with a text of the source: {counts}"
+            f"{sum(map(len, there))} clips in {len(names)} shards, {update.texts} with a text of the source: {counts}"
         )
         for line in left_out:
             context.log.info(f"left out: {line}")
-        clips = ([[one.id, one.path, one.shown, one.text] for one in store.manifest(name)] for name in names)
+        shown = ([[one.id, one.path, one.shown, one.text] for one in clips] for clips in there)
         return dg.MaterializeResult(
-            data_version=dg.DataVersion(digest([digest(of_shard) for of_shard in clips])),
+            data_version=dg.DataVersion(digest([digest(of_shard) for of_shard in shown])),
             metadata={
-                "dagster/row_count": update.clips,
+                "dagster/row_count": sum(map(len, there)),
                 "shards": len(names),
                 "left_out": dg.MetadataValue.json(left_out),
                 "new_partitions": dg.MetadataValue.json(registered),

@@ -7,7 +7,6 @@ cannot be hit, however quiet it is. Its steps ended with it.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import dagster as dg
 
@@ -24,7 +23,6 @@ class ReapedRun:
     run_id: str
     job: str
     shards: str
-    started: datetime | None
     reason: str
 
 
@@ -38,8 +36,7 @@ def reap(instance: dg.DagsterInstance, lost_hosts: Collection[str] = ()) -> list
             runs on machines that are not named here are never ended.
     """
     reaped = []
-    for record in instance.get_run_records(dg.RunsFilter(statuses=_UNDER_WAY)):
-        run = record.dagster_run
+    for run in instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY)):
         process = RunProcess.of(run)
         if process is None or (process.host not in lost_hosts if process.is_elsewhere else process.is_alive):
             continue
@@ -49,8 +46,7 @@ def reap(instance: dg.DagsterInstance, lost_hosts: Collection[str] = ()) -> list
         instance.report_run_failed(run, message=f"Ended by the reaper, {reason}")
         if instance.event_log_storage.supports_global_concurrency_limits:
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-        started = datetime.fromtimestamp(record.start_time, UTC) if record.start_time else None
-        reaped.append(ReapedRun(run.run_id, run.job_name, _shards(run), started, reason))
+        reaped.append(ReapedRun(run.run_id, run.job_name, _shards(run), reason))
     return reaped
 
 

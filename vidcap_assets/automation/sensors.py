@@ -53,9 +53,10 @@ def new_clips_sensor(
         memory = json.loads(context.cursor or "{}")
         requests: list[dg.RunRequest] = []
         seen = Watch.from_json(memory.get("source"))
+        under_way = dg.RunsFilter(job_name=index_job.name, statuses=IN_PROGRESS_RUN_STATUSES)
         if collection.is_demo:
             said = "no source is named, and the demo collection does not change"
-        elif _is_under_way(context.instance, index_job.name):
+        elif context.instance.get_runs(under_way, limit=1):
             said = f"{index_job.name} is under way"
         else:
             try:
@@ -106,11 +107,6 @@ def new_clips_sensor(
         )
 
     return new_clips
-
-
-def _is_under_way(instance: dg.DagsterInstance, job: str) -> bool:
-    unfinished = dg.RunsFilter(job_name=job, statuses=IN_PROGRESS_RUN_STATUSES)
-    return bool(instance.get_runs(unfinished, limit=1))
 
 
 def _failures(instance: dg.DagsterInstance, job: str, state: str) -> Sequence[dg.RunRecord]:

@@ -20,6 +20,7 @@ from vidcap_assets.cli.reap import reap
 from vidcap_assets.cli.rebuild import rebuild
 from vidcap_assets.cli.retry import retry
 from vidcap_assets.cli.run import run
+from vidcap_assets.cli.shards import shards
 from vidcap_assets.cli.status import status
 from vidcap_assets.cli.ui import ui
 from vidcap_assets.collection.file import VARIABLE, files_in_force
@@ -93,5 +94,6 @@ def main(
 
 
 app.command("list")(make_list)
+app.add_typer(shards, name="shards")
 for command in (init, config, run, status, retry, compare, export, report, rebuild, reap, doctor, ui):
     app.command()(command)

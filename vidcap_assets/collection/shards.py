@@ -62,7 +62,10 @@ class ShardPartitions(dg.DynamicPartitionsDefinition):
         known = set(instance.get_dynamic_partitions(self.set_name))
         new = [name for name in names if name not in known]
         if new:
-            instance.add_dynamic_partitions(self.set_name, new)
+            later = [name for name in names if name in known and name > new[0]]
+            for name in later:
+                instance.delete_dynamic_partition(self.set_name, name)
+            instance.add_dynamic_partitions(self.set_name, sorted([*new, *later]))
         return new
 
 

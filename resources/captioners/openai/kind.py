@@ -12,6 +12,7 @@ from resources.captioners.openai.pricing import Detail, Price
 from resources.engine.settings import ServedModel
 
 ImageFormat = Literal["jpeg", "png"]
+_ITS_OWN = frozenset({"model", "messages", "max_tokens", "max_completion_tokens", "stream", "n"})
 
 
 class OpenAI(ServedModel, Captioner):
@@ -104,14 +105,7 @@ class OpenAI(ServedModel, Captioner):
     @field_validator("sampling", "extra_body")
     @classmethod
     def _is_its_own(cls, fields: dict[str, Any]) -> dict[str, Any]:
-        if taken := fields.keys() & {
-            "model",
-            "messages",
-            "max_tokens",
-            "max_completion_tokens",
-            "stream",
-            "n",
-        }:
+        if taken := fields.keys() & _ITS_OWN:
             raise ValueError(f"{', '.join(sorted(taken))} cannot be set here")
         return fields
 
