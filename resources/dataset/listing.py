@@ -37,8 +37,8 @@ class Choice:
     ``fps`` is the exception: an image has none and passes.
     """
 
-    least: Mapping[str, float]
-    most: Mapping[str, float]
+    least: Mapping[str, float | None]
+    most: Mapping[str, float | None]
     kind: str | None = None
     without: Sequence[str] | None = None
     only: Sequence[str] | None = None
@@ -84,7 +84,7 @@ def choose(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
     conditions: list[str] = []
     values: list[Any] = []
     for sign, bounds in ((">=", choice.least), ("<=", choice.most)):
-        for name, bound in bounds.items():
+        for name, bound in ((name, bound) for name, bound in bounds.items() if bound is not None):
             column = _column(connection, name)
             conditions.append(f"({column} {sign} ?{f' OR {column} IS NULL' if name == 'fps' else ''})")
             values.append(bound)

@@ -32,7 +32,7 @@ from resources.video import FrameReader, IsolatedWorkers
 from resources.warehouse import Warehouse
 
 _SAMPLES_PER_TAR = 1_000
-_NOT_READ = ("id", "text_source", "extra")
+_NOT_READ = ("id", "text_source", "text_language", "extra")
 Row = dict[str, Any]
 
 
@@ -157,7 +157,7 @@ def _chosen(
     )
     kept = []
     for row in rows:
-        suffix = PurePosixPath(row["path"]).suffix.lower() if row.get("start_s") is None else SUFFIX
+        suffix = _suffix(row)
         if preset.media and Kind(row["kind"]) not in preset.media:
             left_out[f"the tool takes no {row['kind']}s"] += 1
         elif preset.only and suffix not in preset.only:
@@ -177,6 +177,23 @@ def _chosen(
         left_out["beyond head"] = len(kept) - wanted.head
         kept = kept[: wanted.head]
     return kept, {reason: count for reason, count in left_out.items() if count}
+
+
+def _suffix(row: Row) -> str:
+    return PurePosixPath(row["path"]).suffix.lower() if row.get("start_s") is None else SUFFIX
+
+
+def _tar_folders(rows: list[Row], preset: Preset) -> dict[tuple[str, str], str]:
+    """Where the tars of each kind of clip and type of file go: readers take all files of a folder for one type.
+
+    The commonest type of a kind has its folder, any other one of its own: ``videos``, ``videos-mkv``.
+    """
+    types = Counter((preset.media[Kind(row["kind"])], _suffix(row)) for row in rows)
+    folders: dict[tuple[str, str], str] = {}
+    for (media, suffix), _ in types.most_common():
+        taken = media in folders.values()
+        folders[media, suffix] = f"{media}-{suffix.removeprefix('.') or 'bin'}" if taken else media
+    return folders
 
 
 def _splits(rows: list[Row], val: float) -> dict[str, list[Row]]:
@@ -213,11 +230,8 @@ def _write(rows: list[Row], preset: Preset, captions: Captions, place: _Place, l
     place.folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         tars = {
-            name: stack.enter_context(
-                closing(TarShards(place.folder / name, _SAMPLES_PER_TAR, media=True, index=index))
-            )
-            for name in (folders if preset.tars else [])
-            for index in [place.folder / f"{name}-index.json"]
+            kind: stack.enter_context(closing(TarShards(place.folder / name, _SAMPLES_PER_TAR, media=True)))
+            for kind, name in (_tar_folders(rows, preset) if preset.tars else {}).items()
         }
         files: list[tuple[str | None, ListFile]] = []
         for one in lists:
@@ -231,7 +245,7 @@ def _write(rows: list[Row], preset: Preset, captions: Captions, place: _Place, l
                 shown = {
                     name: value for name, value in row.items() if name not in ("path", "row_hash", "texts")
                 }
-                tars[media].add([{**shown, "path": str(made or row["path"])}])
+                tars[media, _suffix(row)].add([{**shown, "path": str(made or row["path"])}])
                 if made:
                     made.unlink()
             elif media is not None:

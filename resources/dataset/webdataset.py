@@ -5,7 +5,7 @@ import json
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 
@@ -13,18 +13,16 @@ import pyarrow as pa
 class TarShards:
     """``shard-000000.tar`` …: for each clip ``<id>.json`` and ``<id>.txt``, with media also the file itself.
 
-    ``index.json`` lists the tars as the wids reader takes them. The same rows give the same bytes: no
-    times, owners or modes of the machine go into the tars.
+    ``<folder>-index.json``, beside the folder, lists the tars as the wids reader takes them; in the folder, Hugging
+    Face's reader would take it for the data. The same rows give the same bytes: no times or owners.
 
     Args:
         samples_per_tar: clips of all tars but the last.
         media: copy the videos and images into the tars. A file that is gone raises FileNotFoundError.
-        index: where the index goes; by default ``index.json`` among the tars.
     """
 
-    def __init__(self, folder: Path, samples_per_tar: int, *, media: bool, index: Path | None = None) -> None:
+    def __init__(self, folder: Path, samples_per_tar: int, *, media: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self._index = index or folder / "index.json"
         self._folder, self._samples_per_tar, self._media = folder, samples_per_tar, media
         self._tar: tarfile.TarFile | None = None
         self._counts: list[int] = []
@@ -37,24 +35,26 @@ class TarShards:
         """Append rows with at least ``id``, ``path`` and ``text``."""
         for row in rows:
             if self._tar is None or self._counts[-1] == self._samples_per_tar:
-                self._open_next()
+                self._close_tar()
+                self._counts.append(0)
+                self._tar = tarfile.open(self._file(len(self._counts) - 1), "w", format=tarfile.GNU_FORMAT)  # noqa: SIM115
             self._counts[-1] += 1
             key = sample_key(row["id"])
-            self._add(
-                f"{key}.json", json.dumps(row, ensure_ascii=False, sort_keys=True, default=str).encode()
-            )
-            self._add(f"{key}.txt", row["text"].encode())
+            said = json.dumps(row, ensure_ascii=False, sort_keys=True, default=str)
+            self._add(self._tar, f"{key}.json", io.BytesIO(said.encode()))
+            self._add(self._tar, f"{key}.txt", io.BytesIO(row["text"].encode()))
             if self._media:
                 suffix = PurePosixPath(row["path"]).suffix.lower() or ".bin"
-                self._add_file(f"{key}{suffix}", Path(row["path"]))
+                with open(row["path"], "rb") as file:
+                    self._add(self._tar, f"{key}{suffix}", file)
 
     def close(self) -> None:
         """Close the last tar and write the index."""
-        if self._tar is not None:
-            self._tar.close()
+        self._close_tar()
         shards = [
-            {"url": name, "nsamples": count, "filesize": (self._folder / name).stat().st_size}
-            for name, count in zip(map(_tar_name, range(len(self._counts))), self._counts, strict=True)
+            {"url": f"{file.parent.name}/{file.name}", "nsamples": count, "filesize": file.stat().st_size}
+            for number, count in enumerate(self._counts)
+            for file in [self._file(number)]
         ]
         index = {
             "__kind__": "wids-shard-index-v1",
@@ -62,27 +62,20 @@ class TarShards:
             "name": "vidcap",
             "shardlist": shards,
         }
-        self._index.write_text(json.dumps(index, indent=1))
+        self._folder.with_name(f"{self._folder.name}-index.json").write_text(json.dumps(index, indent=1))
 
-    def _open_next(self) -> None:
+    def _file(self, number: int) -> Path:
+        return self._folder / f"shard-{number:06d}.tar"
+
+    def _close_tar(self) -> None:
         if self._tar is not None:
             self._tar.close()
-        name = _tar_name(len(self._counts))
-        self._tar = tarfile.open(self._folder / name, "w", format=tarfile.GNU_FORMAT)  # noqa: SIM115
-        self._counts.append(0)
 
-    def _add(self, name: str, content: bytes) -> None:
-        assert self._tar is not None
+    def _add(self, tar: tarfile.TarFile, name: str, file: IO[bytes]) -> None:
         member = tarfile.TarInfo(name)
-        member.size = len(content)
-        self._tar.addfile(member, io.BytesIO(content))
-
-    def _add_file(self, name: str, path: Path) -> None:
-        assert self._tar is not None
-        with open(path, "rb") as file:
-            member = tarfile.TarInfo(name)
-            member.size = path.stat().st_size
-            self._tar.addfile(member, file)
+        member.size = file.seek(0, io.SEEK_END)
+        file.seek(0)
+        tar.addfile(member, file)
 
 
 def sample_key(clip_id: str) -> str:
@@ -95,7 +88,3 @@ def sample_key(clip_id: str) -> str:
 
 def _escaped(char: str) -> str:
     return "".join(f"%{byte:02X}" for byte in char.encode())
-
-
-def _tar_name(number: int) -> str:
-    return f"shard-{number:06d}.tar"

@@ -98,10 +98,10 @@ def test_tars_with_media_hold_the_files(captioned: Collection, tmp_path: Path) -
     )
     folder = Path(made.folder.path) / "webdataset"
     assert "files themselves are in the tars" in (folder.parent / "README.md").read_text()
-    index = json.loads((folder / "index.json").read_text())
+    index = json.loads((folder.parent / "webdataset-index.json").read_text())
     assert [(shard["url"], shard["nsamples"]) for shard in index["shardlist"]] == [
-        ("shard-000000.tar", 2),
-        ("shard-000001.tar", 1),
+        ("webdataset/shard-000000.tar", 2),
+        ("webdataset/shard-000001.tar", 1),
     ]
     with tarfile.open(folder / "shard-000000.tar") as tar:
         assert tar.getnames() == ["a1.json", "a1.txt", "a1.mp4", "a2.json", "a2.txt", "a2.mp4"]

@@ -73,16 +73,9 @@ def make_list(
     ):
         if one and other:
             raise typer.BadParameter(f"{names} exclude each other")
-    at_least: dict[str, Any] = {"num_frames": fmin, "resolution": min_resolution, **_bounds(least)}
-    at_most: dict[str, Any] = {
-        "num_frames": fmax,
-        "fps": fpsmax,
-        "resolution": max_resolution,
-        **_bounds(most),
-    }
     choice = Choice(
-        {name: bound for name, bound in at_least.items() if bound is not None},
-        {name: bound for name, bound in at_most.items() if bound is not None},
+        {"num_frames": fmin, "resolution": min_resolution, **_bounds(least)},
+        {"num_frames": fmax, "fps": fpsmax, "resolution": max_resolution, **_bounds(most)},
         kind="image" if img_only else "video" if vid_only else None,
         without=_paths(difference),
         only=_paths(intersection),

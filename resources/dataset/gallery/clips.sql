@@ -1,7 +1,7 @@
 -- The clips of the gallery with everything that was said of them. Where there are more than $max_clips, those
 -- with the smallest hash of their id: spread over the collection, and the same ones every time.
 WITH shown AS (
-    SELECT * FROM captioned_videos
+    SELECT * FROM listed_videos
     QUALIFY $max_clips = 0 OR row_number() OVER (ORDER BY md5(id), id) <= $max_clips
 ),
 said AS (
@@ -15,7 +15,7 @@ said AS (
     WHERE id IN (SELECT id FROM shown)
     GROUP BY id
 )
-SELECT shown.id, path, shard, kind, num_frames, height, width, fps, duration_s, codec, content_id,
-       {columns}text_source, source_text, probe_error, duplicate_of, coalesce(answers, []) AS answers
+SELECT shown.id, path, shard, kind, num_frames, height, width, fps, duration_s, codec, content_id, start_s,
+       end_s, {columns}text_source, source_text, probe_error, duplicate_of, coalesce(answers, []) AS answers
 FROM shown LEFT JOIN said USING (id)
 ORDER BY shard, path, shown.id;

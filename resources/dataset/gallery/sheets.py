@@ -39,25 +39,20 @@ def make_sheets(
     beside the sheets and not tried again; one whose file is missing is.
     """
     unique = {clip.content_id: clip for clip in clips if clip.content_id}
-    there = _listing(folder)
+    there = {f"{file.parent.name}/{file.name}" for file in folder.glob("*/*")} if folder.exists() else set()
     failed = {
         content: (folder / f"{sheet_name(content)}.failed").read_text()
         for content in unique
         if f"{sheet_name(content)}.failed" in there
     }
-    todo = [
-        (content, clip)
-        for content, clip in unique.items()
-        if content not in failed and sheet_name(content) not in there
-    ]
+    todo = [unique[one] for one in unique if one not in failed and sheet_name(one) not in there]
     log(f"{len(todo)} contact sheets to make, {len(unique) - len(todo)} were there")
     done = 0
     with ThreadPoolExecutor(workers) as pool:
-        reasons = pool.map(lambda one: _make(one[0], one[1], folder, frames), todo)
-        for (content, _), reason in zip(todo, reasons, strict=True):
+        for clip, reason in zip(todo, pool.map(lambda one: _make(one, folder, frames), todo), strict=True):
             done += 1
             if reason:
-                failed[content] = reason
+                failed[clip.content_id or ""] = reason
             if done % 500 == 0:
                 log(f"{done}/{len(todo)} contact sheets")
     return failed
@@ -78,10 +73,10 @@ def contact_sheet(images: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def _make(content: str, clip: Clip, folder: UPath, frames: "FrameReader") -> str:
+def _make(clip: Clip, folder: UPath, frames: "FrameReader") -> str:
     from resources.video import FrameRule, RuleKind
 
-    file = folder / sheet_name(content)
+    file = folder / sheet_name(clip.content_id or "")
     rule = FrameRule(RuleKind.LINSPACE, FRAMES).within(clip.span)
     try:
         taken = frames.read(clip.path, clip.kind, rule, max_side=MAX_SIDE)
@@ -91,14 +86,3 @@ def _make(content: str, clip: Clip, folder: UPath, frames: "FrameReader") -> str
         return str(error)
     write_atomic(file, contact_sheet(taken.images))
     return ""
-
-
-def _listing(folder: UPath) -> set[str]:
-    if not folder.exists():
-        return set()
-    return {
-        f"{inner.name}/{file.name}"
-        for inner in folder.iterdir()
-        if inner.is_dir()
-        for file in inner.iterdir()
-    }

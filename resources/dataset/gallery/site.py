@@ -22,6 +22,7 @@ from resources.dataset.gallery.cards import card, index_row, label_counts
 from resources.dataset.gallery.sheets import make_sheets
 from resources.dataset.plots import draw_plots, title
 from resources.dataset.publication import file_digests
+from resources.dataset.source_columns import with_source_columns
 from resources.dataset.sql import script
 from resources.storage.files import is_local, write_atomic
 from resources.warehouse import Warehouse
@@ -104,9 +105,8 @@ def build_gallery(
 def _rows(
     connection: duckdb.DuckDBPyConnection, max_clips: int, listed: list[Listed]
 ) -> Iterator[dict[str, Any]]:
-    there = connection.table("captioned_videos").columns  # those of 0.1.0 have no parts of files
+    with_source_columns(connection)
     columns = columns_of(listed, Role.LABEL, Role.TAGS, Role.SCORE, Role.STRUCTURED)
-    columns = [*columns, *(name for name in ("start_s", "end_s") if name in there)]
     query = script("gallery/clips.sql").replace("{columns}", "".join(f'"{name}", ' for name in columns))
     for batch in connection.execute(query, {"max_clips": max_clips}).to_arrow_reader(1_000):
         yield from batch.to_pylist()
@@ -135,8 +135,8 @@ def _write_cards(
                     Path(row["path"]),
                     Kind(row["kind"]),
                     row["content_id"],
-                    start_s=row.get("start_s"),
-                    end_s=row.get("end_s"),
+                    start_s=row["start_s"],
+                    end_s=row["end_s"],
                 )
             )
         if len(cards) == CARDS_PER_CHUNK:
