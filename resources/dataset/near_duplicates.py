@@ -36,7 +36,4 @@ def find_near_duplicates(
         rows += [(ids[i], None if kept[i] == i else ids[kept[i]], ids[kept[i]]) for i in grouped]
     if not measured:
         return None
-    columns = zip(*rows, strict=True) if rows else ([], [], [])
-    return pa.table(
-        [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], SCHEMA
-    )
+    return pa.Table.from_pylist([dict(zip(SCHEMA.names, row, strict=True)) for row in rows], schema=SCHEMA)
