@@ -12,6 +12,7 @@ from vidcap_assets.assets.annotations import annotation_assets
 from vidcap_assets.assets.dataset import dataset_assets
 from vidcap_assets.assets.merged import merged_asset
 from vidcap_assets.assets.videos import video_assets
+from vidcap_assets.automation.failures import failure_sensor
 from vidcap_assets.automation.run_process import follow_the_run
 from vidcap_assets.automation.schedules import gap_schedule, publish_schedule
 from vidcap_assets.automation.sensors import new_clips_sensor
@@ -102,7 +103,10 @@ class Collection(dg.Component):
             assets=owned,
             jobs=jobs,
             resources={it.label(name): overridable(block) for name, block in blocks.items()},
-            sensors=[new_clips_sensor(it, index, caption)],
+            sensors=[
+                new_clips_sensor(it, index, caption),
+                *(failure_sensor(it, command) for command in [it.automation.on_failure] if command),
+            ],
             schedules=[
                 gap_schedule(it, caption, _of_a_shard(it.caption_jobs[FREE_JOB])),
                 publish_schedule(it, publish),

@@ -2,8 +2,6 @@
 
 Checked against the release :data:`CHECKED`; nothing else of the product imports from ``dagster._core`` or ``_cli``.
 
-* ``partition_loading_context``: a range of shards is resolved without an instance in hand; this is where Dagster
-  keeps it meanwhile. Moved: a range over shards that the instance does not know is refused.
 * ``DynamicPartitionsStore``: the type of an argument that ``ShardPartitions`` overrides. Moved: an import error.
 * ``IN_PROGRESS_RUN_STATUSES``: which runs are queued or running. Moved: an import error.
 * ``UnresolvedAssetJobDefinition``: what ``define_asset_job`` returns. Moved: only the type check notices.
@@ -22,7 +20,6 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from dagster._core.definitions.partitions.context import partition_loading_context
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster._core.instance import DynamicPartitionsStore
 from dagster._core.storage.dagster_run import IN_PROGRESS_RUN_STATUSES
@@ -46,7 +43,6 @@ __all__ = [
     "DynamicPartitionsStore",
     "UnresolvedAssetJobDefinition",
     "instance_of_this_folder",
-    "partition_loading_context",
     "waiting_in_backfills",
 ]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import Field
 
@@ -114,14 +114,13 @@ class AnnotatorSettings(Block):
         """Does it answer with a demonstration model, which knows the demo clips and nothing else?"""
         return False
 
-    def own(self) -> dict:
-        """The settings of the kind itself, without what the platform alone needs."""
-        return self.model_dump(exclude=set(AnnotatorSettings.model_fields))
+    def own(self, **form: Any) -> dict:
+        """The settings of the kind itself that could change an answer; ``form``: see ``BaseModel.model_dump``."""
+        return self.model_dump(exclude={*AnnotatorSettings.model_fields, *self.indifferent}, **form)
 
     def deciding(self) -> dict:
-        """The settings that could change an answer, where they are not the default."""
-        apart = {*AnnotatorSettings.model_fields, *self.indifferent}
-        return self.model_dump(mode="json", exclude=apart, exclude_defaults=True)
+        """Those of them that are not the default, as JSON can say them."""
+        return self.own(mode="json", exclude_defaults=True)
 
     def recipe_version(self, *read: str) -> str:
         """The recipe as far as it is known before anything is loaded, as a hash: another one shows as *Unsynced*.

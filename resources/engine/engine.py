@@ -50,7 +50,7 @@ class Engine:
         _log.info("loaded %s on %s in %.1f s", spec.folder.name, where, time.monotonic() - started)
 
     @classmethod
-    def start(cls, spec: ModelSpec, lease_timeout_s: float) -> "Engine":
+    def start(cls, spec: ModelSpec) -> "Engine":
         """Lease the devices that the placement asks for and load the model; a CPU is not leased.
 
         Raises:
@@ -62,7 +62,7 @@ class Engine:
             return cls(spec)
         wanted = torch.device(placement.device).index
         names = visible_devices(torch.cuda.device_count())
-        lease = lease_devices(names, placement.devices, wanted, lease_timeout_s)
+        lease = lease_devices(names, placement.devices, wanted)
         try:
             return cls(spec, [torch.device("cuda", index) for index in lease.indices], lease)
         except BaseException:

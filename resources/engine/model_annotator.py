@@ -58,13 +58,11 @@ class LazyEngine:
 
     Args:
         max_new_tokens: where every generation ends at the latest.
-        lease_timeout_s: how long to wait for a free device.
     """
 
-    def __init__(self, placement: Placement, max_new_tokens: int, lease_timeout_s: float = 3600.0) -> None:
+    def __init__(self, placement: Placement, max_new_tokens: int) -> None:
         self.placement = placement
         self.max_new_tokens = max_new_tokens
-        self._lease_timeout_s = lease_timeout_s
         self._engine: Engine | None = None
         self._lock = threading.Lock()
 
@@ -74,7 +72,7 @@ class LazyEngine:
             if self._engine is None:
                 from resources.engine.engine import Engine
 
-                self._engine = Engine.start(spec, self._lease_timeout_s)
+                self._engine = Engine.start(spec)
             return self._engine.generate(rows, self.max_new_tokens)
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -12,6 +13,7 @@ from resources.annotation.declaration import AnnotatorSettings
 from resources.camera_motion.kind import CameraMotion
 from resources.captioners.kinds import Pllava, Transformers
 from resources.captioners.openai.kind import OpenAI
+from resources.measures.frame_score import FrameScore
 from resources.tagger.kind import Tags
 from tests.assets.conftest import Platform
 from vidcap_assets.automation.gaps import unfinished_shards
@@ -131,6 +133,27 @@ def test_a_folder_that_cannot_be_read_keeps_nothing_from_loading(
     monkeypatch.setattr(Path, "is_dir", refuse)
     named = [Transformers(name="x", model=str(tmp_path / name)).recipe_version() for name in ("one", "two")]
     assert named[0] != named[1]
+
+
+def test_a_setting_that_changes_no_answer_is_in_no_recipe():
+    class Sharp(FrameScore):
+        kind: str = "sharp"
+        name: str = "sharp"
+        workers: int = 1
+        indifferent = frozenset({"workers"})
+
+        def score(self, images: object) -> float:
+            return 1.0
+
+    def recipe(settings: Sharp) -> str:
+        nothing: Any = None
+        with settings.open(nothing) as opened:
+            return opened["sharp"].recipe.fingerprint
+
+    one, same, other = Sharp(), Sharp(workers=2), Sharp(num_frames=3)
+    assert (recipe(one), one.recipe_version()) == (recipe(same), same.recipe_version())
+    assert recipe(one) != recipe(other)
+    assert one.recipe_version() != other.recipe_version()
 
 
 def test_code_that_answers_otherwise_is_another_version():

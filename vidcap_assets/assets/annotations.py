@@ -1,7 +1,5 @@
 """The assets of every annotator, all built alike from what it declares."""
 
-from typing import Any
-
 import dagster as dg
 
 from resources.annotation.declaration import PIXELS, TEXT, AnnotatorSettings, Role, Scene
@@ -65,9 +63,6 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
         from resources.lake.inputs import Inputs
         from vidcap_assets.assets.annotating import AnnotationStep
 
-        def resource(name: str) -> Any:
-            return getattr(context.resources, label(name))
-
         job = label(f"{FREE_JOB}_{entry.name}")
         others = {key(one.asset) for one in collection.declared if one not in declared}
         alone = others.isdisjoint(context.job_def.asset_layer.executable_asset_keys)
@@ -80,13 +75,13 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
             for check in context.selected_asset_check_keys:
                 yield shard_check.output(check.asset_key, check.name)
             return
-        lake, decode = resource("lake").open(), resource("decode")
-        now: AnnotatorSettings = resource(entry.key)
+        lake, decode = collection.given(context, "lake").open(), collection.given(context, "decode")
+        now: AnnotatorSettings = collection.given(context, entry.key)
         if changed := {name: value for name, value in now if value != getattr(entry, name)}:
             context.log.info(f"{entry.step}: run configuration overrides the collection file: {changed}")
         order = collection.text_order
-        if reads_text and resource("text").order:
-            order = [caption_asset(name) for name in resource("text").order]
+        if reads_text and collection.given(context, "text").order:
+            order = [caption_asset(name) for name in collection.given(context, "text").order]
         failures: list[dg.Failure] = []
         with (
             told(context, f"{entry.step}: "),

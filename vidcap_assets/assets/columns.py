@@ -45,5 +45,6 @@ def captioned_videos_lineage(
     for one in declared:
         made_of |= {each.name: [(one.asset, "details" if each.path else "value")] for each in one.columns}
         made_of[f"{one.asset}_status"] = [(one.asset, "status")]
-    made_of |= dict.fromkeys(("text", "text_source", "text_len"), text)
+    of_text = ("text", "text_source", "text_len", "text_language", "text_language_confidence")
+    made_of |= dict.fromkeys(of_text, text)
     return lineage(key, **made_of, source_text=[("raw_meta", "text")])

@@ -47,8 +47,8 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
     }
 
     def opened(context: dg.AssetExecutionContext, folder: str) -> "tuple[Warehouse, UPath]":
-        warehouse = getattr(context.resources, label("warehouse")).open(context.log.warning)
-        return warehouse, getattr(context.resources, label("lake")).open().folder(folder)
+        warehouse = collection.given(context, "warehouse").open(context.log.warning)
+        return warehouse, collection.given(context, "lake").open().folder(folder)
 
     def export_asset(chosen: ExportSet) -> dg.AssetsDefinition:
         @dg.asset(
@@ -129,7 +129,7 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         """
         from resources.dataset.gallery import GalleryOptions, build_gallery
 
-        decode = getattr(context.resources, label("decode"))
+        decode = collection.given(context, "decode")
         with told(context), decode.frames() as (frames, _):
             gallery = build_gallery(
                 *opened(context, "reports"),

@@ -1,7 +1,5 @@
 """The merged table: one row a clip with everything that is known of it."""
 
-from typing import Any
-
 import dagster as dg
 
 from resources.annotation.tables import merged_columns
@@ -48,11 +46,9 @@ def merged_asset(collection: CollectionSettings) -> dg.AssetsDefinition:
         from resources.warehouse import TextRule
         from vidcap_assets.assets.step_shards import StepShards
 
-        def resource(name: str) -> Any:
-            return getattr(context.resources, label(name))
-
-        store, tables = resource("lake").open(), resource("warehouse").open(context.log.warning)
-        text = resource("text")
+        store = collection.given(context, "lake").open()
+        tables = collection.given(context, "warehouse").open(context.log.warning)
+        text = collection.given(context, "text")
         order = [caption_asset(name) for name in text.order] or collection.text_order
         rule = TextRule(order, text.strip_prefix, text.camera_sentence)
         step = StepShards(context, collection, "captioned_videos", store)

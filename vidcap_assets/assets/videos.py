@@ -40,9 +40,9 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         from resources.lake.left_out import lines
         from vidcap_assets.assets.step_shards import digest
 
-        source = getattr(context.resources, label("source"))
-        store = getattr(context.resources, label("lake")).open()
-        with told(context), getattr(context.resources, label("decode")).open() as workers:
+        source = collection.given(context, "source")
+        store = collection.given(context, "lake").open()
+        with told(context), collection.given(context, "decode").open() as workers:
             tell = append_to(os.environ.get(VARIABLE))
             update = index_source(store, source.survey, source.shard_size, workers, context.log.info, tell)
         names, left_out = store.shards(), lines(store.left_out())
@@ -93,9 +93,9 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         from resources.storage.files import read_table
         from vidcap_assets.assets.step_shards import StepShards, rows_version
 
-        store = getattr(context.resources, label("lake")).open()
+        store = collection.given(context, "lake").open()
         step = StepShards(context, collection, META, store)
-        with told(context), getattr(context.resources, label("decode")).open() as workers:
+        with told(context), collection.given(context, "decode").open() as workers:
             for shard in step.to_do():
                 with step.attempt(shard):
                     clips = store.manifest(shard)

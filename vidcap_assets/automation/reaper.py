@@ -46,7 +46,8 @@ def reap(instance: dg.DagsterInstance, lost_hosts: Collection[str] = ()) -> list
         instance.report_run_failed(run, message=f"Ended by the reaper, {reason}")
         if instance.event_log_storage.supports_global_concurrency_limits:
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-        reaped.append(ReapedRun(run.run_id, run.job_name, _shards(run), reason))
+        shards = " to ".join(dict.fromkeys(shards_named(run) or ()))
+        reaped.append(ReapedRun(run.run_id, run.job_name, shards, reason))
     return reaped
 
 
@@ -60,11 +61,6 @@ def unprotected(instance: dg.DagsterInstance) -> list[str]:
         *([] if has_limits else ["no pool has a limit, so all models of a run are loaded at the same time"]),
         *([] if instance.run_retries_enabled else ["a run whose process was killed is not started again"]),
     ]
-
-
-def _shards(run: dg.DagsterRun) -> str:
-    names = shards_named(run)
-    return "" if names is None else names[0] if names[0] == names[1] else f"{names[0]} to {names[1]}"
 
 
 @dg.sensor(

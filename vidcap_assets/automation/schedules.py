@@ -70,7 +70,7 @@ def gap_schedule(
 
 
 def publish_schedule(
-    collection: CollectionSettings, job: UnresolvedAssetJobDefinition, cron: str = WEEKLY
+    collection: CollectionSettings, job: UnresolvedAssetJobDefinition
 ) -> dg.ScheduleDefinition:
     """The schedule that publishes the dataset where anything was merged since it was last published."""
     running = collection.automation.mode == "schedules"
@@ -78,7 +78,7 @@ def publish_schedule(
     @dg.schedule(
         name=collection.label("weekly_publish"),
         job=job,
-        cron_schedule=cron,
+        cron_schedule=WEEKLY,
         execution_timezone=TIMEZONE,
         default_status=dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED,
         description=f"Runs {job.name} where anything was merged since it last did.",

@@ -144,4 +144,7 @@ class Automation(Block):
         description="off: nothing. schedules: new clips are captioned, gaps filled every night, the dataset "
         "published every week.",
     )
+    on_failure: str | None = Field(
+        default=None, description="A shell command that is given each failed run, as JSON on its input."
+    )
     look_every_s: int = Field(default=60, ge=1, description="Seconds between two looks at the source.")

@@ -168,13 +168,13 @@ class CollectionSettings(Block):
         """The key of an asset of this collection."""
         return dg.AssetKey([self.name, asset] if self.name else [asset])
 
-    def asset(self, key: dg.AssetKey) -> str:
-        """The name of an asset of this collection: the inverse of :meth:`key`."""
-        return key.path[-1]
-
     def label(self, name: str) -> str:
         """What a job, sensor, resource or step of this collection is called."""
         return f"{self.name}_{name}" if self.name else name
+
+    def given(self, context: dg.AssetExecutionContext, name: str) -> Any:
+        """The block of this name, or the entry of this key, as the run's configuration leaves it."""
+        return getattr(context.resources, self.label(name))
 
     def op(self, asset: str) -> str:
         """The step that makes an asset which no annotator gives."""

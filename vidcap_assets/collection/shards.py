@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from resources.errors import VidcapError
-from vidcap_assets.dagster_private import DynamicPartitionsStore, partition_loading_context
+from vidcap_assets.dagster_private import DynamicPartitionsStore
 
 if TYPE_CHECKING:
     from resources.lake.lake import Lake
@@ -43,7 +43,7 @@ class ShardPartitions(dg.DynamicPartitionsDefinition):
 
     def get_partition_keys_in_range(self, partition_key_range: dg.PartitionKeyRange) -> Sequence[str]:
         """See the base class; where an end of the range is not known, the lake's shards are registered first."""
-        with partition_loading_context() as loading:
+        with dg.partition_loading_context() as loading:
             instance = loading.dynamic_partitions_store
         if isinstance(instance, dg.DagsterInstance):
             ends = {partition_key_range.start, partition_key_range.end}
