@@ -137,8 +137,7 @@ def missing_text(name_or_literal: str, clip: Clip) -> str | None:
 def input_key(name_or_literal: str, clip: Clip) -> str | None:
     """What of a clip a captioner with this prompt reads.
 
-    Its content, its text where the prompt takes it, and the prompt that stands in for one of another kind, which no recipe
-    has.
+    Its content, its text where the prompt takes it, and a prompt that stands in for the named one, which no recipe has.
     """
     if clip.content_id is None:
         return None
