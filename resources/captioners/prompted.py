@@ -1,11 +1,15 @@
 """What all captioners that ask by a prompt say of a clip before any work is done for it."""
 
+import logging
+from collections import Counter
 from collections.abc import Sequence
 
 from resources.annotation.annotator import Annotator
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
-from resources.captioners.prompts import input_key, missing_text, reads_text, resolve_prompt
+from resources.captioners.prompts import fallback, input_key, missing_text, reads_text
+
+_log = logging.getLogger(__name__)
 
 
 class PromptedCaptioner(Annotator):
@@ -22,13 +26,16 @@ class PromptedCaptioner(Annotator):
         return missing_text(self._prompt, clip)
 
     def check(self, clips: Sequence[Clip]) -> None:
-        """Every clip must be of the kind that the prompt is written for.
+        """Say by what clips are asked that the prompt is not written for.
 
         Raises:
-            PromptMismatch: one is not.
+            AnnotatorError: there is no such prompt.
         """
-        for clip in clips:
-            resolve_prompt(self._prompt, clip)
+        others = Counter(other for clip in clips if (other := fallback(self._prompt, clip)))
+        for other, count in others.items():
+            _log.warning(
+                "prompt '%s' is not for this kind: %d clips are asked by '%s'", self._prompt, count, other
+            )
         super().check(clips)
 
     def prompt_fault(self, clip: Clip, problem: str) -> ClipError | AnnotatorError:

@@ -15,10 +15,6 @@ TEXT_SLOT = "{text}"
 AUTO = "auto"
 
 
-class PromptMismatch(SetupError):
-    """The prompt cannot be asked about this clip; the configuration is wrong, not the clip."""
-
-
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A text to put to the model, and the clips that it is written for.
@@ -82,33 +78,31 @@ def prompts_of(name_or_literal: str) -> list[Prompt]:
     return [Prompt(None, name_or_literal)]
 
 
+def fallback(name_or_literal: str, clip: Clip) -> str | None:
+    """The preset by which a clip is asked that is of another kind than the one named is for; ``None``: it fits."""
+    prompt = None if name_or_literal in _AUTO_CHOICES else prompts_of(name_or_literal)[0]
+    if prompt is None or prompt.kind in (None, clip.kind):
+        return None
+    return _AUTO_CHOICES["auto-text" if prompt.takes_text else AUTO][clip.kind]
+
+
 def resolve_prompt(name_or_literal: str, clip: Clip) -> Prompt:
     """The prompt for this clip, its slot filled with the clip's existing text.
 
     Raises:
-        PromptMismatch: the preset is written for the other kind of clip, or a literal prompt asks for
-            the text of a clip that has none.
-        AnnotatorError: see :func:`prompts_of`.
+        SetupError: a literal prompt asks for the text of a clip that has none; or see :func:`prompts_of`.
     """
-    if name_or_literal in _AUTO_CHOICES:
-        name_or_literal = _AUTO_CHOICES[name_or_literal][clip.kind]
-    prompt = prompts_of(name_or_literal)[0]
-    if prompt.kind is not None and prompt.kind is not clip.kind:
-        raise PromptMismatch(
-            f"clip '{clip.id}' ({clip.path}) is of the kind {clip.kind}, but the prompt preset "
-            f"'{prompt.name}' is "
-            f"written for the kind {prompt.kind}; use '{AUTO}' to give each kind its own, or a literal text"
-        )
+    own = _AUTO_CHOICES.get(name_or_literal, {}).get(clip.kind, name_or_literal)
+    prompt = prompts_of(fallback(name_or_literal, clip) or own)[0]
     if not prompt.takes_text:
         return prompt
     text = (clip.text or "").strip()
     if text:
         return Prompt(prompt.name, prompt.text.replace(TEXT_SLOT, text), prompt.kind, prompt.num_frames)
     if prompt.without_text is None:
-        raise PromptMismatch(
-            f"clip '{clip.id}' ({clip.path}) has no text, but the prompt has the slot {TEXT_SLOT}: "
-            "add a `text` "
-            "column to the source, or take the slot out"
+        raise SetupError(
+            f"clip '{clip.id}' ({clip.path}) has no text, but the prompt has the slot {TEXT_SLOT}: add a `text` column "
+            "to the source, or take the slot out"
         )
     return presets()[prompt.without_text]
 
@@ -117,13 +111,12 @@ def check_frames(name_or_literal: str, num_frames: int) -> None:
     """Refuse a preset that speaks of another number of frames than the captioner shows.
 
     Raises:
-        PromptMismatch: naming both numbers.
+        SetupError: naming both numbers.
     """
     for prompt in prompts_of(name_or_literal):
         if prompt.num_frames not in (None, num_frames):
-            raise PromptMismatch(
-                f"the prompt preset '{prompt.name}' speaks of {prompt.num_frames} frame(s), but "
-                "num_frames is "
+            raise SetupError(
+                f"the prompt preset '{prompt.name}' speaks of {prompt.num_frames} frame(s), but num_frames is "
                 f"{num_frames}: set num_frames to {prompt.num_frames} or choose another prompt"
             )
 
@@ -142,8 +135,13 @@ def missing_text(name_or_literal: str, clip: Clip) -> str | None:
 
 
 def input_key(name_or_literal: str, clip: Clip) -> str | None:
-    """What of a clip a captioner with this prompt reads: its content and, where the prompt takes "
-    "it, its text."""
-    if clip.content_id is None or not reads_text(name_or_literal):
-        return clip.content_id
-    return f"{clip.content_id}+{hashlib.sha256((clip.text or '').encode()).hexdigest()[:16]}"
+    """What of a clip a captioner with this prompt reads.
+
+    Its content, its text where the prompt takes it, and a prompt that stands in for the named one, which no recipe has.
+    """
+    if clip.content_id is None:
+        return None
+    other = fallback(name_or_literal, clip)
+    read = [clip.text or ""] if reads_text(other or name_or_literal) else []
+    read += [presets()[other].text] if other else []
+    return "+".join([clip.content_id, *(hashlib.sha256(one.encode()).hexdigest()[:16] for one in read)])

@@ -195,6 +195,11 @@ def training_rows(
             among = f"CREATE TEMP TABLE passing AS SELECT id FROM ({sql.strip().removesuffix(';')})"
             connection.execute(among, filters.sql_parameters)
             alike = find_near_duplicates(connection, "passing")
+            if alike is None:
+                raise FilterError(
+                    "no clip has been measured, which near-duplicates are told by: write "
+                    "{kind: camera_motion, measures: true} into the collection file and run it"
+                )
             doubles = alike.filter(pc.is_valid(alike["near_duplicate_of"])).select(["id"])
             connection.register("doubles", doubles)
         query = connection.execute(sql, filters.sql_parameters)

@@ -5,32 +5,21 @@ import numpy as np
 import pyarrow as pa
 
 from resources.annotation.clip import Kind
-from resources.dataset.filters import FilterError
 from resources.dataset.sql import named_queries
 from resources.measures.near_duplicates import Clips, near_duplicates
 from resources.measures.phash import words_of
 
-SCHEMA = pa.schema(
-    [
-        pa.field("id", pa.string(), metadata={"description": "the clip"}),
-        pa.field(
-            "near_duplicate_of",
-            pa.string(),
-            metadata={"description": "the clip to keep in its place; NULL for the one that is kept"},
-        ),
-        pa.field("duplicate_group", pa.string(), metadata={"description": "the id of the clip that is kept"}),
-    ]
-)
+SCHEMA = pa.schema([(name, pa.string()) for name in ("id", "near_duplicate_of", "duplicate_group")])
 
 
-def find_near_duplicates(connection: duckdb.DuckDBPyConnection, among: str = "captioned_videos") -> pa.Table:
-    """The clips that have a near-duplicate, one row each (:data:`SCHEMA`).
+def find_near_duplicates(
+    connection: duckdb.DuckDBPyConnection, among: str = "captioned_videos"
+) -> pa.Table | None:
+    """The clips that have a near-duplicate, one row each (:data:`SCHEMA`); ``None`` where no clip has been measured.
 
     Of each group the largest clip is kept, then the longest, then the sharpest; every other was itself found alike to
-    it. A clip without measures is in no group. ``among``: a table or view with the ids that are looked at.
-
-    Raises:
-        FilterError: no clip has been measured.
+    it, ``near_duplicate_of`` (NULL for itself), whose id names the group. A clip without measures is in none.
+    ``among``: a table or view with the ids that are looked at.
     """
     rows: list[tuple[str, str | None, str]] = []
     measured = 0
@@ -46,11 +35,5 @@ def find_near_duplicates(connection: duckdb.DuckDBPyConnection, among: str = "ca
         ids = found["id"].to_pylist()
         rows += [(ids[i], None if kept[i] == i else ids[kept[i]], ids[kept[i]]) for i in grouped]
     if not measured:
-        raise FilterError(
-            "no clip has been measured, which near-duplicates are told by: write "
-            "{kind: camera_motion, measures: true} into the collection file and run it"
-        )
-    columns = zip(*rows, strict=True) if rows else ([], [], [])
-    return pa.table(
-        [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], SCHEMA
-    )
+        return None
+    return pa.Table.from_pylist([dict(zip(SCHEMA.names, row, strict=True)) for row in rows], schema=SCHEMA)

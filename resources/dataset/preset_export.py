@@ -23,6 +23,7 @@ from resources.dataset.export import NothingToExportError, training_rows
 from resources.dataset.export_set import Captions, ExportSet, Link
 from resources.dataset.filters import ClipFilters, FilterError
 from resources.dataset.lists import ListFile
+from resources.dataset.near_duplicates import find_near_duplicates
 from resources.dataset.presets import Preset, presets
 from resources.dataset.publication import publication
 from resources.dataset.source_columns import with_source_columns
@@ -146,6 +147,7 @@ def _chosen(
         rows = [
             row for batch in training_rows(connection, filters, columns, listed) for row in batch.to_pylist()
         ]
+        alike = find_near_duplicates(connection) if wanted.val else None
         found = connection.execute(
             "SELECT count(*) FILTER (probe_error IS NOT NULL), "
             "count(*) FILTER (probe_error IS NULL AND coalesce(text, '') = ''), count(*) FROM captioned_videos"
@@ -155,8 +157,10 @@ def _chosen(
     left_out = Counter(
         {"not readable": unreadable, "no text": silent, "filters": clips - unreadable - silent - len(rows)}
     )
+    groups = {row["id"]: row["duplicate_group"] for row in alike.to_pylist()} if alike is not None else {}
     kept = []
     for row in rows:
+        row["duplicate_group"] = groups.get(row["id"])
         suffix = _suffix(row)
         if preset.media and Kind(row["kind"]) not in preset.media:
             left_out[f"the tool takes no {row['kind']}s"] += 1
@@ -203,7 +207,7 @@ def _splits(rows: list[Row], val: float) -> dict[str, list[Row]]:
     splits: dict[str, list[Row]] = {"train": [], "val": []}
     for row in rows:
         file = row["content_id"] if row.get("start_s") is None else row["path"]
-        group = row.get("duplicate_group") or file or row["id"]
+        group = row["duplicate_group"] or file or row["id"]
         draw = int.from_bytes(hashlib.sha256(str(group).encode()).digest()[:8]) / 2**64
         splits["val" if draw < val else "train"].append(row)
     return {name: part for name, part in splits.items() if part}

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.annotation.outcome import AnnotatorError
+from resources.words.marks import is_thought_mark
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase, ProcessorMixin
@@ -72,8 +75,14 @@ class ChatFormat:
         return bos is not None and text.startswith(bos)
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Tokens to text, without the marks of the format."""
-        return self.tokenizer.decode(list(ids), skip_special_tokens=True)
+        """Tokens to text, without the marks of the format; those of thoughts stay, to tell them from the answer."""
+        runs = groupby(ids, self._thought_marks.__contains__)
+        return "".join(self.tokenizer.decode([*run], skip_special_tokens=not marks) for marks, run in runs)
+
+    @cached_property
+    def _thought_marks(self) -> frozenset[int]:
+        added = self.tokenizer.added_tokens_decoder
+        return frozenset(number for number, token in added.items() if is_thought_mark(token.content))
 
 
 def require_template(owner: "PreTrainedTokenizerBase | ProcessorMixin", folder: Path) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from resources.video.frames import Frames
+from resources.video.frames import Frames, how_read
 from resources.video.images import on_white, open_image, shrunk
 from resources.video.pictures import CLOSEUP, PictureShape, PixelFormat
 from resources.video.sampling import FrameRule
@@ -61,13 +61,7 @@ def read_animation(path: Path, rule: FrameRule, shape: PictureShape) -> Frames:
         indices=[index - picked.part.start for index in picked.wanted],
         num_frames=len(picked.part),
         times_s=[times_s[index] - picked.begin_s for index in indices],
-        details={
-            "backend": "pillow",
-            "access": "sequential",
-            "why": "animated WebP",
-            "num_frames": len(picked.part),
-            "decode_warnings": [],
-        },
+        details=how_read("pillow", "sequential", "animated WebP", len(picked.part), []),
         closeups=np.stack(closeups) if closeups else None,
     )
 

@@ -8,7 +8,6 @@ order, past errors, counting what comes out. Any doubt in the first way leads to
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import av.logging
 import numpy as np
@@ -20,7 +19,7 @@ from resources.video.animations import is_webp, read_animation
 from resources.video.budget import Budget
 from resources.video.decord_backend import decode_with_decord
 from resources.video.film import film_of
-from resources.video.frames import Backend, Frames
+from resources.video.frames import Backend, Frames, how_read
 from resources.video.images import read_image
 from resources.video.packets import PacketTable, may_seek, read_packets
 from resources.video.pictures import Picture, PictureShape, PixelFormat, SizeLimit, Taken
@@ -137,13 +136,6 @@ def _frames(
     why: str | None,
     warnings: list[str],
 ) -> Frames:
-    details: dict[str, Any] = {
-        "backend": backend,
-        "access": access,
-        "why": why,
-        "num_frames": len(picked.part),
-        "decode_warnings": warnings,
-    }
     wanted = [taken[index] for index in picked.wanted]
     near = [each.closeup for each in wanted if each.closeup is not None]
     return Frames(
@@ -151,7 +143,7 @@ def _frames(
         indices=[index - picked.part.start for index in picked.wanted],
         num_frames=len(picked.part),
         times_s=[None if each.time_s is None else each.time_s - picked.begin_s for each in wanted],
-        details=details,
+        details=how_read(backend, access, why, len(picked.part), warnings),
         closeups=np.stack(near) if near else None,
     )
 

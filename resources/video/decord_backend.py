@@ -13,7 +13,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from resources.video.first_picture import FirstPicture
+from resources.video.first_picture import FirstPicture, sample_aspect
 from resources.video.packets import PacketTable
 from resources.video.pictures import Picture, Taken, Turn, seconds_between
 from resources.video.seeking import Doubt
@@ -83,7 +83,7 @@ def _require_plain(container: InputContainer, stream: VideoStream, table: Packet
         raise Doubt("decord is not trusted with a display matrix")
     if first.frame.interlaced_frame:
         raise Doubt("decord does not deinterlace")
-    if first.sample_aspect not in (None, 1):
+    if sample_aspect(stream) not in (None, 1):
         raise Doubt("decord ignores the sample aspect ratio")
 
 

@@ -51,11 +51,6 @@ class FirstPicture:
                 return
 
     @property
-    def sample_aspect(self) -> Fraction | None:
-        """Width by height of a sample; see :func:`sample_aspect`."""
-        return sample_aspect(self._stream)
-
-    @property
     def size(self) -> tuple[int, int]:
         """Stored width and height, by the header where nothing could be decoded."""
         context = self._stream.codec_context

@@ -9,7 +9,7 @@ from resources.annotation.outcome import ClipError, ErrorKind, undecodable
 from resources.video.animations import animation_timing, is_webp
 from resources.video.budget import Budget
 from resources.video.film import film_of
-from resources.video.first_picture import FirstPicture
+from resources.video.first_picture import FirstPicture, sample_aspect
 from resources.video.images import EXIF_ORIENTATION, EXIF_ROTATIONS, bit_depth, open_image
 from resources.video.packets import read_index, read_packets
 from resources.video.parts import part_of
@@ -89,7 +89,7 @@ def video_headers(path: Path, span: Span | None = None, budget: Budget = BUDGET)
             raise undecodable("the headers give no picture size")
         layout = first.frame.format if first.frame else stream.codec_context.format
         turn = (first.frame and Turn.of(first.frame)) or Turn()
-        width, height = turn.size(square_pixel_size(*stored, first.sample_aspect))
+        width, height = turn.size(square_pixel_size(*stored, sample_aspect(stream)))
         rates = (stream.average_rate, stream.codec_context.framerate, stream.guessed_rate)
         timing = Timing.of(shown, stream.time_base, rates)
         return Probe(

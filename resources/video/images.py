@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, ImageOps
 from resources.annotation.outcome import undecodable
 from resources.video.budget import Budget
 from resources.video.causes import why_unreadable
-from resources.video.frames import Frames
+from resources.video.frames import Frames, how_read
 from resources.video.pictures import CLOSEUP, PictureShape, PixelFormat, SizeLimit
 from resources.video.sampling import FrameRule
 from resources.video.streams import require_regular_file
@@ -87,13 +87,7 @@ def read_image(path: Path, rule: FrameRule, shape: PictureShape) -> Frames:
         indices=indices,
         num_frames=1,
         times_s=[0.0] * len(indices),
-        details={
-            "backend": "pillow",
-            "access": "image",
-            "why": None,
-            "num_frames": 1,
-            "decode_warnings": warnings,
-        },
+        details=how_read("pillow", "image", None, 1, warnings),
         closeups=closeup,
     )
 

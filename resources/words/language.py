@@ -1,10 +1,7 @@
 """The language of a caption."""
 
 from functools import cache
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from py3langid.langid import LanguageIdentifier
+from typing import Any
 
 # Captions of eight words reach 0.8; names and three-word texts stay below 0.4.
 _MIN_CONFIDENCE = 0.5
@@ -20,7 +17,7 @@ def language_of(text: str) -> tuple[str | None, float]:
 
 
 @cache
-def _identifier() -> "LanguageIdentifier":
+def _identifier() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True, min_confidence=_MIN_CONFIDENCE)

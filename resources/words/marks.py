@@ -124,6 +124,11 @@ def unmarked(written: str) -> Unmarked:
     return Unmarked(strip_invisible(text), thought, tuple(dict.fromkeys(marks)))
 
 
+def is_thought_mark(token: str) -> bool:
+    """Does a token of its own begin or end a thought?"""
+    return _THOUGHT_MARK.fullmatch(token) is not None
+
+
 def strip_invisible(text: str) -> str:
     """The text without what shows nothing at its ends: spaces, zero-width and control characters."""
     start, end = 0, len(text)

@@ -1,13 +1,14 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from resources.annotation.clip import Clip, Kind
-from resources.annotation.outcome import AnnotatorError
+from resources.annotation.outcome import AnnotatorError, SetupError
 from resources.captioners.prompts import (
-    PromptMismatch,
     check_frames,
+    fallback,
     input_key,
     presets,
     prompts_of,
@@ -16,6 +17,7 @@ from resources.captioners.prompts import (
 
 VIDEO = Clip("v", Path("v.mp4"), content_id="c", text="two cats")
 IMAGE = Clip("i", Path("i.png"), Kind.IMAGE, content_id="c")
+OTHER = {"v": IMAGE, "i": VIDEO}
 SEED_NAMES = (
     "image",
     "image-text",
@@ -57,15 +59,32 @@ def test_text_in_braces_is_left_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "clip"), [("image", VIDEO), ("image-text", VIDEO), ("video-f3-detail-3ex", IMAGE)]
+    ("name", "clip", "asked"),
+    [
+        ("image", VIDEO, "video"),
+        ("image-text", VIDEO, "video-text"),
+        ("video-f3-detail-3ex", IMAGE, "image"),
+        ("video-text", IMAGE, "image"),
+    ],
 )
-def test_a_prompt_for_the_other_kind_is_refused(name: str, clip: Clip) -> None:
-    with pytest.raises(PromptMismatch, match=f"clip '{clip.id}'.*kind {clip.kind}.*'{name}'.*auto"):
-        resolve_prompt(name, clip)
+def test_a_clip_of_the_other_kind_is_asked_by_the_preset_of_its_own(
+    name: str, clip: Clip, asked: str
+) -> None:
+    assert resolve_prompt(name, clip).name == asked
+    assert fallback(name, clip) is not None
+    assert fallback(name, OTHER[clip.id]) is None
+
+
+def test_words_that_the_recipe_does_not_have_make_a_new_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = Clip("i", Path("i.jpg"), Kind.IMAGE, content_id="c")
+    before = input_key("video", image)
+    assert before != input_key("image", image) == "c"
+    monkeypatch.setitem(presets(), "image", replace(presets()["image"], text="Say what you see."))
+    assert input_key("video", image) != before
 
 
 def test_a_literal_prompt_that_wants_text_names_the_clip_without() -> None:
-    with pytest.raises(PromptMismatch, match=r"clip 'i'.*has no text"):
+    with pytest.raises(SetupError, match=r"clip 'i'.*has no text"):
         resolve_prompt("Improve: {text}", IMAGE)
 
 
@@ -93,7 +112,7 @@ def test_a_mistyped_name_is_no_prompt(name: str) -> None:
 def test_a_preset_that_speaks_of_other_frames_is_refused() -> None:
     check_frames("video-f3-detail-3ex", 3)
     check_frames("video", 7)
-    with pytest.raises(PromptMismatch, match=r"speaks of 3 frame.*num_frames is 1"):
+    with pytest.raises(SetupError, match=r"speaks of 3 frame.*num_frames is 1"):
         check_frames("video-f3-detail-3ex", 1)
 
 

@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -222,3 +223,12 @@ def test_order_of_merging_does_not_change_the_export(captioned: Collection) -> N
     captioned.merge(["shard-00001", "shard-00000", "shard-00001"])
     second = export(captioned)
     assert second.content_hash == first.content_hash
+
+
+def test_the_page_on_open_sora_lists_the_columns_of_each_file(everything: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "coming-from-open-sora.md").read_text()
+    listed = dict(re.findall(r"^\| `(\w+\.csv)` \| `([\w, ]+)` \|$", page, re.MULTILINE))
+    found = {
+        file.name: file.read_text().partition("\n")[0].replace(",", ", ") for file in everything.glob("*.csv")
+    }
+    assert listed == found

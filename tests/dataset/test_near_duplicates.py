@@ -9,9 +9,10 @@ import pytest
 from resources.annotation.clip import Kind
 from resources.annotation.outcome import Answer
 from resources.dataset.export import export_training_set
-from resources.dataset.export_set import ExportFormat, ExportOptions
+from resources.dataset.export_set import ExportFormat, ExportOptions, ExportSet
 from resources.dataset.filters import ClipFilters, FilterError
 from resources.dataset.near_duplicates import find_near_duplicates
+from resources.dataset.preset_export import export_preset
 from resources.measures.kind import declare
 from tests.dataset.collection import DECLARED, Collection, clip
 
@@ -98,3 +99,13 @@ def test_without_measures_it_says_how_to_have_them(tmp_path: Path) -> None:
     made.merge()
     with pytest.raises(FilterError, match="measures: true"):
         exported(made, ClipFilters(drop_near_duplicates=True))
+
+
+@pytest.mark.parametrize("val", [0.2, 0.4, 0.6])
+def test_clips_that_show_the_same_are_on_one_side_of_a_split(measured: Collection, val: float) -> None:
+    wanted = ExportSet(name="split", preset="open-sora", val=val)
+    export_preset(measured.warehouse, measured.lake.folder("exports"), wanted)
+    folder = measured.root / "exports" / "split"
+    sides = {file.parent.name: file.read_text() for file in folder.rglob("meta.csv")}
+    for group in ("abc", "de"):
+        assert len({side for side, text in sides.items() for name in group if f"/{name}.mp4" in text}) == 1

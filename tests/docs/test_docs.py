@@ -52,3 +52,16 @@ def test_every_command_stands_in_a_page() -> None:
 def test_the_tables_of_the_page_on_scale_are_those_of_the_script() -> None:
     tables = runpy.run_path(str(ROOT / "benchmarks" / "roofline.py"))["tables"]()
     assert tables in (ROOT / "docs" / "scale.md").read_text()
+
+
+OPEN_SORA = ROOT / "docs" / "coming-from-open-sora.md"
+
+
+def test_the_entries_of_the_page_on_open_sora_are_entries() -> None:
+    entries = re.findall(r"\| `(\{kind: .+?\})` \|$", OPEN_SORA.read_text(), re.MULTILINE)
+    for entry in entries:
+        text = (
+            f"type: vidcap_assets.Collection\nattributes:\n  source: /clips\n  annotators:\n    - {entry}\n"
+        )
+        assert CollectionFile(Path("/somewhere/vidcap.yaml"), text).settings.working
+    assert len(entries) == 9

@@ -15,6 +15,7 @@ from vidcap_assets.collection.settings import CollectionSettings
 
 _GROUP = "videos"
 META = "raw_meta"
+_LATER = ("extra", "start_s", "end_s")
 
 
 def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
@@ -126,12 +127,8 @@ def video_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
                         "dagster/uri": dg.MetadataValue.text(str(store.file(META, shard))),
                     }
                     # Without columns that 0.1.0 did not have and that say nothing: the version that it gave.
-                    empty = {
-                        name
-                        for name in ("extra", "start_s", "end_s")
-                        if table[name].null_count == table.num_rows
-                    }
-                    names = [name for name in META_SCHEMA.names if name not in empty]
+                    said = {name for name in META_SCHEMA.names if table[name].null_count < table.num_rows}
+                    names = [name for name in META_SCHEMA.names if name in said or name not in _LATER]
                     step.finish(shard, metadata, rows_version(table, names))
         yield from step.results()
         yield shard_check.output(key(META), WHOLE)

@@ -1,5 +1,6 @@
 """The captioner through the real loop against a real server that misbehaves."""
 
+import json
 import time
 
 import pytest
@@ -196,10 +197,10 @@ def test_unreadable_clips_fail_without_a_request(server, captioner, run):
     assert report.tally.ok == 2
 
 
-def test_a_prompt_for_images_is_refused_for_videos_before_anything_is_sent(server, captioner, run):
-    with pytest.raises(AnnotatorError, match="of the kind video"):
-        run(captioner(prompt="image"), clips(3))
-    assert not server.received
+def test_a_prompt_for_images_stops_no_video_and_the_other_is_said_once(server, captioner, run, caplog):
+    assert run(captioner(prompt="image"), clips(3)).tally.ok == 3
+    assert caplog.messages == ["prompt 'image' is not for this kind: 3 clips are asked by 'video'"]
+    assert all("Describe this video" in json.dumps(body) for body in server.bodies)
 
 
 def test_answers_arrive_while_a_chunk_is_being_made_durable(server, captioner):
