@@ -14,19 +14,24 @@ COLLECTION = echoing(
     os.environ.get("VIDCAP_HOME", "data"),
     os.environ.get("VIDCAP_SOURCE", "clips"),
     annotators=[Echo(batch_size=2)],
+    shards_per_run=int(os.environ.get("VIDCAP_SHARDS_PER_RUN", "8")),
     automation={"look_every_s": int(os.environ.get("VIDCAP_LOOK_EVERY_S", "60"))},
 )
 
-product = Collection(COLLECTION).build_defs()
-CAPTION = next(job for job in product.jobs or [] if job.name == "caption_videos")
-EVERY_MINUTE = gap_schedule(COLLECTION, CAPTION, ["captions_llava"], cron="* * * * *")
-defs = dg.Definitions.merge(
-    dg.Definitions(
+
+def operated() -> dg.Definitions:
+    """Nothing else of this module may be definitions: Dagster takes exactly one."""
+    product = Collection(COLLECTION).build_defs()
+    caption = next(job for job in product.jobs or [] if job.name == "caption_videos")
+    every_minute = gap_schedule(COLLECTION, caption, ["captions_llava"], cron="* * * * *")
+    return dg.Definitions(
         assets=product.assets,
         jobs=product.jobs,
         sensors=[*(product.sensors or []), reaper_sensor],
-        schedules=[EVERY_MINUTE],
+        schedules=[every_minute],
         resources=product.resources,
         executor=noting_its_process(dg.multiprocess_executor),
     )
-)
+
+
+defs = operated()

@@ -42,7 +42,12 @@ class Operated:
     def asked(self) -> Counter[str]:
         """How often the echo was asked for each clip, by the name of its file."""
         calls = self.folder / "calls.txt"
-        return Counter(calls.read_text().split()) if calls.exists() else Counter()
+        lines = calls.read_text().splitlines() if calls.exists() else []
+        clips = (clip for shard in self.lake.shards() for clip in self.lake.manifest(shard))
+        names = {clip.id: Path(clip.path).stem for clip in clips}
+        return Counter(
+            names[asked] for line in lines for asked in line.split()[1:]
+        )  # the process comes first
 
     def captions(self, shard: str) -> list[tuple[str, str]]:
         """Clip and caption of the rows that count."""
