@@ -110,12 +110,7 @@ class Lake:
         raise UnknownShardError(f"there is no shard '{shard}' in {self.root} ({there})")
 
     def retire(self, shard: str) -> UPath:
-        """Take a shard out of all lists. Its files stay; without the marker, which is returned, it is back.
-
-        Raises:
-            UnknownShardError: there is no such shard.
-        """
-        self.require_shard(shard)
+        """Take a shard out of all lists. Its files stay; without the marker, which is returned, it is back."""
         marker = self.file(RETIRED, shard)
         write_table(marker, read_table(self.file(INDEX, shard)))
         return marker

@@ -18,11 +18,13 @@ def retire(name: Annotated[str, typer.Argument(help="Such as shard-00003.")], as
     from resources.warehouse.filling import delete_shard, prepare
 
     settings = collection()
-    marker = Lake(settings.home).retire(name)
-    with instance() as history:
-        history.delete_dynamic_partition(settings.shards.set_name, name)
+    lake = Lake(settings.home)
+    lake.require_shard(name)
     with settings.warehouse_block.open(say).connect() as connection:
         prepare(connection, settings.declared)
         delete_shard(connection, name)
+    with instance() as history:
+        history.delete_dynamic_partition(settings.shards.set_name, name)
+    marker = lake.retire(name)
     print_result({"retired": name, "marker": marker})
     console.print(f"{name} is retired; to have it back, delete {marker}", markup=False, soft_wrap=True)
