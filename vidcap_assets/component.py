@@ -12,6 +12,7 @@ from vidcap_assets.assets.annotations import annotation_assets
 from vidcap_assets.assets.dataset import dataset_assets
 from vidcap_assets.assets.merged import merged_asset
 from vidcap_assets.assets.videos import video_assets
+from vidcap_assets.automation.executor import noting_its_process
 from vidcap_assets.automation.failures import failure_sensor
 from vidcap_assets.automation.run_process import follow_the_run
 from vidcap_assets.automation.schedules import gap_schedule, publish_schedule
@@ -146,6 +147,8 @@ class Collection(dg.Component):
             description=description,
             partitions_def=it.shards if "captioned_videos" in assets else None,
             tags={"dagster/priority": _PRIORITIES.get(name, "0")},
+            # One step, whose decoders are processes of their own.
+            executor_def=noting_its_process(dg.in_process_executor) if name == "index_videos" else None,
         )
 
 

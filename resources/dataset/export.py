@@ -85,7 +85,8 @@ def export_training_set(
             captioners = [one.name for one in listed if one.role is Role.CAPTION]
             options.require_known(captioners, [one.name for one in listed])
             brought = with_source_columns(connection)
-            parts = ["start_s", "end_s"] if _count(connection, "start_s IS NOT NULL") else []
+            videos = connection.table("listed_videos")
+            parts = ["start_s", "end_s"] if len(videos.filter("start_s IS NOT NULL")) else []
             if parts and options.media:
                 raise NothingToExportError(
                     "clips are parts of files, and only a tool's own set cuts them: vidcap export --for webdataset"
@@ -93,7 +94,7 @@ def export_training_set(
             schema = training_schema(
                 connection, [*columns_of(listed, Role.SCORE, Role.STRUCTURED), *brought, *parts]
             )
-            clips = _count(connection)
+            clips = len(videos)
             recipes = _current_recipes(connection)
             rows, content_hash, counts, languages, preview = _write_rows(
                 connection, built, options, recipes, schema, listed
@@ -228,12 +229,6 @@ def _write_steps(connection: duckdb.DuckDBPyConnection, folder: Path, listed: li
         with closing(CsvFile(folder / f"{name}.csv", reader.schema)) as file:
             for batch in reader:
                 file.write(batch)
-
-
-def _count(connection: duckdb.DuckDBPyConnection, condition: str = "true") -> int:
-    row = connection.execute(f"SELECT count(*) FROM listed_videos WHERE {condition}").fetchone()
-    assert row is not None
-    return row[0]
 
 
 def _current_recipes(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:

@@ -140,9 +140,7 @@ def write(connection: duckdb.DuckDBPyConnection, out: Path) -> int:
     connection.execute(
         f"COPY (SELECT * EXCLUDE (place__) FROM chosen ORDER BY place__) TO '{quoted}' ({_WRITE[out.suffix.lower()]})"
     )
-    row = connection.execute("SELECT count(*) FROM chosen").fetchone()
-    assert row is not None
-    return int(row[0])
+    return len(connection.table("chosen"))
 
 
 def _column(connection: duckdb.DuckDBPyConnection, name: str) -> str:

@@ -87,7 +87,7 @@ class Checkpoint:
 
         try:
             return Path(
-                snapshot_download(self.source, revision=self.revision, allow_patterns=list(MODEL_FILES))
+                snapshot_download(self.source, revision=self._commit(), allow_patterns=list(MODEL_FILES))
             )
         except (OSError, ValueError) as error:
             raise self._unreachable(error) from error
@@ -100,10 +100,14 @@ class Checkpoint:
         """
         if self.local:
             return {"model": self.name, "weights": fingerprint_files(self._loaded(), cache)}
+        return {"model": self.source, "revision": self._commit()}
+
+    def _commit(self) -> str:
+        """What the name of a hub repository, or its revision, stands for now."""
         config = self.file("config.json") or self.file("adapter_config.json")
         if config is None:
             raise SetupError(f"the hub repository '{self.source}' has no config.json: not a model")
-        return {"model": self.source, "revision": config.parent.name}
+        return config.parent.name
 
     def formerly(self, cache: Path | None = None) -> dict[str, str]:
         """The same as 0.1.0 recorded it: every file that looked like one of a model's, and no ``.bin``."""

@@ -1,8 +1,12 @@
 """What one clip may cost, told from its headers before anything is decoded."""
 
+import os
 from dataclasses import dataclass
 
 from resources.annotation.outcome import ClipError, undecodable
+
+PIXELS = "VIDCAP_MAX_PIXELS"
+"""The variable by which a child is told ``max_pixels``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +16,7 @@ class Budget:
     ``max_pixels`` of one picture; ``max_frames`` decoded in one pass; ``max_bytes`` of pixels handed back.
     """
 
-    max_pixels: int = 64_000_000
+    max_pixels: int = int(os.environ.get(PIXELS, 64_000_000))
     max_frames: int = 500_000
     max_bytes: int = 2 * 1024**3
 

@@ -39,7 +39,9 @@ class WorkerDied(Exception):
 class Worker:
     """One child process and the socket to it. Not for use by two threads at once."""
 
-    def __init__(self, memory_limit_bytes: int, preload: tuple[str, ...]) -> None:
+    def __init__(
+        self, memory_limit_bytes: int, preload: tuple[str, ...], environment: dict[str, str]
+    ) -> None:
         self.calls = 0
         self._ready = False
         ours, theirs = socket.socketpair()
@@ -61,7 +63,7 @@ class Worker:
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
                 pass_fds=[theirs.fileno()],
-                env=_child_environment(),
+                env=_child_environment() | environment,
             )
         self._connection = Connection(ours.detach())
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from resources.annotation.outcome import ClipError, ErrorKind
+from resources.video.budget import PIXELS
 from resources.video.wire import OWN_PACKAGE
 from resources.video.worker import Worker, WorkerDied
 from resources.video.worker_process import OUT_OF_MEMORY
@@ -36,6 +37,7 @@ class IsolatedWorkers:
         memory_limit_bytes: address space of a child (``RLIMIT_AS``); 0 for no limit.
         recycle_after: calls after which a child is replaced, which bounds slow leaks of the decoders.
         preload: modules a child imports when it starts.
+        max_pixels: of one picture; ``None`` for the default of :class:`Budget`.
 
     :meth:`call` may be used from many threads at once. The children end with the pool, and with this
     process however it ends.
@@ -48,6 +50,7 @@ class IsolatedWorkers:
         memory_limit_bytes: int = 4 * GIB,
         recycle_after: int = 500,
         preload: tuple[str, ...] = PRELOAD,
+        max_pixels: int | None = None,
     ) -> None:
         if workers < 1:
             raise ValueError(f"at least one worker is needed, not {workers}")
@@ -58,6 +61,7 @@ class IsolatedWorkers:
         self._memory_limit_bytes = memory_limit_bytes
         self._recycle_after = recycle_after
         self._preload = preload
+        self._environment = {} if max_pixels is None else {PIXELS: str(max_pixels)}
         self._slots = threading.Semaphore(workers)
         self._lock = threading.Lock()
         self._idle: list[Worker] = []
@@ -128,7 +132,9 @@ class IsolatedWorkers:
                     self._busy.add(worker)
                     return worker
                 worker.kill()
-            starting = self._starter.submit(Worker, self._memory_limit_bytes, self._preload)
+            starting = self._starter.submit(
+                Worker, self._memory_limit_bytes, self._preload, self._environment
+            )
         worker = starting.result()
         with self._lock:
             if not self._closed:

@@ -165,3 +165,26 @@ def test_the_file_in_force(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert files_in_force() == [tmp_path / "a.yaml", tmp_path / "vidcap.yaml"]
     with pytest.raises(CollectionError, match=r"b\.yaml: there is no such collection file"):
         files_in_force("b.yaml")
+
+
+def test_the_largest_picture_is_a_setting(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from resources.annotation.clip import Kind
+    from resources.annotation.outcome import ClipError
+    from resources.video import FrameRule, RuleKind
+
+    Image.new("RGB", (40, 30)).save(tmp_path / "a.png")
+    for most, is_read in ((1199, False), (1200, True)):
+        decode = read(f"{GOOD}  decode: {{workers: 1, max_pixels: {most}}}\n").decode
+        with decode.frames() as (frames, _):
+            if is_read:
+                assert (
+                    frames.read(tmp_path / "a.png", Kind.IMAGE, FrameRule(RuleKind.LINSPACE, 1)).num_frames
+                    == 1
+                )
+            else:
+                with pytest.raises(
+                    ClipError, match=r"over the budget of 1,199 pixels \(decode: max_pixels\)"
+                ):
+                    frames.read(tmp_path / "a.png", Kind.IMAGE, FrameRule(RuleKind.LINSPACE, 1))

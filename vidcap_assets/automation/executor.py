@@ -9,10 +9,8 @@ import dagster as dg
 from vidcap_assets.automation.run_process import WITHIN_A_RUN, RunProcess
 from vidcap_assets.dagster_private import MODULES_OF_A_STEP
 
-# Not the definitions: each step loads them itself, by the collection file as the run read it, and then follows the run.
 _PRELOADED = [
     "vidcap_assets.automation.fork_server",
-    "vidcap_assets.component",
     "vidcap_assets.assets.annotating",
     "resources.warehouse",
     *MODULES_OF_A_STEP,
@@ -27,14 +25,16 @@ def noting_its_process(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition
     A run of a command, ``vidcap`` or ``dagster job execute``, that is interrupted counts as canceled, not as failed.
 
     Where the run's configuration does not say how steps are started, they are forked from a server with the modules
-    that all of them need.
+    that all of them need, the run's definitions among them: by the collection file as the run read it.
     """
 
     def create(context: dg.InitExecutorContext) -> dg.Executor:
         assert executor.executor_creation_fn is not None
-        config: dict[str, Any] = {"start_method": {"forkserver": {}}, **context.executor_config}
-        if "forkserver" in config["start_method"]:
-            config["start_method"] = {"forkserver": {"preload_modules": _PRELOADED}}
+        config: dict[str, Any] = dict(context.executor_config)
+        if executor is dg.multiprocess_executor and "spawn" not in config.get("start_method", ()):
+            pointer = getattr(getattr(context.job, "repository", None), "pointer", None)
+            modules = [*_PRELOADED, *filter(None, [getattr(pointer, "module", None)])]
+            config["start_method"] = {"forkserver": {"preload_modules": modules}}
         inner = executor.executor_creation_fn(context._replace(executor_config=config))
         run_plan = inner.execute
 
@@ -45,9 +45,8 @@ def noting_its_process(executor: dg.ExecutorDefinition) -> dg.ExecutorDefinition
             try:
                 yield from run_plan(plan_context, execution_plan)
             except (KeyboardInterrupt, dg.DagsterExecutionInterruptedError):
-                if (
-                    run.remote_job_origin is None
-                ):  # a command in the foreground, not a service that is restarted
+                # A command in the foreground, not a service that is restarted.
+                if run.remote_job_origin is None:
                     instance.report_run_canceling(run, "Interrupted by Ctrl-C, or by a signal to the command")
                 raise
 

@@ -57,18 +57,11 @@ def conclude(settings: CollectionSettings, results: Sequence[JobResult], demo: D
 
 
 def _show_demo(settings: CollectionSettings, demo: Demo, unreadable: list[dict[str, Any]]) -> None:
-    found = {
-        column.name: one.role
-        for one in settings.declared
-        for column in one.columns
-        if one.role in (Role.LABEL, Role.TAGS)
-    }
-    labels = ", ".join(name for name, role in found.items() if role is Role.LABEL) or "id"
-    tags = " + ".join(f"coalesce(len({name}), 0)" for name, role in found.items() if role is Role.TAGS) or "0"
+    said = (one for one in settings.declared if one.role in (Role.LABEL, Role.TAGS))
+    found = [column.name for one in said for column in one.columns]
     rows = query(
         f"SELECT {', '.join(['path', 'text', *found])} FROM captioned_videos WHERE text IS NOT NULL AND kind = 'video' "
-        f"QUALIFY row_number() OVER (PARTITION BY {labels} ORDER BY {tags} DESC, path) = 1 "
-        f"ORDER BY {tags} DESC, path LIMIT {_EXAMPLES}"
+        f"ORDER BY md5(parse_filename(path)), path LIMIT {_EXAMPLES}"
     )
     table = Table("path", "text", *found, title="Three of the rows")
     for row in rows:

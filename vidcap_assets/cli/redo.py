@@ -46,7 +46,9 @@ def planned_redoing(settings: CollectionSettings, annotators: Sequence[Annotator
     with ExitStack() as opened:
         for entry in annotators:
             declared = entry.declares()
-            if not any(lake.stored_shards(one.asset) for one in declared) and not _is_read(entry, settings):
+            # First answers may change what others, which have some, are shown.
+            concerned = [one for each in (entry, *settings.readers(entry)) for one in each.declares()]
+            if not any(lake.stored_shards(one.asset) for one in concerned):
                 continue
             found = opened.enter_context(entry.open(scene(lake)))
             for one in declared:
@@ -54,14 +56,6 @@ def planned_redoing(settings: CollectionSettings, annotators: Sequence[Annotator
                 recipe = found[one.asset].recipe
                 wanted.append(Wanted(replace(recipe, annotator=one.asset), one.reads, tuple(assets)))
     return redo_plan(lake, wanted, shards)
-
-
-def _is_read(entry: AnnotatorSettings, settings: CollectionSettings) -> bool:
-    """May its first answers change what others, which have some, are shown?"""
-    lake = Lake(settings.home)
-    return any(
-        lake.stored_shards(one.asset) for reader in settings.readers(entry) for one in reader.declares()
-    )
 
 
 def scene(lake: Lake) -> Scene:

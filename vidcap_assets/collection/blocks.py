@@ -100,6 +100,7 @@ class Decode(Block):
     memory_limit_gib: float = Field(
         default=4.0, ge=0, description="Address space of a decoding process in GiB; 0 for no limit."
     )
+    max_pixels: int = Field(default=64_000_000, gt=0, description="Pixels of a picture at most.")
     backend: Literal["auto", "pyav", "decord"] = Field(
         default="auto", description="auto (chosen from the stream), pyav or decord; recorded in every row."
     )
@@ -117,7 +118,10 @@ class Decode(Block):
         from resources.video import IsolatedWorkers
 
         with IsolatedWorkers(
-            self.worker_count, self.timeout_s, memory_limit_bytes=int(self.memory_limit_gib * 1024**3)
+            self.worker_count,
+            self.timeout_s,
+            memory_limit_bytes=int(self.memory_limit_gib * 1024**3),
+            max_pixels=self.max_pixels,
         ) as workers:
             yield workers
 

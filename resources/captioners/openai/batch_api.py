@@ -279,17 +279,13 @@ class BatchJobs:
             if look is not None and may_have_worked and (found := await look()) is not None:
                 return found
             if not failure.cause.is_retried or failed >= self.patience.max_attempts:
-                raise _hopeless(failure)
+                raise AnnotatorError(f"Batch API: {failure.message}", retryable=failure.cause.is_retried)
             await asyncio.sleep(max(failure.retry_after_s or 0.0, backoff_s(failed, self.patience.backoff_s)))
 
     def _failure(self, error: Exception) -> Failure:
         if (failure := self.endpoint.failure_of(error)) is None:
             raise error
         return failure
-
-
-def _hopeless(failure: Failure) -> AnnotatorError:
-    return AnnotatorError(f"Batch API: {failure.message}", retryable=failure.cause.is_retried)
 
 
 def _failed(failure: Failure, batch_id: str) -> ClipError:

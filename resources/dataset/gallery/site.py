@@ -83,7 +83,7 @@ def build_gallery(
     with tempfile.TemporaryDirectory(prefix="vidcap-gallery-") as temp:
         built = Path(temp)
         with warehouse.snapshot() as connection:
-            clips = _count(connection)
+            clips = len(connection.table("captioned_videos"))
             recipes = _recipes(connection)
             listed = annotators(connection)
             rows = _rows(connection, options.max_clips, listed)
@@ -188,12 +188,6 @@ def _page(data: str, shown: int, clips: int, plots: dict[str, bytes], demo_model
         demo_models=demo_models,
         made_at=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
-
-
-def _count(connection: duckdb.DuckDBPyConnection) -> int:
-    row = connection.execute("SELECT count(*) FROM captioned_videos").fetchone()
-    assert row is not None
-    return row[0]
 
 
 def _recipes(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
