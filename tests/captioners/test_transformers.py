@@ -95,11 +95,13 @@ def test_existing_text_goes_into_the_prompt_and_the_input_key(picture: Clip, lla
     assert captioner.input_key(picture) != llava(prompt="image").input_key(picture) == "p"
 
 
-def test_a_prompt_of_the_wrong_kind_is_refused_before_any_work(picture: Clip, llava: Build) -> None:
-    reader = PngReader()
-    with pytest.raises(AnnotatorError, match=r"kind image.*'video'"):
-        llava(prompt="video", frames=reader).prepare(picture)
-    assert reader.reads == 0
+def test_a_picture_is_asked_by_its_own_preset_where_the_prompt_is_for_videos(
+    picture: Clip, llava: Build
+) -> None:
+    row = llava(prompt="video").prepare(picture)
+    assert row.details["prompt"] == "image"
+    own = llava(prompt="image").prepare(picture)
+    assert row.inputs["input_ids"].tolist() == own.inputs["input_ids"].tolist()
 
 
 def test_an_image_marker_in_a_clips_text_is_that_clips_fault(picture: Clip, llava: Build) -> None:
