@@ -15,13 +15,13 @@ _ROWS_A_GROUP = 10_000
 
 
 class ListFile:
-    """One list; memory does not grow with it."""
+    """One list; memory does not grow with it, but for Parquet, whose columns are held until the end."""
 
     def __init__(self, path: Path, listing: Listing) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._listing, self._rows = path, listing, 0
         self._pending: list[dict[str, Any]] = []
-        self._parquet: pq.ParquetWriter | None = None
+        self._tables: list[pa.Table] = []
         self._file = open(path, "w", encoding="utf-8", newline="")  # noqa: SIM115 (closed by close)
         if listing.form is Form.CSV:
             self._csv = csv.DictWriter(self._file, list(listing.columns), lineterminator="\n")
@@ -55,14 +55,12 @@ class ListFile:
         self._file.close()
         if self._listing.form is Form.PARQUET:
             self._flush()
-            assert self._parquet is not None
-            self._parquet.close()
+            # A column may have no value in the first rows: the types follow from all of them.
+            whole = pa.concat_tables(self._tables, promote_options="permissive")
+            pq.write_table(whole, self._path, compression="zstd")
 
     def _flush(self) -> None:
-        if self._parquet is None:
-            table = pa.Table.from_pylist(self._pending)
-            self._parquet = pq.ParquetWriter(self._path, table.schema, compression="zstd")
-        self._parquet.write_table(pa.Table.from_pylist(self._pending, schema=self._parquet.schema))
+        self._tables.append(pa.Table.from_pylist(self._pending))
         self._pending = []
 
 

@@ -34,6 +34,8 @@ from resources.warehouse import Warehouse
 
 _SAMPLES_PER_TAR = 1_000
 _NOT_READ = ("id", "text_source", "text_language", "extra")
+_NOT_SHOWN = ("path", "row_hash", "texts", "tars")
+_HASHED = ("id", "content_id", "duplicate_group", "row_hash")
 Row = dict[str, Any]
 
 
@@ -80,6 +82,8 @@ def export_preset(
     if not rows:
         reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "there is no clip"
         raise NothingToExportError(f"no clip is left for {wanted.name}: {reasons}; the last export stays")
+    if preset.tars:
+        rows = [{**row, "tars": name} for row, name in zip(rows, _tar_folders(rows, preset), strict=True)]
     splits = _splits(rows, wanted.val)
     content_hash = _content_hash(rows, preset, wanted, filters, demo_models)
     counts = {name: len(part) for name, part in splits.items()}
@@ -187,17 +191,17 @@ def _suffix(row: Row) -> str:
     return PurePosixPath(row["path"]).suffix.lower() if row.get("start_s") is None else SUFFIX
 
 
-def _tar_folders(rows: list[Row], preset: Preset) -> dict[tuple[str, str], str]:
-    """Where the tars of each kind of clip and type of file go: readers take all files of a folder for one type.
+def _tar_folders(rows: list[Row], preset: Preset) -> list[str]:
+    """Of each row the folder of its tar: readers take all files of a folder for one type.
 
     The commonest type of a kind has its folder, any other one of its own: ``videos``, ``videos-mkv``.
     """
-    types = Counter((preset.media[Kind(row["kind"])], _suffix(row)) for row in rows)
-    folders: dict[tuple[str, str], str] = {}
-    for (media, suffix), _ in types.most_common():
-        taken = media in folders.values()
-        folders[media, suffix] = f"{media}-{suffix.removeprefix('.') or 'bin'}" if taken else media
-    return folders
+    types = [(preset.media[Kind(row["kind"])], _suffix(row)) for row in rows]
+    names: dict[tuple[str, str], str] = {}
+    for (media, suffix), _ in Counter(types).most_common():
+        own = f"{media}-{suffix.removeprefix('.') or 'bin'}"
+        names[media, suffix] = own if media in names.values() else media
+    return [names[one] for one in types]
 
 
 def _splits(rows: list[Row], val: float) -> dict[str, list[Row]]:
@@ -220,7 +224,7 @@ def _content_hash(
     said = [repr(preset), wanted.shown(), filters.active, list(demo_models)]
     digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for row in rows:
-        digest.update(f"{row['id']} {row['content_id']} {row['row_hash']}\n".encode())
+        digest.update(json.dumps([row[name] for name in _HASHED]).encode())
     return digest.hexdigest()
 
 
@@ -234,8 +238,8 @@ def _write(rows: list[Row], preset: Preset, captions: Captions, place: _Place, l
     place.folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         tars = {
-            kind: stack.enter_context(closing(TarShards(place.folder / name, _SAMPLES_PER_TAR, media=True)))
-            for kind, name in (_tar_folders(rows, preset) if preset.tars else {}).items()
+            name: stack.enter_context(closing(TarShards(place.folder / name, _SAMPLES_PER_TAR, media=True)))
+            for name in dict.fromkeys(row["tars"] for row in rows if preset.tars)
         }
         files: list[tuple[str | None, ListFile]] = []
         for one in lists:
@@ -246,10 +250,8 @@ def _write(rows: list[Row], preset: Preset, captions: Captions, place: _Place, l
             made = row.pop("made", None)
             media = preset.media.get(Kind(row["kind"])) if preset.media else None
             if media is not None and preset.tars:
-                shown = {
-                    name: value for name, value in row.items() if name not in ("path", "row_hash", "texts")
-                }
-                tars[media, _suffix(row)].add([{**shown, "path": str(made or row["path"])}])
+                shown = {name: value for name, value in row.items() if name not in _NOT_SHOWN}
+                tars[row["tars"]].add([{**shown, "path": str(made or row["path"])}])
                 if made:
                     made.unlink()
             elif media is not None:

@@ -5,14 +5,17 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from resources.dataset.export import NothingToExportError
 from resources.dataset.export_set import Captions, ExportSet, Link
 from resources.dataset.filters import ClipFilters, FilterError
+from resources.dataset.lists import ListFile
 from resources.dataset.preset_export import PresetExport, export_preset
 from resources.dataset.presets import presets
 from tests.dataset.collection import Collection, clip
@@ -176,3 +179,28 @@ def test_a_killed_export_leaves_the_old_one_whole(collection: Collection, tmp_pa
     assert len(read(collection, "sidecar")) == 2
     versions = [one for one in (collection.root / "exports/.versions/sidecar").iterdir() if one.is_dir()]
     assert len(versions) == 1, "what the killed export left is gone"
+
+
+def test_a_column_without_a_value_in_the_first_rows_has_its_type(tmp_path: Path) -> None:
+    [listing] = presets()["simpletuner"].lists
+    file = ListFile(tmp_path / "list.parquet", listing)
+    row = dict.fromkeys(("file", "name", "text", "kind", "width", "height", "num_frames"), 1)
+    for number in range(10_001):
+        file.add({**row, "fps": 24.0 if number == 10_000 else None})
+    file.close()
+    fps = pq.read_table(tmp_path / "list.parquet")["fps"].to_pylist()
+    assert (len(fps), fps[0], fps[-1]) == (10_001, None, 24.0)
+
+
+def test_a_type_of_file_has_one_folder_of_tars_on_both_sides_of_a_split(
+    collection: Collection, clips: Path
+) -> None:
+    many = [clip(f"m{n}", path=clips / FILES["film"], content_id=f"y{n}") for n in range(40)]
+    collection.add_shard("shard-00001", many)
+    collection.annotate("captions_pllava", lambda one: TEXTS.get(one.id, "Many."))
+    collection.merge()
+    export(collection, "webdataset", val=0.3)
+    for tar in (collection.root / "exports" / "webdataset").glob("*/videos*/*.tar"):
+        with tarfile.open(tar) as archive:
+            types = {Path(name).suffix for name in archive.getnames()} - {".json", ".txt"}
+        assert types == ({".mkv"} if tar.parent.name == "videos" else {".mp4"})
