@@ -23,8 +23,9 @@ from resources.annotation.outcome import Answer
 from resources.captioners.kinds import Pllava, Transformers
 from resources.captioners.pllava import PllavaCaptioner
 from resources.captioners.transformers import TransformersCaptioner
-from resources.tagger import TagAnnotator, Tagger
 from resources.tagger.kind import Tags
+from resources.tagger.question import TagQuestion
+from resources.text_model.local import LocalAnswers, TextModel
 from resources.video import FrameReader, IsolatedWorkers
 from tests.demo.held_out import agreement, parse, render_clips
 from tools.demo_world.clips import Truth
@@ -69,8 +70,8 @@ def score_captions(name: str, said: Iterable[str], expected: list[Slots], show: 
 
 def score_tags(kind: str, dtype: str, expected: list[Slots], show: int) -> None:
     """Print how many lists are exactly right, read from the true captions."""
-    model = Tagger(Tags.model_validate({"model": "demo", "dtype": dtype}))
-    tagger = TagAnnotator(kind, model)
+    model = TextModel(Tags.model_validate({"model": "demo", "dtype": dtype}))
+    tagger = LocalAnswers(TagQuestion("tags", kind), model)
     clips = [Clip(str(i), Path("-"), text=slots.caption) for i, slots in enumerate(expected)]
     wanted = [slots.objects if kind == "objects" else slots.actions for slots in expected]
     said = [json.loads(value) for value in answers_of(tagger, clips)]

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from resources.video import FrameReader, IsolatedWorkers
 
 NAME = r"^[a-z][a-z0-9_]{0,39}$"
-PIXELS, TEXT, CAPTIONS = "pixels", "text", "captions"
+PIXELS, TEXT = "pixels", "text"
+CAPTIONS, LABELS, TAGS, SCORES = "captions", "labels", "tags", "scores"
 # Among captioners: the text that came with the source list.
 SOURCE_TEXT = "source"
 
@@ -43,13 +44,19 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """One annotation asset. ``reads``: ``pixels``, ``text``, ``captions`` (all of them), or assets by name."""
+    """One annotation asset.
+
+    ``reads``: ``pixels``; ``text``; ``captions``, ``labels``, ``tags``, ``scores`` (all of them); ``source``; or
+    assets by name.
+    """
 
     asset: str
     role: Role
     columns: tuple[Column, ...]
     meaning: str
     reads: tuple[str, ...] = (PIXELS,)
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Fields of the answer that may be the text of a clip: where each stands in the details, by its name."""
 
     @property
     def in_table(self) -> tuple[Column, ...]:

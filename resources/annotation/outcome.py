@@ -35,6 +35,8 @@ class ErrorKind(StrEnum):
     EMPTY_OUTPUT = "empty_output"
     OUT_OF_MEMORY = "out_of_memory"
     REFUSED = "refused"
+    INVALID_ANSWER = "invalid_answer"
+    CONTRADICTION = "contradiction"
     RATE_LIMITED = "rate_limited"
     API_ERROR = "api_error"
     BUDGET = "budget"
@@ -59,6 +61,8 @@ _FINAL = frozenset(
         ErrorKind.NO_VIDEO_STREAM,
         ErrorKind.EMPTY_OUTPUT,
         ErrorKind.REFUSED,
+        ErrorKind.INVALID_ANSWER,
+        ErrorKind.CONTRADICTION,
     }
 )
 

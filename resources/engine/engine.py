@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
-from transformers import GenerationConfig, PreTrainedModel
+from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
 
 from resources.annotation.ladder import is_out_of_memory
 from resources.annotation.outcome import AnnotatorError
+from resources.engine.constraint import JsonConstraint
 from resources.engine.device_lease import DeviceLease, lease_devices, visible_devices
 from resources.engine.generation import Generation, end_tokens
 from resources.engine.model_spec import ModelSpec
@@ -46,6 +47,7 @@ class Engine:
         self.model = self._load(spec, devices)
         self._config = self.model.generation_config = greedy_config(self.model, spec.end_ids)
         self._ends = frozenset(end_tokens(self._config))
+        self._constraint = JsonConstraint(spec, self._config) if spec.schema else None
         where = ", ".join(map(str, devices))
         _log.info("loaded %s on %s in %.1f s", spec.folder.name, where, time.monotonic() - started)
 
@@ -127,7 +129,10 @@ class Engine:
             inputs = to_device(collate(rows), self.device, self.model.dtype)
             config = copy.deepcopy(self._config)
             config.max_new_tokens = max_new_tokens
-            ids = self.model.generate(**inputs, generation_config=config)
+            held = [self._constraint.processor(len(rows))] if self._constraint else []
+            ids = self.model.generate(
+                **inputs, generation_config=config, logits_processor=LogitsProcessorList(held)
+            )
             return ids[:, inputs["input_ids"].shape[1] :].tolist()
 
     def _give_back_memory(self) -> None:

@@ -124,13 +124,13 @@ class ModelAnnotator(Annotator):
         """What the words are worth; see :mod:`resources.words.judgement`."""
         return judge(written, cut_off=cut_off)
 
-    def interpret(self, text: str) -> str:
-        """The answer's value, from words that are one. Default: the text in one line.
+    def interpret(self, text: str, row: "Row") -> tuple[str, dict[str, Any]]:
+        """The answer's value, and more of its details, from words that are one. Default: the text in one line.
 
         Raises:
             ClipError: it is no answer to this question.
         """
-        return text.replace("\n", " ").strip()
+        return text.replace("\n", " ").strip(), {}
 
     def annotate(self, batch: Sequence["Row"]) -> list[Answer | ClipError]:  # noqa: D102
         generations = self.engine.generate(self.model_spec(), batch)
@@ -145,14 +145,15 @@ class ModelAnnotator(Annotator):
             generation.tokens_out,
             generation.seconds,
             None,
-            {**row.details, **judged.details},
         )
+        details = {**row.details, **judged.details}
         if not judged.verdict.is_answer:
-            return AnsweredError(ErrorKind(judged.verdict), judged.reason, *facts)
+            return AnsweredError(ErrorKind(judged.verdict), judged.reason, *facts, details)
         try:
-            return Answer(self.interpret(judged.text), *facts)
+            value, more = self.interpret(judged.text, row)
         except ClipError as error:
-            return AnsweredError(error.kind, error.message, *facts)
+            return AnsweredError(error.kind, error.message, *facts, details)
+        return Answer(value, *facts, details | more)
 
     def close(self) -> None:  # noqa: D102
         self.engine.close()

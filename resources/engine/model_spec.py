@@ -29,12 +29,13 @@ class ModelSpec(ABC):
     """How a model is loaded.
 
     ``folder`` holds its config, weights and tokenizer; ``end_ids`` end a text beside the tokens that the
-    checkpoint's generation settings name.
+    checkpoint's generation settings name; ``schema`` is the JSON Schema that answers are held to, if any.
     """
 
     folder: Path
     placement: Placement
     end_ids: tuple[int, ...] = ()
+    schema: str | None = None
 
     @abstractmethod
     def load(self, devices: "Sequence[torch.device]") -> "PreTrainedModel":

@@ -29,11 +29,12 @@ class Row:
     """What the model needs for one clip, as a batch of one.
 
     ``inputs["input_ids"]``: (1, length) with image placeholders already expanded; other keys as the
-    model's own processor names them. ``details`` goes into the answer.
+    model's own processor names them. ``details`` goes into the answer; ``about`` is for whoever reads it.
     """
 
     inputs: Inputs
     details: dict[str, Any] = field(default_factory=dict)
+    about: Any = None
 
     @property
     def length(self) -> int:

@@ -1,5 +1,1 @@
 """Tags: the objects and actions that a caption speaks of, read out by a chat language model."""
-
-from resources.tagger.tagger import TagAnnotator, Tagger
-
-__all__ = ["TagAnnotator", "Tagger"]

@@ -1,23 +1,23 @@
 """The tagger as an entry of a collection file: two assets, one loaded model."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from resources.annotation.annotator import Annotator
-from resources.annotation.declaration import TEXT, Column, Declaration, Role, Scene
-from resources.engine.fingerprint import model_cache
-from resources.engine.settings import EMBEDDED, LocalModel, ServedModel
+from resources.annotation.declaration import TEXT, Column, Declaration, Role
+from resources.engine.settings import EMBEDDED
 from resources.tagger.prompts import TAG_KEYS
+from resources.text_model.settings import TextSettings
+
+if TYPE_CHECKING:
+    from resources.text_model.question import Question
 
 
-class Tags(LocalModel, ServedModel):
+class Tags(TextSettings):
     """The objects and the actions that the text of a clip names."""
 
-    indifferent: ClassVar[frozenset[str]] = LocalModel.indifferent | ServedModel.indifferent
     demo_model: ClassVar[Path] = EMBEDDED / "tiny-tagger"
 
     kind: Literal["tags"] = "tags"
@@ -43,19 +43,7 @@ class Tags(LocalModel, ServedModel):
             for what in TAG_KEYS
         )
 
-    def deciding(self) -> dict:  # noqa: D102
-        return super().deciding() | {"is_served": self.is_served}
+    def questions(self) -> "Sequence[Question]":  # noqa: D102
+        from resources.tagger.question import TagQuestion
 
-    @contextmanager
-    def open(self, scene: Scene) -> Iterator[Mapping[str, Annotator]]:  # noqa: D102
-        if self.is_served:
-            from resources.tagger.served import ServedTags
-
-            server = self.server(self.model or "", scene)
-            with closing(server) if server else nullcontext():
-                yield {f"{self.name}_{what}": ServedTags(what, self, server, scene.log) for what in TAG_KEYS}
-            return
-        from resources.tagger import TagAnnotator, Tagger
-
-        with closing(Tagger(self, model_cache(scene.lake))) as tagger:
-            yield {f"{self.name}_{what}": TagAnnotator(what, tagger) for what in TAG_KEYS}
+        return [TagQuestion(self.name, what) for what in TAG_KEYS]

@@ -58,6 +58,17 @@ def answers(declared: Sequence[Declaration]) -> str:
     return "".join(f"{item},\n        " for item in _answers(declared))
 
 
+def said(declared: Sequence[Declaration], order: Sequence[str]) -> str:
+    """The table of current answers, with a row more for each field of a structured caption that may be the text."""
+    parts = {name: (one.asset, path) for one in declared for name, path in one.parts.items() if name in order}
+    rows = (
+        f" UNION ALL SELECT * REPLACE ('{name}' AS annotator, details ->> '{path}' AS value) FROM fresh "
+        f"WHERE annotator = '{asset}' AND status = 'ok' AND details ->> '{path}' IS NOT NULL"
+        for name, (asset, path) in parts.items()
+    )
+    return f"(FROM fresh{''.join(rows)})" if parts else "fresh"
+
+
 def _answers(declared: Sequence[Declaration]) -> Iterator[str]:
     for one in declared:
         mine = f"FILTER (annotator = '{one.asset}')"

@@ -13,7 +13,7 @@ from upath import UPath
 from resources.annotation.declaration import Declaration, Role
 from resources.annotation.tables import merged_columns
 from resources.lake.lake import Lake
-from resources.warehouse.columns import add_columns, answers, listed
+from resources.warehouse.columns import add_columns, answers, listed, said
 from resources.words.language import language_of
 
 _META = """
@@ -135,12 +135,13 @@ def insert_shards(
         "order": list(rule.order),
         "strip": rule.strip_prefix,
         "camera": rule.camera_sentence,
-        "declared": [one.asset for one in declared],
+        "declared": [*(one.asset for one in declared), *rule.order],
     }
     annotations, clips = run_script(
         connection,
         sql("insert_shards.sql")
         .replace("{answers}", answers(declared))
+        .replace("{said}", said(declared, rule.order))
         .replace("{camera}", _camera(declared)),
         parameters,
     )

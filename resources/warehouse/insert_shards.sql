@@ -1,6 +1,7 @@
 -- `meta` and `fresh` hold the raw metadata and the annotations of the shards to add. $order: captioners and `source`, the
 -- preferred one first · $strip, $camera: whether to change their captions (text_rule.sql) before they become `text` ·
--- $declared: the annotators of the collection; answers of others are kept, but are not current.
+-- $declared: the annotators of the collection; answers of others are kept, but are not current. {said}: `fresh`, and
+-- the fields of structured captions that $order names, as if each had an annotator of its own.
 INSERT INTO annotations BY NAME
 SELECT * EXCLUDE (current), current AND list_contains($declared, annotator) AS is_current FROM fresh;
 
@@ -10,7 +11,7 @@ WITH latest AS (
         shard, id,
         {answers}arg_min({'text': value, 'source': annotator}, list_position($order, annotator))
             FILTER (status = 'ok' AND list_contains($order, annotator)) AS captioned
-    FROM fresh
+    FROM {said}
     WHERE current AND list_contains($declared, annotator)
     GROUP BY shard, id
 ),

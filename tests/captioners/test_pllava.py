@@ -164,11 +164,12 @@ def test_a_recipe_needs_no_torch() -> None:
         "assert not {'torch', 'transformers', 'peft', 'cv2', 'av', 'duckdb'} & set(sys.modules)\n"
         "from resources.captioners.pllava import PllavaCaptioner\n"
         "from resources.captioners.transformers import TransformersCaptioner\n"
-        "from resources.tagger import Tagger, TagAnnotator\n"
+        "from resources.tagger.question import TagQuestion\n"
+        "from resources.text_model.local import LocalAnswers, TextModel\n"
         f"model = {str(MODELS / 'pllava_full56')!r}\n"
         "PllavaCaptioner(Pllava(model=model), None).recipe\n"
         "TransformersCaptioner(Transformers(name='llava', model=model), None).recipe\n"
-        "TagAnnotator('objects', Tagger(Tags(model=model))).recipe\n"
+        "LocalAnswers(TagQuestion('tags', 'objects'), TextModel(Tags(model=model))).recipe\n"
         "assert not {'torch', 'transformers', 'peft', 'cv2', 'av'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

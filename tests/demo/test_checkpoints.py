@@ -21,8 +21,9 @@ from resources.annotation.outcome import Answer
 from resources.captioners.kinds import Pllava, Transformers
 from resources.captioners.pllava import PllavaCaptioner
 from resources.captioners.transformers import TransformersCaptioner
-from resources.tagger import TagAnnotator, Tagger
 from resources.tagger.kind import Tags
+from resources.tagger.question import TagQuestion
+from resources.text_model.local import LocalAnswers, TextModel
 from resources.video import FrameReader, IsolatedWorkers
 from tests.demo.held_out import parse, render_clips
 from tools.demo_world.clips import Truth
@@ -183,8 +184,8 @@ def test_one_frame_tells_no_motion_but_what_is_there(
 def test_tags_of_captions_are_right(kind: str, held_out: tuple[Path, list[Truth]]) -> None:
     seen = [slots for truth in held_out[1] for slots in (truth.slots, truth.still_slots) if slots]
     seen.append(Slots("gray"))
-    tagger = Tagger(Tags(model="demo"))
+    tagger = TextModel(Tags(model="demo"))
     clips = [Clip(str(i), Path("-"), text=slots.caption) for i, slots in enumerate(seen)]
-    said = [json.loads(value) for value in said_of(TagAnnotator(kind, tagger), clips)]
+    said = [json.loads(value) for value in said_of(LocalAnswers(TagQuestion("tags", kind), tagger), clips)]
     tagger.close()
     assert said == [getattr(slots, kind) for slots in seen]

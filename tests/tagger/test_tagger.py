@@ -8,11 +8,12 @@ import pytest
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind
 from resources.engine.generation import Finish, Generation
-from resources.tagger import TagAnnotator, Tagger
 from resources.tagger.kind import Tags
+from resources.tagger.question import TagQuestion
+from resources.text_model.local import LocalAnswers, TextModel
 from tests.golden.tiny_models import NO_SYSTEM_TEMPLATE, write_chat_model
 
-Build = Callable[..., Tagger]
+Build = Callable[..., TextModel]
 
 CAPTIONS = [
     "A dog.",
@@ -28,30 +29,30 @@ def clip(text: str | None) -> Clip:
 
 @pytest.fixture
 def tagger(tmp_path: Path) -> Build:
-    def build(**changes: Any) -> Tagger:
+    def build(**changes: Any) -> TextModel:
         folder = tmp_path / "chat"
         if not folder.exists():
             write_chat_model(folder)
-        return Tagger(
+        return TextModel(
             Tags(**({"model": str(folder), "device": "cpu", "max_new_tokens": 16} | changes)), tmp_path
         )
 
     return build
 
 
-def generated(annotator: TagAnnotator, texts: list[str]) -> list[tuple[int, ...]]:
+def generated(annotator: LocalAnswers, texts: list[str]) -> list[tuple[int, ...]]:
     rows = [annotator.prepare(clip(text)) for text in texts]
     return [made.ids for made in annotator.engine.generate(annotator.model_spec(), rows)]
 
 
 def test_tags_do_not_depend_on_the_batch(tagger: Build) -> None:
     """The original pads on the right, so that only the longest text of its batch gets its own answer."""
-    annotator = TagAnnotator("objects", tagger())
+    annotator = LocalAnswers(TagQuestion("tags", "objects"), tagger())
     assert generated(annotator, CAPTIONS) == [generated(annotator, [text])[0] for text in CAPTIONS]
 
 
 def test_decoding_is_greedy_though_the_checkpoint_samples(tagger: Build) -> None:
-    annotator = TagAnnotator("objects", tagger())
+    annotator = LocalAnswers(TagQuestion("tags", "objects"), tagger())
     assert generated(annotator, CAPTIONS[:1]) == generated(annotator, CAPTIONS[:1])
 
 
@@ -68,7 +69,7 @@ def test_both_kinds_of_tags_share_one_loaded_model(tagger: Build, monkeypatch: p
     load = ChatSpec.load
     monkeypatch.setattr(ChatSpec, "load", lambda *arguments: loads.append(1) or load(*arguments))
     model = tagger()
-    annotators = [TagAnnotator(key, model) for key in ("objects", "actions")]
+    annotators = [LocalAnswers(TagQuestion("tags", key), model) for key in ("objects", "actions")]
     for annotator in annotators:
         annotator.annotate([annotator.prepare(clip("A dog runs."))])
         annotator.close()
@@ -83,7 +84,7 @@ def test_both_kinds_of_tags_share_one_loaded_model(tagger: Build, monkeypatch: p
 def test_the_value_is_a_json_list_beside_the_raw_words(
     words: str, value: list[str], tagger: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    annotator = TagAnnotator("objects", tagger())
+    annotator = LocalAnswers(TagQuestion("tags", "objects"), tagger())
     row = annotator.prepare(clip("A dog."))
     monkeypatch.setattr(annotator, "decode", lambda ids: words)
     answer = annotator.answer(row, Generation((5, 2), Finish.STOP, row.length, 0.1))
@@ -93,7 +94,7 @@ def test_the_value_is_a_json_list_beside_the_raw_words(
 
 
 def test_a_silent_model_has_failed_and_not_found_nothing(tagger: Build) -> None:
-    annotator = TagAnnotator("objects", tagger())
+    annotator = LocalAnswers(TagQuestion("tags", "objects"), tagger())
     row = annotator.prepare(clip("A dog."))
     result = annotator.answer(row, Generation((2,), Finish.STOP, row.length, 0.1))
     assert isinstance(result, ClipError)
@@ -102,19 +103,19 @@ def test_a_silent_model_has_failed_and_not_found_nothing(tagger: Build) -> None:
 
 @pytest.mark.parametrize("text", [None, "", " \n"])
 def test_a_clip_without_text_is_skipped(text: str | None, tagger: Build) -> None:
-    assert TagAnnotator("objects", tagger()).skip_reason(clip(text))
+    assert LocalAnswers(TagQuestion("tags", "objects"), tagger()).skip_reason(clip(text))
 
 
 def test_another_caption_is_another_input(tagger: Build) -> None:
-    annotator = TagAnnotator("objects", tagger())
+    annotator = LocalAnswers(TagQuestion("tags", "objects"), tagger())
     assert annotator.input_key(clip("A dog.")) != annotator.input_key(clip("A cat."))
 
 
 def test_recipes_tell_the_kinds_of_tags_apart(tagger: Build) -> None:
     model = tagger()
     recipes = [
-        TagAnnotator("objects", model).recipe,
-        TagAnnotator("actions", model).recipe,
+        LocalAnswers(TagQuestion("tags", "objects"), model).recipe,
+        LocalAnswers(TagQuestion("tags", "actions"), model).recipe,
     ]
     assert len({recipe.fingerprint for recipe in recipes}) == 2
     assert recipes[0].annotator == "tags_objects"
@@ -122,23 +123,27 @@ def test_recipes_tell_the_kinds_of_tags_apart(tagger: Build) -> None:
 
 def test_a_template_without_system_role_still_gets_the_task(tmp_path: Path) -> None:
     folder = write_chat_model(tmp_path / "model", NO_SYSTEM_TEMPLATE)
-    model = Tagger(Tags(model=str(folder), device="cpu", max_new_tokens=4), tmp_path)
-    row = model.row("The task.", "A dog.", "it")
+    model = TextModel(Tags(model=str(folder), device="cpu", max_new_tokens=4), tmp_path)
+    row = model.row(
+        [{"role": "system", "content": "The task."}, {"role": "user", "content": "A dog."}], clip(None)
+    )
     assert "The task.\n\nA dog." in model.chat().tokenizer.decode(row.inputs["input_ids"][0])
 
 
 def test_a_caption_longer_than_the_context_is_refused(tmp_path: Path) -> None:
-    model = Tagger(Tags(model=str(write_chat_model(tmp_path / "model", context=256)), device="cpu"), tmp_path)
+    model = TextModel(
+        Tags(model=str(write_chat_model(tmp_path / "model", context=256)), device="cpu"), tmp_path
+    )
     with pytest.raises(ClipError, match=r"refused: the text of clip 'c' takes \d+ tokens .* holds 256"):
-        TagAnnotator("objects", model).prepare(clip("A dog."))
+        LocalAnswers(TagQuestion("tags", "objects"), model).prepare(clip("A dog."))
 
 
 def test_a_base_model_without_template_is_refused(tmp_path: Path) -> None:
-    model = Tagger(Tags(model=str(write_chat_model(tmp_path / "model", None)), device="cpu"), tmp_path)
+    model = TextModel(Tags(model=str(write_chat_model(tmp_path / "model", None)), device="cpu"), tmp_path)
     with pytest.raises(AnnotatorError, match="has no chat template: use its instruction-tuned version"):
-        TagAnnotator("objects", model).prepare(clip("A dog."))
+        LocalAnswers(TagQuestion("tags", "objects"), model).prepare(clip("A dog."))
 
 
 def test_an_unknown_kind_of_tags_is_refused(tagger: Build) -> None:
     with pytest.raises(AnnotatorError, match="'moods': use objects or actions"):
-        TagAnnotator("moods", tagger())
+        LocalAnswers(TagQuestion("tags", "moods"), tagger())

@@ -1,12 +1,13 @@
-"""Train the three embedded checkpoints from nothing: ``python -m tools.train_embedded``.
+"""Train the four embedded checkpoints from nothing: ``python -m tools.train_embedded``.
 
-Five stages, each resumable, each on scenes that are drawn fresh and never seen twice:
+Six stages, each resumable, each on scenes that are drawn fresh and never seen twice:
 
 1. ``tower``: the CLIP tower learns to see single frames, by dense labels on throw-away heads;
 2. ``llava``: projector and language model learn to say what 1 to 3 frames show (the tower is frozen);
 3. ``polish``: the same once more at a lower rate, in LLaVA-NeXT's view of frames only;
 4. ``pllava``: LoRA and projector learn to read 4 frames pooled over space, as PLLaVA does to a LLaVA;
-5. ``tagger``: a small Llama learns to list the objects or actions of a caption.
+5. ``tagger``: a small Llama learns to list the objects or actions of a caption;
+6. ``writer``: another learns to write structured captions from what is known of a clip.
 
 ``exact`` in the printed learning curve is the share of fresh samples on which greedy decoding would give
 exactly the right text.
@@ -34,8 +35,10 @@ from tools.train_embedded.training_data import (
     CaptionBatches,
     FrameBatches,
     TagBatches,
+    WriterBatches,
     caption_corpus,
     tag_corpus,
+    writer_corpus,
 )
 
 GRID = layout.IMAGE_SIDE // layout.PATCH_SIDE
@@ -60,6 +63,7 @@ PLANS = {
     "polish": Plan(400, 24, 3e-3),
     "pllava": Plan(120, 24, 4e-3, muon=False, weight_decay=0.0),
     "tagger": Plan(900, 16, 5e-3),
+    "writer": Plan(900, 12, 4e-3),
 }
 
 Metrics = dict[str, float]
@@ -253,8 +257,10 @@ def train_pllava(trainer: Trainer, model: Any, tokenizer: PreTrainedTokenizerFas
     return adapted, projector
 
 
-def train_tagger(trainer: Trainer, model: Any, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Stage 5. Lists in square brackets, by the product's two instructions and many other wordings."""
+def train_text_model(
+    stage: str, trainer: Trainer, model: Any, data: type[TagBatches] | type[WriterBatches], tokenizer: Any
+) -> None:
+    """Stages 5 and 6. Lists in square brackets, or structured captions, by the product's own instructions."""
 
     def loss_of(batch: dict[str, Tensor]) -> tuple[Tensor, Metrics]:
         states = model.model(
@@ -262,8 +268,8 @@ def train_tagger(trainer: Trainer, model: Any, tokenizer: PreTrainedTokenizerFas
         ).last_hidden_state
         return _caption_loss(model.lm_head, states, batch)
 
-    data = TagBatches(trainer.seed, PLANS["tagger"].batch, tokenizer)
-    trainer.run("tagger", nn.ModuleDict({"model": model}), data, loss_of)
+    batches = data(trainer.seed, PLANS[stage].batch, tokenizer)
+    trainer.run(stage, nn.ModuleDict({"model": model}), batches, loss_of)
 
 
 def _caption_loss(lm_head: nn.Module, states: Tensor, batch: dict[str, Tensor]) -> tuple[Tensor, Metrics]:
@@ -320,12 +326,22 @@ def _stages(options: argparse.Namespace) -> Iterator[str]:
     scale = LORA_TRAINING_ALPHA / layout.LORA_RANK
     layout.save_pllava(options.out / "tiny-pllava", model, adapted, projector, scale, tokenizer)
     yield "tiny-pllava"
-    tag_tokenizer = layout.tagger_tokenizer(tag_corpus(options.seed), 1024)
+    tag_tokenizer = layout.text_tokenizer(tag_corpus(options.seed), 1024)
     torch.manual_seed(options.seed)
-    tagger = layout.new_tagger(tag_tokenizer)
-    train_tagger(trainer, tagger, tag_tokenizer)
-    layout.save_tagger(options.out / "tiny-tagger", tagger, tag_tokenizer)
+    tagger = layout.new_text_model(tag_tokenizer, layers=3, width=96)
+    train_text_model("tagger", trainer, tagger, TagBatches, tag_tokenizer)
+    layout.save_text_model(options.out / "tiny-tagger", tagger, tag_tokenizer)
     yield "tiny-tagger"
+    yield _writer(options, trainer)
+
+
+def _writer(options: argparse.Namespace, trainer: Trainer) -> str:
+    tokenizer = layout.text_tokenizer(writer_corpus(options.seed), 1024)
+    torch.manual_seed(options.seed)
+    writer = layout.new_text_model(tokenizer, layers=4, width=128)
+    train_text_model("writer", trainer, writer, WriterBatches, tokenizer)
+    layout.save_text_model(options.out / "tiny-writer", writer, tokenizer)
+    return "tiny-writer"
 
 
 def main() -> None:

@@ -75,7 +75,7 @@ def llava_tokenizer(corpus: Iterable[str], vocabulary: int) -> PreTrainedTokeniz
     )
 
 
-def tagger_tokenizer(corpus: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
+def text_tokenizer(corpus: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer with Llama-3's special tokens; like there, no padding token is set."""
     names = ["begin_of_text", "end_of_text", "start_header_id", "end_header_id", "eot_id"]
     tokenizer = _byte_level_bpe(corpus, vocabulary, [f"<|{name}|>" for name in names])
@@ -133,9 +133,9 @@ def new_llava(tokenizer: PreTrainedTokenizerFast) -> LlavaNextForConditionalGene
     return LlavaNextForConditionalGeneration._from_config(config, attn_implementation="eager").float()
 
 
-def new_tagger(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """A fresh Llama of 0.5 M parameters, float32."""
-    config = _llama_config(tokenizer, layers=3, width=96)
+def new_text_model(tokenizer: PreTrainedTokenizerFast, layers: int, width: int) -> LlamaForCausalLM:
+    """A fresh Llama, float32: 0.5 M parameters for the tagger, 1.1 M for the writer."""
+    config = _llama_config(tokenizer, layers, width)
     return LlamaForCausalLM._from_config(config, attn_implementation="eager").float()
 
 
@@ -205,8 +205,8 @@ def save_pllava(
     _write_json(folder / "processor_config.json", processor)
 
 
-def save_tagger(folder: Path, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Write ``tiny-tagger`` in bfloat16."""
+def save_text_model(folder: Path, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Write ``tiny-tagger`` or ``tiny-writer`` in bfloat16."""
     _empty(folder)
     ends = [tokenizer.convert_tokens_to_ids(name) for name in ("<|end_of_text|>", "<|eot_id|>")]
     model.generation_config = GenerationConfig(

@@ -1,8 +1,10 @@
 """What the embedded checkpoints learn from: batches drawn from (seed, stage, step), so a run can resume."""
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 from math import prod
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,11 +13,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from transformers import PreTrainedTokenizerFast
 
+from resources.annotation.clip import Clip
 from resources.captioners.prompts import TEXT_SLOT, presets
+from resources.structured.kind import Structured
 from resources.tagger.prompts import TAG_PROMPTS
+from resources.text_model.question import Question
 from resources.video.sampling import FrameRule, RuleKind
 from tools.demo_world.scene import random_scene
-from tools.demo_world.world import ACTIONS, BACKGROUNDS, COLOURS, SHAPES, SURFACES
+from tools.demo_world.world import ACTIONS, BACKGROUNDS, COLOURS, SHAPES, SURFACES, Slots
 from tools.train_embedded.layout import IMAGE_SIDE, PATCH_SIDE, POOLING_SHAPE
 
 IGNORED = -100
@@ -34,7 +39,7 @@ _GRID = IMAGE_SIDE // PATCH_SIDE
 _ASPECTS = ((16, 9), (9, 16), (1, 1), (4, 3))
 _MEAN = np.array([0.48145466, 0.4578275, 0.40821073], np.float32)
 _STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
-_STAGES = {"tower": 1, "llava": 2, "pllava": 3, "tagger": 4, "polish": 5}
+_STAGES = {"tower": 1, "llava": 2, "pllava": 3, "tagger": 4, "polish": 5, "writer": 6}
 _WORDS = (
     "the a of in this that shows video image picture what who where how describe tell write say list "
     "name please give me us short long detailed caption clip frame frames scene object objects action "
@@ -230,6 +235,104 @@ class TagBatches(Dataset[dict[str, Tensor]]):
             tags = slots.objects if kind == "objects" else slots.actions
             answers.append(f"[{', '.join(tags)}]")
         return _with_answers(self.tokenizer, prompts, answers)
+
+
+@dataclass(frozen=True)
+class WriterBatches(Dataset[dict[str, Tensor]]):
+    """What is known of clips, each answered by its structured caption, under the product's own task and examples."""
+
+    seed: int
+    count: int
+    tokenizer: PreTrainedTokenizerFast
+
+    def __getitem__(self, step: int) -> dict[str, Tensor]:
+        rng = np.random.default_rng((self.seed, _STAGES["writer"], step))
+        question = writer_question()
+        prompts: list[list[int]] = []
+        answers: list[str] = []
+        for _ in range(self.count):
+            scene = random_scene(rng, surface=bool(rng.random() < 0.2))
+            slots = scene.still_slots if rng.random() < 0.15 else scene.slots
+            known, motion = _known(slots, rng)
+            turns = question.turns(Clip("-", Path("-"), answers=known))
+            text = self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
+            prompts.append(self.tokenizer(str(text), add_special_tokens=False).input_ids)
+            answers.append(json.dumps(structured(slots, motion), separators=(",", ":")))
+        return _with_answers(self.tokenizer, prompts, answers)
+
+
+def writer_question() -> Question:
+    """The question of an entry with nothing but its kind."""
+    return Structured.model_validate({"model": "demo"}).questions()[0]
+
+
+def structured(slots: Slots, motion: str | None) -> dict[str, str]:
+    """The right structured caption of a clip with these slots and this camera motion."""
+    moves = [_CAMERA[label] for label in (motion or "unclassified").split("+") if label in _CAMERA]
+    camera = f"The camera {' and '.join(moves)}." if moves else ""
+    if slots.shape is None:
+        thing = short = environment = f"a textured {slots.background} surface"
+    else:
+        thing = with_article(f"{slots.size or ''} {slots.colour} {slots.shape}".strip())
+        short = with_article(f"{slots.colour} {slots.shape} {slots.action or ''}".strip())
+        environment = f"a {slots.background} background"
+    return {
+        "short": f"{short[0].upper()}{short[1:]}.",
+        "medium": slots.caption,
+        "long": f"{slots.caption} {camera}".strip(),
+        "subject": thing,
+        "environment": environment,
+        "motion": slots.action or "",
+        "camera": camera,
+        "style": "",
+    }
+
+
+def with_article(phrase: str) -> str:
+    """The phrase with `a` or `an` before it."""
+    return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
+
+
+def _known(slots: Slots, rng: np.random.Generator) -> tuple[dict[str, str], str | None]:
+    """What captioners, tagger and camera motion say of a clip, as an annotator is told it; and that motion."""
+    names = rng.permutation(["pllava", "llava", "gpt4v", "qwen"])[: rng.integers(1, 4)]
+    known = {f"captions_{name}": slots.caption for name in names}
+    for name in list(known)[1:]:
+        if rng.random() < 0.25:  # another captioner is wrong
+            known[name] = random_scene(rng, surface=bool(rng.random() < 0.2)).slots.caption
+    motion = None
+    if rng.random() < 0.85:
+        labels = rng.permutation(list(_CAMERA)[:-1])[: 1 + (rng.random() < 0.1)].tolist()
+        motion = "+".join(labels) if rng.random() < 0.7 else str(rng.choice(("static", "unclassified")))
+        known["camera_motion"] = motion
+    if rng.random() < 0.8:
+        known |= {"tags_objects": json.dumps(slots.objects), "tags_actions": json.dumps(slots.actions)}
+    return known, motion
+
+
+_CAMERA = {
+    "pan_right": "pans right",
+    "pan_left": "pans left",
+    "tilt_up": "tilts up",
+    "tilt_down": "tilts down",
+    "zoom_in": "zooms in",
+    "zoom_out": "zooms out",
+    "static": "is static",
+}
+
+
+def writer_corpus(seed: int) -> list[str]:
+    """Text for the writer's tokenizer: its whole prompt, and conversations enough to make words whole."""
+    rng = np.random.default_rng((seed, 6))
+    question = writer_question()
+    texts = ["system user assistant " * 3]
+    for i in range(3000):
+        slots = random_scene(rng, surface=i % 8 == 0).slots
+        known, motion = _known(slots, rng)
+        turns = question.turns(Clip("-", Path("-"), answers=known))
+        texts += [turn["content"] for turn in (turns if i < 40 else turns[-1:])]
+        texts.append(json.dumps(structured(slots, motion), separators=(",", ":")))
+    return texts
 
 
 def caption_corpus(seed: int) -> list[str]:

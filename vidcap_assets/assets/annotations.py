@@ -32,7 +32,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
                 description=one.meaning,
                 group_name=one.role.value,
                 kinds=set(entry.icons),
-                code_version=entry.recipe_version(*collection.text_order if TEXT in one.reads else ()),
+                code_version=entry.recipe_version(*collection.read_order if TEXT in one.reads else ()),
                 tags={name: "" for name in (entry.pool, "paid" if entry.paid else None) if name},
                 skippable=True,
                 metadata={
@@ -79,9 +79,11 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
         now: AnnotatorSettings = collection.given(context, entry.key)
         if changed := {name: value for name, value in now if value != getattr(entry, name)}:
             context.log.info(f"{entry.step}: run configuration overrides the collection file: {changed}")
-        order = collection.text_order
+        order = collection.read_order
         if reads_text and collection.given(context, "text").order:
-            order = [caption_asset(name) for name in collection.given(context, "text").order]
+            order = [
+                caption_asset(name) for name in collection.given(context, "text").order if "." not in name
+            ]
         failures: list[dg.Failure] = []
         with (
             told(context, f"{entry.step}: "),

@@ -12,9 +12,12 @@ from pydantic import BeforeValidator, Field, create_model
 from resources.annotation.block import Block
 from resources.annotation.declaration import (
     CAPTIONS,
+    LABELS,
     NAME,
     PIXELS,
+    SCORES,
     SOURCE_TEXT,
+    TAGS,
     TEXT,
     AnnotatorSettings,
     Declaration,
@@ -42,6 +45,7 @@ training_set recipes annotations annotators captions chosen captioned
 """
 RESERVED = {*_RESERVED.split(), *(column.name for column in merged_columns(()))}
 
+READABLE = (PIXELS, TEXT, SOURCE_TEXT, CAPTIONS, LABELS, TAGS, SCORES)
 FREE_JOB = "caption_videos"
 
 
@@ -138,12 +142,31 @@ class CollectionSettings(Block):
     def text_order(self) -> list[str]:
         """Whose caption may be the text, the preferred one first: assets, and ``source`` where it is named."""
         named = [caption_asset(name) for name in self.text.order]
-        return [name for name in named if name in {*self.captions, SOURCE_TEXT}] or self.captions
+        return [
+            name for name in named if name in {*self.captions, SOURCE_TEXT, *_parts(self.declared)}
+        ] or self.captions
+
+    @property
+    def read_order(self) -> list[str]:
+        """The captions among them, and ``source``: what those may read who read the text."""
+        return [name for name in self.text_order if name in {*self.captions, SOURCE_TEXT}] or self.captions
 
     def upstream(self, one: Declaration) -> list[str]:
         """The assets whose answers an annotator reads."""
-        text = [name for name in self.text_order if name != SOURCE_TEXT]
-        groups: dict[str, list[str]] = {PIXELS: [], TEXT: text, CAPTIONS: self.captions}
+        of = {
+            role: [each.asset for each in self.declared if each.role is role and each != one] for role in Role
+        }
+        groups = {
+            PIXELS: [],
+            SOURCE_TEXT: [],
+            TEXT: [name for name in self.read_order if name != SOURCE_TEXT],
+        }
+        groups |= {
+            CAPTIONS: self.captions,
+            LABELS: of[Role.LABEL],
+            TAGS: of[Role.TAGS],
+            SCORES: of[Role.SCORE],
+        }
         return list(dict.fromkeys(asset for name in one.reads for asset in groups.get(name, [name])))
 
     def readers(self, one: AnnotatorSettings) -> list[AnnotatorSettings]:
@@ -229,20 +252,29 @@ class CollectionSettings(Block):
             seen |= dict.fromkeys(names, one.name)
             for each in one.declares():
                 for name in each.reads:
-                    if name not in {PIXELS, TEXT, CAPTIONS, *(d.asset for d in declared)}:
+                    if name not in {*READABLE, *(d.asset for d in declared)}:
                         yield ["annotators", place], f"it reads {name!r}, which no entry of annotators: gives"
         for place, export in enumerate(self.exports):
             if sentence := export.fault([one.name for one in self.exports[:place]]):
                 yield ["exports", place], sentence
         for place, name in enumerate(self.text.order):
-            if caption_asset(name) not in {*captions, SOURCE_TEXT}:
-                there = ", ".join([*(asset.removeprefix("captions_") for asset in captions), SOURCE_TEXT])
+            if caption_asset(name) not in {*captions, SOURCE_TEXT, *_parts(declared)}:
+                short = [asset.removeprefix("captions_") for asset in captions]
+                there = ", ".join([*short, SOURCE_TEXT, *_parts(declared)])
                 yield ["text", "order", place], f"there is no captioner {name!r}; there are {there}"
 
 
 def caption_asset(name: str) -> str:
-    """The asset of a captioner that is named short (``qwen``) or by its asset (``captions_qwen``)."""
-    return name if name == SOURCE_TEXT or name.startswith("captions_") else f"captions_{name}"
+    """The asset of a captioner that is named short (``qwen``) or by its asset (``captions_qwen``).
+
+    A field of a structured caption (``structured.medium``) stays as it is.
+    """
+    return name if name == SOURCE_TEXT or name.startswith("captions_") or "." in name else f"captions_{name}"
+
+
+def _parts(declared: Iterable[Declaration]) -> list[str]:
+    """The fields of structured captions that may be the text, as ``entry.field``."""
+    return [part for one in declared for part in one.parts]
 
 
 def model(names: Iterable[str]) -> type[CollectionSettings]:

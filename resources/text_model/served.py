@@ -1,10 +1,10 @@
-"""Tags by a language model behind a server: the same questions and the same reading, the model elsewhere."""
+"""A language model behind a server: the same questions and the same reading, the model elsewhere."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from anyio.from_thread import start_blocking_portal
 from pydantic import SecretStr
@@ -23,22 +23,20 @@ from resources.captioners.openai.pricing import request_size
 from resources.captioners.openai.request import CaptionRequest
 from resources.captioners.openai.sender import Patience, Sender
 from resources.captioners.openai.spending import Spending
-from resources.tagger.parsing import judge_tags
-from resources.tagger.prompts import TAG_PROMPTS
-from resources.tagger.tagger import ReadsText, read_tags
+from resources.text_model.question import Question
 
 if TYPE_CHECKING:
     from resources.engine.server import Server
-    from resources.tagger.kind import Tags
+    from resources.text_model.settings import TextSettings
 
 _TIMEOUT_S = 300.0
 
 
-class ServedTags(ReadsText, StreamingAnnotator):
-    """Reads one kind of tags out of the text of each clip, by chat completions.
+class ServedAnswers(StreamingAnnotator):
+    """Puts one question about each clip to a server, by chat completions.
 
     Args:
-        key: ``objects`` or ``actions``.
+        question: what is asked.
         settings: the entry of the collection file; ``batch_size`` is how many requests are in flight.
         server: what starts the server, if the step is to start one; whoever made it ends it.
         note: told in a line what happens.
@@ -48,10 +46,14 @@ class ServedTags(ReadsText, StreamingAnnotator):
     """
 
     def __init__(
-        self, key: str, settings: "Tags", server: "Server | None", note: Callable[[str], None]
+        self,
+        question: Question,
+        settings: "TextSettings",
+        server: "Server | None",
+        note: Callable[[str], None],
     ) -> None:
         self.batch_size = settings.batch_size
-        self._key = key
+        self._question = question
         self._settings = settings
         self._server = server
         self._note = note
@@ -63,20 +65,20 @@ class ServedTags(ReadsText, StreamingAnnotator):
         )
         if not self._address.is_own and not settings.paid:
             raise SetupError(
-                f"{settings.name}: {self._address.host} may cost money, and tags have no budget: say paid: true, or "
-                "name a server of your own"
+                f"{settings.name}: {self._address.host} may cost money, and {settings.kind} has no budget: say "
+                "paid: true, or name a server of your own"
             )
 
     @cached_property
     def recipe(self) -> Recipe:  # noqa: D102
         started_by = {"serve": self._settings.serve} if self._settings.serve else {}
         return Recipe(
-            f"{self._settings.name}_{self._key}",
+            self._question.asset,
             {
                 "model": self._settings.model,
                 "host": self._address.host,
                 **started_by,
-                "prompt": TAG_PROMPTS[self._key],
+                **self._question.recorded,
                 "max_new_tokens": self._settings.max_new_tokens,
                 "temperature": 0,
                 "code_version": self._settings.code_version,
@@ -84,15 +86,25 @@ class ServedTags(ReadsText, StreamingAnnotator):
             frozenset({"host"}),
         )
 
+    def input_key(self, clip: Clip) -> str:  # noqa: D102
+        return self._question.input_key(clip)
+
+    def skip_reason(self, clip: Clip) -> str | None:  # noqa: D102
+        return None if self._question.told(clip).strip() else "no text to read"
+
     def prepare(self, clip: Clip) -> "Future[CaptionRequest]":  # noqa: D102
-        system, user = TAG_PROMPTS[self._key], (clip.text or "").strip()
-        size = request_size(f"{system}{user}", 0, "low", self._settings.max_new_tokens)
-        body = {
+        turns, schema = self._question.turns(clip), self._question.schema
+        words = "".join(turn["content"] for turn in turns)
+        size = request_size(words, 0, "low", self._settings.max_new_tokens)
+        body: dict[str, Any] = {
             "model": self._settings.model,
-            "messages": [{"role": "system", "content": system}, {"role": "user", "content": user}],
+            "messages": turns,
             "max_tokens": self._settings.max_new_tokens,
             "temperature": 0,
         }
+        if schema is not None:
+            held = {"name": self._question.asset, "schema": schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": held}
         made: Future[CaptionRequest] = Future()
         made.set_result(CaptionRequest(clip.id, body, size, {}))
         return made
@@ -102,19 +114,22 @@ class ServedTags(ReadsText, StreamingAnnotator):
             start_blocking_portal("asyncio") as portal,
             portal.wrap_async_context_manager(self._endpoint()) as endpoint,
         ):
-            sender = Sender(endpoint, self.batch_size, Spending(None), Patience(), judging=judge_tags)
+            sender = Sender(
+                endpoint, self.batch_size, Spending(None), Patience(), judging=self._question.judge
+            )
             for chunk in stream_live(portal, sender, items, self.batch_size + self.batch_size // 8):
-                yield [(item, self._read(result)) for item, result in chunk]
+                yield [(item, self._read(result, item.clip)) for item, result in chunk]
 
-    def _read(self, result: Answer | ClipError) -> Answer | ClipError:
+    def _read(self, result: Answer | ClipError, clip: Clip) -> Answer | ClipError:
         if not isinstance(result, Answer):
             return result
         facts = (result.finish_reason, result.tokens_in, result.tokens_out, result.seconds, result.cost_usd)
         details = {**result.details, "raw": result.value}
         try:
-            return Answer(read_tags(self._key, result.value or ""), *facts, details)
+            value, more = self._question.read(result.value or "", clip)
         except ClipError as error:
             return AnsweredError(error.kind, error.message, *facts, details)
+        return Answer(value, *facts, details | more)
 
     @asynccontextmanager
     async def _endpoint(self) -> AsyncIterator[Endpoint]:
