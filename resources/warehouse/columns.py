@@ -63,7 +63,7 @@ def said(declared: Sequence[Declaration], order: Sequence[str]) -> str:
     parts = {name: (one.asset, path) for one in declared for name, path in one.parts.items() if name in order}
     rows = (
         f" UNION ALL SELECT * REPLACE ('{name}' AS annotator, details ->> '{path}' AS value) FROM fresh "
-        f"WHERE annotator = '{asset}' AND status = 'ok' AND details ->> '{path}' IS NOT NULL"
+        f"WHERE annotator = '{asset}' AND status = 'ok' AND (details ->> '{path}') IS NOT NULL"
         for name, (asset, path) in parts.items()
     )
     return f"(FROM fresh{''.join(rows)})" if parts else "fresh"
