@@ -42,7 +42,7 @@ class Writer(ThreadingHTTPServer):
             return said[:-30]
         if "prose" in known:
             return f"Sure! Here is the JSON:\n```json\n{said}\n```\nAnything else?"
-        if "camera" in known.split("source:")[1]:
+        if "a camera" in known:
             return json.dumps(whole | {"camera": "The camera zooms out and pans left."})
         if "extra" in known:
             return json.dumps(whole | {"mood": "calm"})
@@ -120,7 +120,7 @@ def test_parts_become_columns_and_text_and_nothing_invalid_gets_in(
         "camera": (None, None, "a camera pattern", "source", "failed"),
         "extra": (None, None, "a extra pattern", "source", "failed"),
     }
-    assert found["plain"][5] == ["short", "medium", "long"]
+    assert found["plain"][5] == ["short", "medium", "long"], "pattern is in the list"
     assert sorted(filter(None, kinds_of.values())) == ["contradiction", "invalid_answer", "invalid_answer"]
     assert all(
         body["response_format"]["json_schema"]["schema"]["required"] == list(PARTS) for body in writer.asked
