@@ -97,7 +97,7 @@ def _cleaned(url: str) -> str:
     Raises:
         AnnotatorError: something inside it that no address has.
     """
-    url = url.strip().strip("\ufeff\u200b\"'")
-    if any(char.isspace() or not char.isprintable() for char in url):
-        raise SetupError(f"base_url holds a blank or a line break: give an address like {OPENAI_URL}")
-    return re.sub(r"/(?:chat/)?completions/?$|/models/?$", "", url).rstrip("/")
+    url = url.strip().strip("\ufeff\u200b\"'`“”‘’<>,;#? \t")
+    if any(char.isspace() or char == "\\" or not char.isprintable() for char in url):
+        raise SetupError(f"base_url holds a blank or an odd letter: give an address like {OPENAI_URL}")
+    return re.sub(r"/(?:(?:chat/)?completions|chat|embeddings|responses|models)/?$", "", url).rstrip("/")

@@ -6,19 +6,16 @@ from typing import Any
 
 _REFUSED = re.compile(
     r"unsupported|not support|unknown|unrecogni[sz]ed|unexpected|extra[ _](?:inputs?|fields?|forbidden|parameters?)"
-    r"|not permitted"
-    r"|not allowed|additional propert|invalid (?:field|parameter|argument|param)|deprecated"
-    r"|only the default|is not (?:a )?valid|cannot be (?:set|used|specified)|no such (?:field|parameter)"
-    r"|use ['\"`]?max_",
+    r"|not (?:permitted|implemented|recogni[sz]ed)|disabled|find field|not allowed|additional propert"
+    r"|invalid (?:field|parameter|argument|param)|deprecated|only the default|is not (?:a )?valid|cannot (?:both )?be (?:set|used|specified)|no such (?:field|parameter)"
+    r"|use ['\"`]?max_|invalid (?:value for )?temperature|temperature.{0,10} must be \d\b(?! or)",
     re.IGNORECASE,
 )
 _LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _NEVER_LEFT_OUT = frozenset({"model", "messages", *_LIMITS})
 # Error bodies of some servers have a key of this name.
 _DETAIL = re.compile(
-    r"image_url.{0,40}detail|'detail'|`detail`|\"detail\"(?!\s*:)"
-    r"|\bdetail\b (?:field|parameter|is not)",
-    re.S,
+    r"image_url.{0,40}detail|'detail'|`detail`|\"detail\"(?!\s*:)|\bdetail\b (?:field|parameter|is not)", re.S
 )
 
 
@@ -86,15 +83,10 @@ def _is_about(name: str, said: str, param: object) -> bool:
 
 
 def _without_detail(message: Mapping[str, Any]) -> dict[str, Any]:
-    parts = message["content"]
-    if not isinstance(parts, list):
+    if not isinstance(parts := message["content"], list):
         return dict(message)
-    return {
-        **message,
-        "content": [
-            {**part, "image_url": {"url": part["image_url"]["url"]}}
-            if part.get("type") == "image_url"
-            else part
-            for part in parts
-        ],
-    }
+    bare = []
+    for part in parts:
+        is_image = part.get("type") == "image_url"
+        bare.append({**part, "image_url": {"url": part["image_url"]["url"]}} if is_image else part)
+    return {**message, "content": bare}
