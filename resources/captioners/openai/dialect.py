@@ -7,7 +7,8 @@ from typing import Any
 _REFUSED = re.compile(
     r"unsupported|not support|unknown|unrecogni[sz]ed|unexpected|extra[ _](?:inputs?|fields?|forbidden|parameters?)"
     r"|not (?:permitted|implemented|recogni[sz]ed)|disabled|find field|not allowed|additional propert"
-    r"|invalid (?:field|parameter|argument|param)|deprecated|only the default|is not (?:a )?valid|cannot (?:both )?be (?:set|used|specified)|no such (?:field|parameter)"
+    r"|invalid (?:field|parameter|argument|param)|deprecated"
+    r"|only the default|is not (?:a )?valid|cannot (?:both )?be (?:set|used|specified)|no such (?:field|parameter)"
     r"|use ['\"`]?max_|invalid (?:value for )?temperature|temperature.{0,10} must be \d\b(?! or)",
     re.IGNORECASE,
 )
