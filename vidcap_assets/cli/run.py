@@ -12,7 +12,7 @@ from resources.lake.lake import Lake
 from resources.lake.left_out import lines
 from vidcap_assets.cli.annotators import chosen
 from vidcap_assets.cli.budgets import with_budgets
-from vidcap_assets.cli.conclusion import Demo, conclude
+from vidcap_assets.cli.conclusion import conclude
 from vidcap_assets.cli.in_force import SOURCE_VARIABLE, collection_file, is_default, tell_left_out
 from vidcap_assets.cli.job_run import JobResult, run_job
 from vidcap_assets.cli.output import Json, console, errors, fail
@@ -84,8 +84,7 @@ def run(
             finished.update(shards)
         if not watch or not _wait(looked_in, every, told=not done):
             break
-    demo = Demo(time.monotonic() - started, context.find_root().params) if settings.is_demo else None
-    conclude(settings, results, demo)
+    conclude(settings, results, context, time.monotonic() - started if settings.is_demo else None)
 
 
 def _source(named: str) -> str:
