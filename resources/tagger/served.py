@@ -1,23 +1,18 @@
 """Tags by a language model behind a server: the same questions and the same reading, the model elsewhere."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
-
-from anyio.from_thread import start_blocking_portal
-from pydantic import SecretStr
 
 from resources.annotation.annotator import StreamingAnnotator
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import Answer, AnsweredError, ClipError, SetupError
 from resources.annotation.prefetch import Prepared
 from resources.annotation.recipe import Recipe
-from resources.captioners.openai.address import OPENAI_URL, Address
-from resources.captioners.openai.clients import open_client
+from resources.captioners.openai.address import Address
 from resources.captioners.openai.dialect import Dialect
-from resources.captioners.openai.endpoint import Endpoint
+from resources.captioners.openai.endpoint import connected
 from resources.captioners.openai.live import Chunk, stream_live
 from resources.captioners.openai.pricing import request_size
 from resources.captioners.openai.request import CaptionRequest
@@ -56,11 +51,7 @@ class ServedTags(ReadsText, StreamingAnnotator):
         self._server = server
         self._note = note
         self._dialect = Dialect()
-        self._address = Address(
-            server.base_url if server else settings.base_url or OPENAI_URL,
-            SecretStr("" if server else settings.api_key.value() or ""),
-            settings.api_key.name,
-        )
+        self._address = Address.of(settings, server)
         if not self._address.is_own and not settings.paid:
             raise SetupError(
                 f"{settings.name}: {self._address.host} may cost money, and tags have no budget: say paid: true, or "
@@ -98,10 +89,8 @@ class ServedTags(ReadsText, StreamingAnnotator):
         return made
 
     def stream(self, items: Iterator[Prepared]) -> Iterator[Chunk]:  # noqa: D102
-        with (
-            start_blocking_portal("asyncio") as portal,
-            portal.wrap_async_context_manager(self._endpoint()) as endpoint,
-        ):
+        model = self._settings.model or ""
+        with connected(self._address, model, _TIMEOUT_S, self._dialect, self._server) as (portal, endpoint):
             sender = Sender(endpoint, self.batch_size, Spending(None), Patience(), judging=judge_tags)
             for chunk in stream_live(portal, sender, items, self.batch_size + self.batch_size // 8):
                 yield [(item, self._read(result)) for item, result in chunk]
@@ -115,9 +104,3 @@ class ServedTags(ReadsText, StreamingAnnotator):
             return Answer(read_tags(self._key, result.value or ""), *facts, details)
         except ClipError as error:
             return AnsweredError(error.kind, error.message, *facts, details)
-
-    @asynccontextmanager
-    async def _endpoint(self) -> AsyncIterator[Endpoint]:
-        model = self._settings.model or ""
-        async with open_client(self._address, _TIMEOUT_S) as client:
-            yield Endpoint(client, self._address, model, _TIMEOUT_S, self._dialect, self._server)
