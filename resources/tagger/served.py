@@ -92,7 +92,7 @@ class ServedTags(ReadsText, StreamingAnnotator):
         model = self._settings.model or ""
         with connected(self._address, model, _TIMEOUT_S, self._dialect, self._server) as (portal, endpoint):
             sender = Sender(endpoint, self.batch_size, Spending(None), Patience(), judging=judge_tags)
-            for chunk in stream_live(portal, sender, items, self.batch_size + self.batch_size // 8):
+            for chunk in stream_live(portal, sender, items):
                 yield [(item, self._read(result)) for item, result in chunk]
 
     def _read(self, result: Answer | ClipError) -> Answer | ClipError:

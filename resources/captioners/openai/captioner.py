@@ -24,7 +24,7 @@ from resources.captioners.openai.kind import OpenAI
 from resources.captioners.openai.live import Chunk, stream_live
 from resources.captioners.openai.pricing import BATCH_DISCOUNT, Price, Usage, price_of
 from resources.captioners.openai.request import CaptionRequest, build_request, recorded, size_of
-from resources.captioners.openai.sender import Patience, Sender, budget_error
+from resources.captioners.openai.sender import Patience, Sender
 from resources.captioners.openai.spending import Spending
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import check_frames, prompts_of, resolve_prompt
@@ -84,8 +84,6 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         check_frames(settings.prompt, settings.num_frames)
         prices = {model: Price(**price) for model, price in settings.prices.items()}
         price = price_of(settings.model, prices, at_openai=self._address.is_openai)
-        # An eighth more than the requests in flight, so that these go on while answers are made durable.
-        self._window = settings.max_concurrency + settings.max_concurrency // 8
         self._spending = Spending(
             settings.max_cost_usd,
             spend_file,
@@ -102,7 +100,6 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
             self._batch = BatchPolicy(UPath(batch_folder), settings.batch_wait_s, batch_poll_s)
         self._decoders = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="frames")
         self._dialect = Dialect()
-        self._money_is_gone = False
         self._submitted: set[str] = set()
         self._note = log
         if self._spending.has_limit and price is None:
@@ -181,8 +178,8 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         Raises:
             ClipError: the run's budget is spent, so the clip is left as it is.
         """
-        if self._money_is_gone:
-            raise budget_error(self._spending)
+        if self._spending.is_spent:
+            raise self._spending.spent()
         if self._submitted and self._custom_id(clip) in self._submitted:
             return self._decoders.submit(lambda: None)
         return self._decoders.submit(self._request, clip)
@@ -209,13 +206,10 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
                     self._patience,
                     self._note,
                 )
-                for chunk in jobs.stream(portal, items):
-                    self._money_is_gone = jobs.budget_spent
-                    yield chunk
+                yield from jobs.stream(portal, items)
                 return
             sender = Sender(endpoint, self.batch_size, self._spending, self._patience)
-            for chunk in stream_live(portal, sender, items, self._window):
-                self._money_is_gone = sender.budget_spent
+            for chunk in stream_live(portal, sender, items):
                 yield chunk
                 while self._dialect.notes:
                     self._note(self._dialect.notes.pop(0))
