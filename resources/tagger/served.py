@@ -1,6 +1,6 @@
 """Tags by a language model behind a server: the same questions and the same reading, the model elsewhere."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -36,20 +36,16 @@ class ServedTags(ReadsText, StreamingAnnotator):
         key: ``objects`` or ``actions``.
         settings: the entry of the collection file; ``batch_size`` is how many requests are in flight.
         server: what starts the server, if the step is to start one; whoever made it ends it.
-        note: told in a line what happens.
 
     Raises:
         AnnotatorError: the address is none, or would cost money that nobody agreed to.
     """
 
-    def __init__(
-        self, key: str, settings: "Tags", server: "Server | None", note: Callable[[str], None]
-    ) -> None:
+    def __init__(self, key: str, settings: "Tags", server: "Server | None") -> None:
         self.batch_size = settings.batch_size
         self._key = key
         self._settings = settings
         self._server = server
-        self._note = note
         self._dialect = Dialect()
         self._address = Address.of(settings, server)
         if not self._address.is_own and not settings.paid:
