@@ -53,7 +53,7 @@ class Tags(LocalModel, ServedModel):
 
             server = self.server(self.model or "", scene)
             with closing(server) if server else nullcontext():
-                yield {f"{self.name}_{what}": ServedTags(what, self, server, scene.log) for what in TAG_KEYS}
+                yield {f"{self.name}_{what}": ServedTags(what, self, server) for what in TAG_KEYS}
             return
         from resources.tagger import TagAnnotator, Tagger
 

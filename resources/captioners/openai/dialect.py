@@ -50,10 +50,11 @@ class Dialect:
         """
         if not _REFUSED.search(said):
             return False
-        for name in ("max_tokens", "max_completion_tokens"):
-            if name in sent and _is_about(name, said, param) and not self._is_taken(_LIMITS[name]):
-                self._limit = {other: _LIMITS[name] for other in _LIMITS if other != _LIMITS[name]}
-                self._note(f"the server takes {_LIMITS[name]} and not {name}")
+        for name, other in _LIMITS.items():
+            was_told = name in self._limit.values()  # because the server refused the other
+            if name in sent and _is_about(name, said, param) and not was_told:
+                self._limit = {name: other}
+                self._note(f"the server takes {other} and not {name}")
                 return True
         for name in sent:
             if name not in _NEVER_LEFT_OUT and _is_about(name, said, param):
@@ -62,10 +63,6 @@ class Dialect:
         if has_detail and (_DETAIL.search(said) or str(param or "").endswith("detail")):
             return self._leave_out("detail")
         return False
-
-    def _is_taken(self, name: str) -> bool:
-        """Was this limit the one that the server was told because it refused the other?"""
-        return _LIMITS[name] in self._limit.values()
 
     def _leave_out(self, name: str) -> bool:
         self._without.add(name)
