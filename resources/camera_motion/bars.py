@@ -24,15 +24,12 @@ class Area(NamedTuple):
         """This part of ``frames``, (T, H, W)."""
         return frames[:, self.top : self.bottom, self.left : self.right]
 
-    def to_size(self, shape: tuple[int, ...], whole: tuple[int, ...], size: tuple[int, int]) -> Transform:
-        """From pixels of this area, prepared as a picture of ``shape``, to those of the displayed ``size``.
+    def to_size(self, whole: tuple[int, ...], size: tuple[int, int]) -> Transform:
+        """From pixels of this area to those of the displayed ``size``.
 
-        ``whole`` is the shape of the frames that the area is a part of; all are (height, width).
+        ``whole`` is the shape of the frames that the area is a part of; both are (height, width).
         """
-        height, width = self.bottom - self.top, self.right - self.left
-        to_frame = np.array(
-            [[width / shape[1], 0, self.left], [0, height / shape[0], self.top], [0, 0, 1]], np.float64
-        )
+        to_frame = np.array([[1, 0, self.left], [0, 1, self.top], [0, 0, 1]], np.float64)
         return np.diag([size[1] / whole[1], size[0] / whole[0], 1.0]) @ to_frame
 
 
