@@ -40,8 +40,8 @@ def analyse(
     if len(frames_gray) == 1:
         return unclassified(Reason.SINGLE_FRAME)
     clock = list(times) if times is not None else list(range(len(frames_gray)))
-    area = picture_area(frames_gray)
-    picture = area.of(frames_gray)
+    rows, columns = picture_area(frames_gray)
+    picture = frames_gray[:, rows, columns]
     visible = [number for number, gray in enumerate(picture) if not is_blank(gray)]
     if len(visible) < 2 or min(frames_gray.shape[1:]) < NARROWEST:
         return unclassified(Reason.NO_TEXTURE)
@@ -51,10 +51,14 @@ def analyse(
     if path.breaks:
         return unclassified(Reason.CUT if cuts else Reason.INCONSISTENT, cuts=cuts)
     numbers, steps = path.positions
-    melted = find_dissolve(reel, numbers, steps) if path.usual_confidence > ONE_THING_MOVES else None
+    supports = path.supports
+    usual_confidence = sum(supports) / len(supports)
+    melted = find_dissolve(reel, numbers, steps) if usual_confidence > ONE_THING_MOVES else None
     if melted is not None:
         return unclassified(Reason.CUT, cuts=(float(clock[melted]),))
-    to_size = area.to_size(frames_gray.shape[1:], size)
+    height, width = frames_gray.shape[1:]
+    to_frame = [[1, 0, columns.start], [0, 1, rows.start], [0, 0, 1]]
+    to_size = np.diag([size[1] / width, size[0] / height, 1.0]) @ to_frame
     transforms = [to_size @ transform @ np.linalg.inv(to_size) for transform in steps]
     labels = labels_of_transform(transforms[-1], size, threshold)
-    return describe(labels, numbers, transforms, size, path.confidence)
+    return describe(labels, numbers, transforms, size, min(supports))

@@ -46,16 +46,8 @@ class Path:
         return frames, transforms
 
     @property
-    def confidence(self) -> float:
-        """Which share of the picture supports the path, at its weakest step."""
-        return min(self._supports())
-
-    @property
-    def usual_confidence(self) -> float:
-        """The same, on average."""
-        return sum(self._supports()) / len(self.links)
-
-    def _supports(self) -> list[float]:
+    def supports(self) -> list[float]:
+        """Which share of the picture supports each step."""
         return [verdict.support * (1 - verdict.rivalry) for _, _, verdict in self.links]
 
 
