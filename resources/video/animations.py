@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from resources.video.frames import Frames
 from resources.video.images import on_white, open_image, taken_of
@@ -52,7 +52,6 @@ def read_animation(path: Path, rule: FrameRule, shape: PictureShape) -> Frames:
 
 
 def _pictures(image: Image.Image) -> Iterator[Image.Image]:
-    for index in range(getattr(image, "n_frames", 1)):
-        image.seek(index)
-        image.load()
-        yield image
+    for frame in ImageSequence.Iterator(image):
+        frame.load()
+        yield frame

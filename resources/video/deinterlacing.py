@@ -15,7 +15,8 @@ Neighbours = tuple[VideoFrame | None, VideoFrame, VideoFrame | None]
 
 def with_neighbours(frames: Iterator[VideoFrame]) -> Iterator[Neighbours]:
     """Each frame, with the one before and the one after it."""
-    for (before, frame), (_, after) in pairwise(pairwise(chain([None], frames, [None]))):
+    padded: Iterator[Any] = chain([None], frames, [None])
+    for (before, frame), (_, after) in pairwise(pairwise(padded)):
         yield before, frame, after
 
 

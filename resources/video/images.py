@@ -154,11 +154,11 @@ def _to_rgb(image: Image.Image, bits: int, warnings: list[str]) -> Image.Image:
     if not profile:
         return on_white(image)
     has_alpha = image.has_transparency_data
+    mode = "RGBA" if has_alpha else "RGB"
     if image.mode in ("P", "PA", "1") or (has_alpha and image.mode != "RGBA"):
-        image = image.convert("RGBA" if has_alpha else "RGB")
+        image = image.convert(mode)
     try:
         stated = ImageCms.ImageCmsProfile(BytesIO(profile))
-        mode = "RGBA" if has_alpha else "RGB"
         managed = ImageCms.profileToProfile(image, stated, ImageCms.createProfile("sRGB"), outputMode=mode)
     except (ImageCms.PyCMSError, OSError) as error:
         warnings.append(f"the colour profile cannot be used: {error}")
