@@ -74,11 +74,7 @@ def read_rows(path: Path, named: Mapping[str, str] | None = None) -> tuple[list[
         others = {name: table[name].tolist() for name in names if name not in known}
     except UnicodeDecodeError as error:
         raise ListError(f"cannot be read as {extension[1:]}: it is not UTF-8 ({error.reason})") from error
-    except (
-        ValueError,
-        OSError,
-        NotImplementedError,
-    ) as error:  # what pandas and Arrow raise on damaged files
+    except (ValueError, OSError, NotImplementedError) as error:  # pandas and Arrow, of damaged files
         raise ListError(f"cannot be read as {extension[1:]}: {str(error).strip()}") from error
     nothing = [None] * len(table)
     rows = []
