@@ -89,9 +89,9 @@ class Lake:
         """The shards for which this asset has a file, in order, without those that are retired."""
         return sorted(self._named(asset) - self._named(RETIRED))
 
-    def retired_shards(self) -> list[str]:
-        """The shards that are retired, in order."""
-        return sorted(self._named(RETIRED))
+    def all_shards(self) -> list[str]:
+        """The names of all shards, in order, with those that are retired."""
+        return sorted(self._named(INDEX))
 
     def _named(self, folder: str) -> set[str]:
         return {path.stem for path in (self.root / "lake" / folder).glob("*.parquet")}
