@@ -160,13 +160,12 @@ def _csv(path: Path) -> "pd.DataFrame":
 
 
 def _numbers(texts: list[Any]) -> list[Any]:
-    filled = [text for text in texts if isinstance(text, str) and text]
-    if not all(_NUMBER.fullmatch(text) for text in filled):
-        return [text or None if isinstance(text, str) else None for text in texts]
-    whole = all(text.lstrip("-").isdigit() for text in filled)
-    return [
-        (int(text) if whole else float(text)) if isinstance(text, str) and text else None for text in texts
-    ]
+    known = [text if isinstance(text, str) and text else None for text in texts]
+    filled = [text for text in known if text is not None]
+    if not all(map(_NUMBER.fullmatch, filled)):
+        return known
+    number = int if all(text.lstrip("-").isdigit() for text in filled) else float
+    return [None if text is None else number(text) for text in known]
 
 
 def _parquet(path: Path) -> "pd.DataFrame":
