@@ -22,7 +22,7 @@ from resources.dataset.cuts import SUFFIX, cut
 from resources.dataset.export import NothingToExportError, training_rows
 from resources.dataset.export_set import Captions, ExportSet, Link
 from resources.dataset.filters import ClipFilters, FilterError
-from resources.dataset.lists import ListFile
+from resources.dataset.lists import write_list
 from resources.dataset.near_duplicates import find_near_duplicates
 from resources.dataset.presets import Preset, presets
 from resources.dataset.publication import publication
@@ -241,11 +241,7 @@ def _write(rows: list[Row], preset: Preset, captions: Captions, place: _Place, l
             name: stack.enter_context(closing(TarShards(place.folder / name, _SAMPLES_PER_TAR, media=True)))
             for name in dict.fromkeys(row["tars"] for row in rows if preset.tars)
         }
-        files: list[tuple[str | None, ListFile]] = []
-        for one in lists:
-            for name in folders if "{folder}" in one.file else [None]:
-                file = ListFile(place.folder / one.file.format(folder=name), one)
-                files.append((name, stack.enter_context(closing(file))))
+        written: list[tuple[str | None, Row]] = []
         for done, row in enumerate(map(place.cut, rows), 1):
             made = row.pop("made", None)
             media = preset.media.get(Kind(row["kind"])) if preset.media else None
@@ -256,16 +252,18 @@ def _write(rows: list[Row], preset: Preset, captions: Captions, place: _Place, l
                     made.unlink()
             elif media is not None:
                 name = f"{sample_key(row['id'])}{PurePosixPath(row['path']).suffix.lower()}"
-                row = {**row, "name": name, "file": f"{media}/{name}"}
+                row |= {"name": name, "file": f"{media}/{name}"}
                 _place_file(made or Path(row["path"]), place, row["file"], link if made is None else None)
                 if sidecar:
                     (place.folder / media / name).with_suffix(sidecar).write_text(
                         row["text"], encoding="utf-8"
                     )
-            for name, file in files:
-                if name in (None, media):
-                    file.add(row)
+            written.append((media, row))
             yield done
+    for one in lists:
+        for folder in folders if "{folder}" in one.file else [None]:
+            listed = [row for media, row in written if folder in (None, media)]
+            write_list(place.folder / one.file.format(folder=folder), one, listed)
     if preset.media and (cuts := place.folder / "cuts").exists():
         cuts.rmdir()
     for name, template in preset.extra.items():
