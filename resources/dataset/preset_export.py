@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version as package_version
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -25,7 +23,7 @@ from resources.dataset.filters import ClipFilters, FilterError
 from resources.dataset.lists import write_list
 from resources.dataset.near_duplicates import find_near_duplicates
 from resources.dataset.presets import Preset, presets
-from resources.dataset.publication import publication
+from resources.dataset.publication import publication, write_record
 from resources.dataset.source_columns import with_source_columns
 from resources.dataset.webdataset import TarShards, sample_key
 from resources.storage.files import is_local
@@ -112,10 +110,8 @@ def export_preset(
             "options": wanted.shown(),
             "text_sources": dict(Counter(row["text_source"] for row in rows)),
             "demo_models": list(demo_models),
-            "vidcap": package_version("vidcap"),
-            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        (built / "export.json").write_text(json.dumps(content, indent=1, ensure_ascii=False))
+        write_record(built, content)
     return PresetExport(folder, counts, left_out, content_hash, written=True)
 
 
@@ -143,8 +139,7 @@ def _chosen(
     """The rows to export, in their order, and how many clips are left out for which reason."""
     with warehouse.snapshot() as connection:
         listed = annotators(connection)
-        captioners = [one.name for one in listed if one.role is Role.CAPTION]
-        filters.require_known(captioners, [one.name for one in listed])
+        filters.require_known(listed)
         with_source_columns(connection)
         columns = [name for name in connection.table("listed_videos").columns if name not in _NOT_READ]
         captions = columns_of(listed, Role.CAPTION)
