@@ -70,9 +70,7 @@ def index_row(row: dict[str, Any], tag_numbers: dict[str, int], annotators: list
         PurePath(row["path"]).name,
         "+".join(_labels(row, annotators)),
         [tag_numbers.setdefault(tag, len(tag_numbers)) for tag in _tags(row, annotators)],
-        "".join(
-            _STATUS_LETTERS.get(status.get(name, ""), _MISSING) for name in (one.name for one in annotators)
-        ),
+        "".join(_STATUS_LETTERS.get(status.get(one.name, ""), _MISSING) for one in annotators),
     ]
 
 
@@ -129,9 +127,8 @@ def _problems(
         for answer in _in_order(current, annotators)
         if answer["status"] != "ok"
     ]
-    cut = [answer for answer in current if answer["finish_reason"] == "length"]
-    problems += [
+    return problems + [
         {"annotator": answer["annotator"], "status": "cut off", "why": "the longest length was reached"}
-        for answer in cut
+        for answer in current
+        if answer["finish_reason"] == "length"
     ]
-    return problems

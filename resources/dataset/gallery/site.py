@@ -80,7 +80,16 @@ def build_gallery(
             rows = _rows(connection, max_clips, listed)
             index, tags, orders = _write_cards(rows, built, listed)
         failed = make_sheets(orders, folder / _SHEETS, frames, workers, log)
-        _write_index(built, index, tags, failed, recipes, listed)
+        content = {
+            "annotators": [one.name for one in listed],
+            "cardsPerChunk": CARDS_PER_CHUNK,
+            "rows": index,
+            "tags": list(tags),
+            "labels": label_counts(index),
+            "withoutSheet": failed,
+            "recipes": recipes,
+        }
+        (built / "index.js").write_text(_call("vidcapIndex", content))
         (built / "plots").mkdir()
         for facet, png in plots.items():
             (built / "plots" / f"{facet}.png").write_bytes(png)
@@ -127,26 +136,6 @@ def _write_cards(
     if cards:
         flush()
     return index, tags, orders
-
-
-def _write_index(
-    built: Path,
-    index: list[list[Any]],
-    tags: dict[str, int],
-    failed: dict[str, str],
-    recipes: dict[str, Any],
-    listed: list[Listed],
-) -> None:
-    content = {
-        "annotators": [one.name for one in listed],
-        "cardsPerChunk": CARDS_PER_CHUNK,
-        "rows": index,
-        "tags": list(tags),
-        "labels": label_counts(index),
-        "withoutSheet": failed,
-        "recipes": recipes,
-    }
-    (built / "index.js").write_text(_call("vidcapIndex", content))
 
 
 def _call(function: str, *arguments: object) -> str:
