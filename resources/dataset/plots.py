@@ -21,7 +21,7 @@ _TITLES = {
 _BARS = 25
 _NAME = 28  # letters of a value beside its bar
 # Okabe and Ito's palette: told apart with any kind of colour vision, on white and on dark grey.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
+_COLOURS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00"]
 
 
 def title(facet: str) -> str:
@@ -60,12 +60,10 @@ def _draw(facet: str, bars: "pd.DataFrame", unit: str) -> bytes:
     figure = Figure((6.4, 0.8 + 0.24 * len(bars) if across else 3.1), dpi=100, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    colours = [_COLOURS[place % len(_COLOURS)] for place in range(len(bars.columns))]
-    shown = bars.rename(index=_short)
-    shown.plot(
+    bars.rename(index=_short).plot(
         kind="barh" if across else "bar",
         ax=axes,
-        color=colours,
+        color=_COLOURS,
         width=0.8,
         legend=False,
         rot=0 if across else 20,

@@ -26,17 +26,9 @@ TRAINING_SCHEMA = pa.schema(
 
 def training_schema(connection: duckdb.DuckDBPyConnection, more: Sequence[str]) -> pa.Schema:
     """The columns of the training set: those that it always has, and ``more`` of ``listed_videos``."""
-    schema = TRAINING_SCHEMA
-    if more:
-        columns = ", ".join(f'"{name}"' for name in more)
-        found = connection.execute(f"SELECT {columns} FROM listed_videos LIMIT 0").to_arrow_table().schema
-        for field in found:
-            schema = schema.append(
-                field.with_metadata(
-                    {"description": "by the annotator, or the column of the source list, of this name"}
-                )
-            )
-    return schema
+    there = connection.execute("SELECT * FROM listed_videos LIMIT 0").to_arrow_table().schema
+    said = {"description": "by the annotator, or the column of the source list, of this name"}
+    return pa.schema([*TRAINING_SCHEMA, *(there.field(name).with_metadata(said) for name in more)])
 
 
 def samples(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
@@ -60,12 +52,11 @@ class CsvFile:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows; columns are taken by name."""
-        columns = [batch[name] for name in self._schema.names]
         plain = [
             pa.array([json.dumps(value, ensure_ascii=False) for value in column.to_pylist()], pa.string())
             if pa.types.is_nested(column.type)
             else column
-            for column in columns
+            for column in batch.select(self._schema.names).itercolumns()
         ]
         self._writer.write_batch(pa.RecordBatch.from_arrays(plain, schema=self._schema))
 

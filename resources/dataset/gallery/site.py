@@ -93,8 +93,11 @@ def build_gallery(
         (built / "plots").mkdir()
         for facet, png in plots.items():
             (built / "plots" / f"{facet}.png").write_bytes(png)
-        data = folder / f"{_DATA}{hashlib.sha256(json.dumps(file_digests(built)).encode()).hexdigest()[:16]}"
-        _copy(built, data)
+        digests = file_digests(built)
+        data = folder / f"{_DATA}{hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:16]}"
+        for name in digests:
+            if not (data / name).exists():  # a version never changes
+                write_atomic(data / name, (built / name).read_bytes())
     page = folder / "index.html"
     write_atomic(page, _page(data.name, len(index), clips, plots, demo_models).encode())
     _forget_old(folder, data.name)
@@ -167,13 +170,6 @@ def _recipes(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "SELECT fingerprint, CAST(recipe AS VARCHAR) FROM recipes ORDER BY 1"
     ).fetchall()
     return {fingerprint: json.loads(recipe) for fingerprint, recipe in found}
-
-
-def _copy(built: Path, data: UPath) -> None:
-    for file in sorted(path for path in built.rglob("*") if path.is_file()):
-        target = data / file.relative_to(built).as_posix()
-        if not target.exists():  # a version never changes
-            write_atomic(target, file.read_bytes())
 
 
 def _forget_old(folder: UPath, current: str) -> None:
