@@ -96,11 +96,10 @@ def make_list(
         choose(connection, choice)
         reword(connection, clean=clean_caption, append=append_text, scores=score_to_text)
         if relpath is not None:
-            folder = os.path.abspath(relpath)
-            for (path,) in connection.execute("SELECT DISTINCT path FROM chosen").fetchall():
-                connection.execute(
-                    "UPDATE chosen SET path = ? WHERE path = ?", [os.path.relpath(path, folder), path]
-                )
+            connection.create_function(
+                "relative", lambda path: os.path.relpath(path, relpath), ["VARCHAR"], "VARCHAR"
+            )
+            connection.execute("UPDATE chosen SET path = relative(path)")
         written = write(connection, out)
     print_result({"rows": written, "out": out})
     console.print(f"{written} rows in {out}", markup=False, soft_wrap=True)
