@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vidcap_assets.cli.output import Json, console, print_result
+from vidcap_assets.cli.output import Json, print_result, tell
 
 _FLOAT_BOUNDS = "COLUMN=NUMBER; can be given more than once."
 
@@ -102,7 +102,7 @@ def make_list(
             connection.execute("UPDATE chosen SET path = relative(path)")
         written = write(connection, out)
     print_result({"rows": written, "out": out})
-    console.print(f"{written} rows in {out}", markup=False, soft_wrap=True)
+    tell(f"{written} rows in {out}", markup=False)
 
 
 def _rows(source: str, info: bool, load_caption: TextFile | None) -> Sequence[Mapping[str, object]]:

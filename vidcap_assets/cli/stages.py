@@ -9,7 +9,7 @@ from rich.markup import escape
 from resources.annotation.declaration import AnnotatorSettings
 from resources.lake.lake import META, Lake
 from vidcap_assets.cli.job_run import JobResult, run_job
-from vidcap_assets.cli.output import console
+from vidcap_assets.cli.output import console, tell
 from vidcap_assets.cli.progress import Bars
 from vidcap_assets.collection.settings import FREE_JOB, CollectionSettings
 from vidcap_assets.collection.shards import contiguous, shard_tags
@@ -80,7 +80,7 @@ def run_stages(
                 )
             results.append(result)
             for step, reason in result.failures.items():
-                console.print(f"[red]✗[/red] {escape(step)}: {escape(reason)}", soft_wrap=True)
+                tell(f"[red]✗[/red] {escape(step)}: {escape(reason)}")
             if not result.success:
-                console.print(f"[dim]log: {escape(str(result.log))}[/dim]", soft_wrap=True)
+                tell(f"[dim]log: {escape(str(result.log))}[/dim]")
     return results

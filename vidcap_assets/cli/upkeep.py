@@ -9,7 +9,7 @@ from rich.markup import escape
 from resources.lake.lake import Lake
 from vidcap_assets.cli.in_force import collection
 from vidcap_assets.cli.job_run import instance
-from vidcap_assets.cli.output import Json, console, fail, print_result, say
+from vidcap_assets.cli.output import Json, console, fail, print_result, say, tell
 from vidcap_assets.cli.progress import counted, duration
 
 shards = typer.Typer(help="What becomes of whole shards.", no_args_is_help=True)
@@ -41,10 +41,7 @@ def rebuild(
         fail(str(error))
     seconds = time.monotonic() - started
     print_result({"clips": clips, "warehouse": warehouse.uri, "seconds": round(seconds, 1)})
-    console.print(
-        f"[green]✓[/green] {clips} clips in [bold]{escape(warehouse.uri)}[/bold], {duration(seconds)}",
-        soft_wrap=True,
-    )
+    tell(f"[green]✓[/green] {clips} clips in [bold]{escape(warehouse.uri)}[/bold], {duration(seconds)}")
 
 
 def reap(
@@ -66,10 +63,7 @@ def reap(
             "[green]✓[/green] every run that is under way has a live process, or is on another machine"
         )
     for run in reaped:
-        console.print(
-            f"ended {run.run_id} ({escape(run.job)} {escape(run.shards)}): {escape(run.reason)}",
-            soft_wrap=True,
-        )
+        tell(f"ended {run.run_id} ({escape(run.job)} {escape(run.shards)}): {escape(run.reason)}")
 
 
 @shards.command()
@@ -87,4 +81,4 @@ def retire(name: Annotated[str, typer.Argument(help="Such as shard-00003.")], as
         history.delete_dynamic_partition(settings.shards.set_name, name)
     marker = lake.retire(name)
     print_result({"retired": name, "marker": marker})
-    console.print(f"{name} is retired; to have it back, delete {marker}", markup=False, soft_wrap=True)
+    tell(f"{name} is retired; to have it back, delete {marker}", markup=False)
