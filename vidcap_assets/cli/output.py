@@ -43,6 +43,11 @@ def _plain(value: Any) -> Any:
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
+def tell(line: str, **how: Any) -> None:
+    """Say it to people; only the terminal itself breaks the line, so that a path in it can be copied."""
+    console.print(line, soft_wrap=True, **how)
+
+
 def say(line: str) -> None:
     """A remark on the way, such as what is being waited for; never mixed with a result."""
     errors.print(line, style="dim", markup=False, soft_wrap=True)
