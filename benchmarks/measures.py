@@ -69,7 +69,7 @@ def cuts(shots: list[Shot], rng: np.random.Generator, folder: Path, clips: int) 
     import scenedetect
 
     def ours(path: Path, clip: Clip) -> list[float]:
-        return measure_file(clip).cut_times or []
+        return measure_file(clip)["cut_times"] or []
 
     def theirs(detector: Callable[[], object]) -> Callable[[Path, Clip], list[float]]:
         def detect(path: Path, clip: Clip) -> list[float]:
@@ -115,9 +115,9 @@ def near_duplicates(shots: list[Shot], folder: Path) -> None:
             made = CHANGES[change](shot) if change in CHANGES else shot
             clip = clip_of(made.write(folder / "copy.mp4"), made)
             names.append((shot.name, change))
-            hashes.append(measure_file(clip).signature)
+            hashes.append(measure_file(clip)["signature"])
             seconds.append(clip.duration_s)
-            images = look_over(clip).frames.images
+            images = look_over(clip)[0].images
             middles.append(int(str(imagehash.phash(Image.fromarray(images[len(images) // 2]))), 16))
     pairs = similar_pairs(Clips(words_of(hashes), np.array(seconds)))
     report("measures", names, [tuple(pair) for pair in pairs.tolist()])

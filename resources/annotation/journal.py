@@ -22,7 +22,7 @@ from resources.storage.files import (
     write_atomic,
 )
 
-_PART = re.compile(r"(\d{8})-[0-9a-f]{8}\.jsonl")
+_PART = re.compile(r"\d{8}-[0-9a-f]{8}\.jsonl")
 _MANY_PARTS = 128
 
 
@@ -33,7 +33,7 @@ class Journal:
         self.folder = folder
         remove_stale_temps(folder)
         parts = self._parts()
-        self._next = 1 + max((seq for seq, _ in parts), default=0)
+        self._next = 1 + max((int(part.name[:8]) for part in parts), default=0)
         self._count = len(parts)
         self._mine: UPath | None = None
 
@@ -65,21 +65,18 @@ class Journal:
 
     def clear(self) -> None:
         """Forget everything; call it only once the lake holds these outcomes."""
-        for _, path in self._parts():
-            path.unlink()
+        for part in self._parts():
+            part.unlink()
         self._count = 0
         self._mine = None
 
-    def _parts(self) -> list[tuple[int, UPath]]:
-        if not self.folder.exists():
-            return []
-        matches = [(_PART.fullmatch(path.name), path) for path in self.folder.iterdir()]
-        return sorted(
-            ((int(m[1]), path) for m, path in matches if m), key=lambda part: (part[0], part[1].name)
-        )
+    def _parts(self) -> list[UPath]:
+        """In the order of writing, which their names begin with."""
+        parts = [path for path in self.folder.glob("*.jsonl") if _PART.fullmatch(path.name)]
+        return sorted(parts, key=lambda part: part.name)
 
     def _lines(self) -> bytes:
-        return b"".join(whole_lines(path.read_bytes()) for _, path in self._parts())
+        return b"".join(whole_lines(part.read_bytes()) for part in self._parts())
 
     def _write(self, lines: bytes) -> UPath:
         part = self.folder / f"{self._next:08d}-{uuid.uuid4().hex[:8]}.jsonl"
@@ -92,8 +89,8 @@ class Journal:
         parts = self._parts()
         # A kill between the write and the last unlink leaves rows twice; the later part wins on reading.
         self._write(self._lines())
-        for _, path in parts:
-            path.unlink()
+        for part in parts:
+            part.unlink()
         self._count = 1
 
 

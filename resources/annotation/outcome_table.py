@@ -57,8 +57,5 @@ def _utf8(text: str) -> bytes:
 
 def _row(outcome: Outcome) -> dict[str, Any]:
     row = {name: getattr(outcome, name) for name in OUTCOME_SCHEMA.names}
-    if row["details"]:
-        row["details"] = json.dumps(outcome.details, sort_keys=True, ensure_ascii=False)
-    else:
-        row["details"] = None
-    return row
+    details = json.dumps(outcome.details, sort_keys=True, ensure_ascii=False) if outcome.details else None
+    return {**row, "details": details}

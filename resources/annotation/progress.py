@@ -56,17 +56,11 @@ class Progress:
         """Count a batch that has been made durable; the failed are among the done."""
         self._done += done
         self._failed += failed
-        rate = self._done / max(time.monotonic() - self._started, 1e-9)
+        now = time.monotonic()
+        rate = self._done / max(now - self._started, 1e-9)
         self._tell(replace(self._begun, done=self._done, failed=self._failed, rate=rate))
-        if time.monotonic() - self._logged >= _LOG_EVERY_S or self._done == self._total:
-            self._logged = time.monotonic()
-            self._log(self.line())
-
-    def line(self) -> str:
-        """The state in one line."""
-        elapsed = max(time.monotonic() - self._started, 1e-9)
-        rate = self._done / elapsed
-        eta = f"{(self._total - self._done) / rate:.0f} s" if self._done else "unknown"
-        return (
-            f"{self._title}: {self._done}/{self._total} clips, {rate:.2f}/s, ETA {eta}, {self._failed} failed"
-        )
+        if now - self._logged >= _LOG_EVERY_S or self._done == self._total:
+            self._logged = now
+            counted = f"{self._title}: {self._done}/{self._total} clips"
+            eta = f"{(self._total - self._done) / rate:.0f} s" if self._done else "unknown"
+            self._log(f"{counted}, {rate:.2f}/s, ETA {eta}, {self._failed} failed")

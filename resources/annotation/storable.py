@@ -47,11 +47,10 @@ def _json_fault(value: Any, where: str) -> str | None:
         for key in value:
             if type(key) is not str:
                 return f"{where} has the key {key!r}, which is no text"
-        inner = [(f"{where}[{key!r}]", item) for key, item in value.items()]
-        return next((fault for place, item in inner if (fault := _json_fault(item, place))), None)
-    if isinstance(value, list | tuple):
-        inner = [(f"{where}[{place}]", item) for place, item in enumerate(value)]
-        return next((fault for place, item in inner if (fault := _json_fault(item, place))), None)
+    if isinstance(value, dict | list | tuple):
+        inner = value.items() if isinstance(value, dict) else enumerate(value)
+        places = [(f"{where}[{key!r}]", item) for key, item in inner]
+        return next((fault for place, item in places if (fault := _json_fault(item, place))), None)
     if type(value) is float and not math.isfinite(value):
         return f"{where} is {value}, which JSON does not have"
     if isinstance(value, str) or type(value) in (bool, int, float, NoneType):

@@ -4,12 +4,13 @@ The lake file holds one row a clip × recipe, for every recipe this shard was ev
 of the recipe that counts now are marked ``current``. The journal holds what has not reached that file yet.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import TypeAdapter
 from upath import UPath
 
 from resources.annotation.journal import Journal
@@ -33,6 +34,7 @@ class ShardBusyError(ShardError):
 class Recorded:
     """What is already recorded of a clip for one recipe."""
 
+    id: str
     input_key: str | None
     status: Status
     error_kind: ErrorKind | None
@@ -85,8 +87,11 @@ class ShardStore:
         is written where nothing changed.
         """
         stored = self._stored()
+        folders = (
+            sorted(self._journals.iterdir(), key=lambda path: path.name) if self._journals.exists() else []
+        )
         abandoned = {
-            folder.name: Journal(folder) for folder in self._journal_folders() if folder != journal.folder
+            folder.name: Journal(folder) for folder in folders if folder.is_dir() and folder != journal.folder
         }
         mine = self._rows(self.outcomes(journal), self.recipe.fingerprint, current=False)
         away = mine.filter(pc.invert(pc.is_in(mine["id"], outcomes["id"])))
@@ -96,9 +101,7 @@ class ShardStore:
             rows = self._rows(left.read(), fingerprint, current=False)
             replaced = pc.and_(pc.equal(older["fingerprint"], fingerprint), pc.is_in(older["id"], rows["id"]))
             older = pa.concat_tables([older.filter(pc.invert(replaced)), rows])
-        older = older.set_column(
-            older.schema.get_field_index("current"), "current", pa.repeat(pa.scalar(False), older.num_rows)
-        )
+        older = older.drop_columns("current").append_column("current", pa.repeat(False, older.num_rows))
         table = pa.concat_tables([older, self._rows(outcomes, self.recipe.fingerprint, current=True)])
         if not (self.file.exists() and table.equals(stored)):
             write_table(self.file, table)
@@ -108,20 +111,13 @@ class ShardStore:
     def _rows(self, outcomes: pa.Table, fingerprint: str, *, current: bool) -> pa.Table:
         count = outcomes.num_rows
         constant = {
-            "shard": pa.repeat(pa.scalar(self.shard), count),
-            "annotator": pa.repeat(pa.scalar(self.recipe.annotator), count),
-            "fingerprint": pa.repeat(pa.scalar(fingerprint), count),
-            "current": pa.repeat(pa.scalar(current), count),
+            "shard": pa.repeat(self.shard, count),
+            "annotator": pa.repeat(self.recipe.annotator, count),
+            "fingerprint": pa.repeat(fingerprint, count),
+            "current": pa.repeat(current, count),
         }
         columns = [constant[name] if name in constant else outcomes[name] for name in ANNOTATION_SCHEMA.names]
         return pa.table(columns, schema=ANNOTATION_SCHEMA)
-
-    def _journal_folders(self) -> list[UPath]:
-        if not self._journals.exists():
-            return []
-        return sorted(
-            (path for path in self._journals.iterdir() if path.is_dir()), key=lambda path: path.name
-        )
 
     def _stored(self) -> pa.Table:
         return read_table(self.file) if self.file.exists() else ANNOTATION_SCHEMA.empty_table()
@@ -129,9 +125,5 @@ class ShardStore:
 
 def recorded_outcomes(outcomes: pa.Table) -> dict[str, Recorded]:
     """The recorded state of each clip, from a table of :data:`OUTCOME_SCHEMA`."""
-    names = ["id", "input_key", "status", "error_kind", "error", "attempt", "run_id"]
-    columns: Sequence[list] = [outcomes[name].to_pylist() for name in names]
-    return {
-        clip_id: Recorded(key, Status(status), ErrorKind(kind) if kind else None, error, attempt, run_id)
-        for clip_id, key, status, kind, error, attempt, run_id in zip(*columns, strict=True)
-    }
+    rows = outcomes.select([one.name for one in fields(Recorded)]).to_pylist()
+    return {one.id: one for one in TypeAdapter(list[Recorded]).validate_python(rows)}

@@ -5,22 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import cv2
+
 from resources.annotation.annotator import Annotator
 from resources.annotation.clip import Clip, Kind
 from resources.annotation.outcome import Answer, ClipError
 from resources.annotation.recipe import Recipe
 from resources.camera_motion import kind
+from resources.camera_motion.analysis import analyse
 from resources.camera_motion.motion import CameraMotion
 from resources.measures.annotator import Seen
-from resources.measures.measure import Measured, measure
-from resources.measures.overview import (
-    CLOSEUPS,
-    FRAMES,
-    FRAMES_PER_SECOND,
-    MAX_FRAMES,
-    SHORT_SIDE,
-    look_over,
-)
+from resources.measures.measure import measure
+from resources.measures.overview import CLOSEUPS, SAMPLING, look_over
 from resources.video.workers import IsolatedWorkers
 
 
@@ -31,7 +27,7 @@ class Analysed:
     motion: CameraMotion
     seconds: float = 0.0
     reading: dict[str, Any] = field(default_factory=dict)
-    measured: Measured | None = None
+    measured: dict[str, Any] | None = None
 
     def answer(self) -> Answer:
         """The table's value, with the numbers as details."""
@@ -67,10 +63,7 @@ class CameraMotionAnnotator(Annotator):
         settings = {
             "backend": "tracks",
             "threshold": self._threshold,
-            "frames": FRAMES,
-            "frames_per_second": FRAMES_PER_SECOND,
-            "max_frames": MAX_FRAMES,
-            "short_side": SHORT_SIDE,
+            **SAMPLING,
             "code_version": kind.CameraMotion.code_version,
         }
         return Recipe("camera_motion", settings)
@@ -97,17 +90,12 @@ def analyse_file(clip: Clip, threshold: float, measures: bool) -> Analysed:
     Raises:
         ClipError: the file cannot be read.
     """
-    import cv2
-
-    from resources.camera_motion.analysis import analyse
-
     cv2.setNumThreads(1)
-    overview = look_over(clip, CLOSEUPS if measures else 0)
-    frames = overview.frames
+    frames, clock = look_over(clip, CLOSEUPS if measures else 0)
     shape = frames.images.shape[1:]
     size = (clip.height, clip.width) if clip.height and clip.width else (shape[0], shape[1])
     began = time.process_time()
-    motion = analyse(frames.images, size, threshold, overview.clock)
+    motion = analyse(frames.images, size, threshold, clock)
     seconds = time.process_time() - began
     reading = {"frames_analysed": len(frames.indices), **frames.details}
-    return Analysed(motion, seconds, reading, measure(overview) if measures else None)
+    return Analysed(motion, seconds, reading, measure(frames, clock) if measures else None)

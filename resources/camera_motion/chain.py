@@ -1,8 +1,7 @@
 """The camera's path through a clip: steps between frames, halved where they fail, chained together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from resources.camera_motion.fallback import far_candidates
 from resources.camera_motion.hypotheses import Verdict, distinct, likeness, propose, propose_blurred, vote
 from resources.camera_motion.layers import Step, settle
+from resources.camera_motion.motion import Reason
 from resources.camera_motion.tracking import Frame, Reel, Transform, follow
 
 STEPS = 8
@@ -25,22 +25,8 @@ OTHER_VIEW = 0.2
 IDENTITY = np.eye(3)
 
 
-class Break(StrEnum):
-    """Why two neighbouring frames could not be linked."""
-
-    CUT = "cut"
-    INCONSISTENT = "inconsistent"
-
-
-@dataclass
-class Trail:
-    """What is found on the way from the first frame to the last.
-
-    ``breaks``: pairs of neighbouring frames that show no common motion.
-    """
-
-    steps: list[Step] = field(default_factory=list)
-    breaks: list[tuple[int, int, Break]] = field(default_factory=list)
+Breaks = list[tuple[int, Reason]]
+"""Numbers of the frames that show no motion in common with the one before, and why: a cut, or inconsistent."""
 
 
 @dataclass(frozen=True)
@@ -48,30 +34,20 @@ class Path:
     """Where the camera went: for each step the two frame numbers and the motion between them."""
 
     links: list[tuple[int, int, Verdict]]
-    breaks: list[tuple[int, int, Break]]
+    breaks: Breaks
 
     @property
     def positions(self) -> tuple[list[int], list[Transform]]:
-        """Frame numbers and transforms from the first frame to each, up to the first break."""
+        """Frame numbers and transforms from the first frame to each, where there is no break."""
         frames, transforms = [self.links[0][0]], [IDENTITY]
-        for i, j, verdict in self.links:
-            if i != frames[-1]:
-                break
-            frames.append(j)
+        for _, number, verdict in self.links:
+            frames.append(number)
             transforms.append(verdict.transform @ transforms[-1])
         return frames, transforms
 
     @property
-    def confidence(self) -> float:
-        """Which share of the picture supports the path, at its weakest step."""
-        return min(self._supports())
-
-    @property
-    def usual_confidence(self) -> float:
-        """The same, on average."""
-        return sum(self._supports()) / len(self.links)
-
-    def _supports(self) -> list[float]:
+    def supports(self) -> list[float]:
+        """Which share of the picture supports each step."""
         return [verdict.support * (1 - verdict.rivalry) for _, _, verdict in self.links]
 
 
@@ -80,29 +56,32 @@ def trace(reel: Reel, numbers: Sequence[int]) -> Path:
     last = len(numbers) - 1
     steps = min(last, max(STEPS, -(-last // FRAMES_PER_STEP)))
     samples = [round(i * last / steps) for i in range(steps + 1)]
-    trail = Trail()
+    found: list[Step] = []
+    breaks: Breaks = []
     velocity = np.zeros_like(IDENTITY)
     for i, j in pairwise(samples):
-        velocity = _link(reel, numbers[i : j + 1], velocity, trail)
-    return Path(settle(trail.steps, reel[numbers[0]].gray.shape), trail.breaks)
+        velocity = _link(reel, numbers[i : j + 1], velocity, found, breaks)
+    return Path(settle(found, reel(numbers[0]).gray.shape), breaks)
 
 
-def _link(reel: Reel, numbers: Sequence[int], velocity: Transform, trail: Trail) -> Transform:
+def _link(
+    reel: Reel, numbers: Sequence[int], velocity: Transform, found: list[Step], breaks: Breaks
+) -> Transform:
     """Add the step over these frames, halving it while it fails; returns the motion of a frame."""
     first, last, length = numbers[0], numbers[-1], len(numbers) - 1
-    verdicts = measure(reel[first], reel[last], IDENTITY + velocity * length)
+    verdicts = measure(reel(first), reel(last), IDENTITY + velocity * length)
     if is_convincing(verdicts[0], long=length > SHORT_STEP):
-        trail.steps.append(Step(first, last, verdicts))
+        found.append(Step(first, last, verdicts))
         return (verdicts[0].transform - IDENTITY) / length
     if length > 1:
         middle = length // 2
-        velocity = _link(reel, numbers[: middle + 1], velocity, trail)
-        return _link(reel, numbers[middle:], velocity, trail)
-    likely, alike = last_resort(reel[first], reel[last])
+        velocity = _link(reel, numbers[: middle + 1], velocity, found, breaks)
+        return _link(reel, numbers[middle:], velocity, found, breaks)
+    likely, alike = last_resort(reel(first), reel(last))
     if likely is not None:
-        trail.steps.append(Step(first, last, [likely]))
+        found.append(Step(first, last, [likely]))
     else:
-        trail.breaks.append((first, last, Break.CUT if alike < OTHER_VIEW else Break.INCONSISTENT))
+        breaks.append((last, Reason.CUT if alike < OTHER_VIEW else Reason.INCONSISTENT))
     return np.zeros_like(IDENTITY)
 
 

@@ -1,7 +1,7 @@
 """From one transform of the picture to camera motion labels: Open-Sora's edge rules, as pure functions."""
 
-from collections.abc import Iterable
 from enum import StrEnum
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,16 +80,12 @@ def labels_of_grid(
     moved = end - start
     top, bottom = _directions(moved[0, CENTRE], reach), _directions(moved[-1, CENTRE], reach)
     left, right = _directions(moved[CENTRE, 0], reach), _directions(moved[CENTRE, -1], reach)
-    found = set(_matches(TOP_BOTTOM, top, bottom)) | set(_matches(LEFT_RIGHT, left, right))
+    found = {TOP_BOTTOM.get(pair) for pair in product(top, bottom)}
+    found |= {LEFT_RIGHT.get(pair) for pair in product(left, right)}
+    found.discard(None)
     if len(found) > 1:
         found.discard(Label.STATIC)
-    return in_order(found)
-
-
-def in_order(labels: Iterable[Label]) -> tuple[Label, ...]:
-    """The labels in the order of :class:`Label`, each once."""
-    wanted = set(labels)
-    return tuple(label for label in Label if label in wanted)
+    return tuple(label for label in Label if label in found)
 
 
 def _directions(moved: NDArray[np.float64], reach: float) -> list[str]:
@@ -97,7 +93,3 @@ def _directions(moved: NDArray[np.float64], reach: float) -> list[str]:
     sideways = ["right"] if x > reach else ["left"] if x < -reach else []
     vertical = ["down"] if y > reach else ["up"] if y < -reach else []
     return sideways + vertical or ["still"]
-
-
-def _matches(rules: dict[tuple[str, str], Label], one: list[str], other: list[str]) -> list[Label]:
-    return [rules[pair] for pair in ((a, b) for a in one for b in other) if pair in rules]

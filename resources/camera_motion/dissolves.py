@@ -25,7 +25,7 @@ def find_dissolve(reel: Reel, numbers: Sequence[int], transforms: Sequence[Trans
         numbers: frame numbers along the path.
         transforms: from the first frame to each of them.
     """
-    first, last, total = reel[numbers[0]], reel[numbers[-1]], transforms[-1]
+    first, last, total = reel(numbers[0]), reel(numbers[-1]), transforms[-1]
     _, shared = bring_back(last.gray, total)
     if (
         shared.mean() < MIN_SHARED
@@ -39,6 +39,6 @@ def find_dissolve(reel: Reel, numbers: Sequence[int], transforms: Sequence[Trans
         return None
     for number, transform in zip(numbers, transforms, strict=True):
         onward = total @ np.linalg.inv(transform)
-        if likeness(reel[number], last, onward) > likeness(first, reel[number], transform):
+        if likeness(reel(number), last, onward) > likeness(first, reel(number), transform):
             return number
     return numbers[-1]

@@ -29,6 +29,7 @@ FULL_CONTRAST = 2.0
 FULL_SHARE = 0.25
 WIN = 1.12
 BORDER_WEIGHT = 2.0
+CELL_WEIGHTS = np.pad(np.ones((CELLS[1] - 2, CELLS[0] - 2), np.float32), 1, constant_values=BORDER_WEIGHT)
 
 
 @dataclass(frozen=True)
@@ -113,12 +114,12 @@ def vote(a: Frame, b: Frame, candidates: list[Transform]) -> list[Verdict]:
     explained = textured & (best < EXPLAINED * a.texture + floor)
     gap = np.where(seen, errors, 0).max(axis=0) - best
     decides = explained & (gap > (DECISIVE - 1) * best + floor)
-    say = border_weights() * strength(np.where(decides, gap, 0))
+    say = CELL_WEIGHTS * strength(np.where(decides, gap, 0))
     scores = (say * (usable <= WIN * best + 0.25 * floor)).sum(axis=(1, 2))
     deciding = float(say.sum())
     verdicts = []
     for number in np.argsort(-scores, kind="stable"):
-        in_view = border_weights() * strength(np.where(textured & seen[number], a.texture, 0))
+        in_view = CELL_WEIGHTS * strength(np.where(textured & seen[number], a.texture, 0))
         fits = in_view * (errors[number] < EXPLAINED * a.texture + floor)
         whole = max(float(in_view.sum()), 1e-6)
         verdicts.append(
@@ -197,10 +198,3 @@ def exposure(source: NDArray[Any], target: NDArray[Any]) -> tuple[float, float]:
         rest = np.abs(source * gain + offset - target)
         trust = 1 / (1 + (rest / (2 * np.median(rest) + 0.5)) ** 2)
     return gain, offset
-
-
-def border_weights() -> Floats:
-    """One weight a cell, (8, 12)."""
-    weights = np.full((CELLS[1], CELLS[0]), BORDER_WEIGHT, np.float32)
-    weights[1:-1, 1:-1] = 1
-    return weights

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from resources.camera_motion.hypotheses import Verdict
-from resources.camera_motion.tracking import Transform
 
 JUMP_COST = 0.15
 FULL_JUMP = 0.02
@@ -21,17 +20,12 @@ class Step:
     last: int
     verdicts: list[Verdict]
 
-    @property
-    def frames(self) -> int:
-        """How many frames the step spans."""
-        return self.last - self.first
-
     def velocities(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """How each verdict moves the corners of the picture, in shorter sides a frame: (N, 2, 4)."""
         height, width = shape[:2]
         corners = np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]], np.float64)
-        moved = np.stack([_moved(verdict.transform, corners) for verdict in self.verdicts])
-        return moved / (min(height, width) * self.frames)
+        moved = (np.stack([verdict.transform for verdict in self.verdicts]) - np.eye(3)) @ corners
+        return np.asarray(moved[:, :2] / (min(height, width) * (self.last - self.first)))
 
 
 def settle(steps: list[Step], shape: tuple[int, ...]) -> list[tuple[int, int, Verdict]]:
@@ -64,8 +58,3 @@ def settle(steps: list[Step], shape: tuple[int, ...]) -> list[tuple[int, int, Ve
 
 def _votes(step: Step) -> NDArray[np.float64]:
     return np.array([1 - verdict.rivalry for verdict in step.verdicts])
-
-
-def _moved(transform: Transform, corners: NDArray[np.float64]) -> NDArray[np.float64]:
-    there: NDArray[np.float64] = ((transform - np.eye(3)) @ corners)[:2]
-    return there

@@ -1,13 +1,12 @@
 """Prepared frames, and points followed from one frame to another."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-
-from resources.measures.overview import SHORT_SIDE
 
 CELLS = (12, 8)
 CORNERS_PER_CELL = 3
@@ -23,7 +22,6 @@ QUIET_CELLS = 0.2
 BLANK_STD = 1.0
 BLANK_TEST = (48, 48)
 KEPT = 16
-SMOOTH = {"ksize": (5, 5), "sigmaX": 1.2}
 NOISE_LEFT_BY_SMOOTHING = 0.26
 
 Gray = NDArray[np.uint8]
@@ -34,19 +32,9 @@ Transform = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame ready for tracking: ``gray`` is (H, W) uint8 with a short side of at most 192 pixels."""
+    """What is told of one frame for tracking: ``gray`` is (H, W) uint8 with a short side of at most 192 pixels."""
 
     gray: Gray
-
-    @classmethod
-    def from_gray(cls, gray: Gray) -> "Frame":
-        """``gray``: (H, W) uint8 of any size; larger ones are shrunk."""
-        height, width = gray.shape
-        shrink = SHORT_SIDE / min(height, width)
-        if shrink < 1:
-            to = (max(round(width * shrink), 1), max(round(height * shrink), 1))
-            gray = np.asarray(cv2.resize(gray, to, interpolation=cv2.INTER_AREA), np.uint8)
-        return cls(gray)
 
     @cached_property
     def half(self) -> "Frame":
@@ -58,12 +46,7 @@ class Frame:
     @cached_property
     def smooth(self) -> Floats:
         """The picture without pixel noise, for comparing two frames: (H, W) float32."""
-        return np.asarray(cv2.GaussianBlur(self.gray, **SMOOTH), np.float32)  # type: ignore[call-overload]
-
-    @cached_property
-    def contrast(self) -> float:
-        """Standard deviation of :attr:`smooth`, in grey levels."""
-        return float(self.smooth.std())
+        return np.asarray(cv2.GaussianBlur(self.gray, (5, 5), 1.2), np.float32)
 
     @cached_property
     def local(self) -> Gray:
@@ -75,7 +58,8 @@ class Frame:
         side = max(int(min(self.gray.shape) * NEIGHBOURHOOD) | 1, 3)
         mean = cv2.blur(self.smooth, (side, side))
         spread = np.sqrt(np.maximum(cv2.blur(self.smooth**2, (side, side)) - mean**2, 0))
-        flat = FLAT * self.contrast + 2 * self.noise + min(0.7, 0.25 * self.contrast)
+        contrast = float(self.smooth.std())
+        flat = FLAT * contrast + 2 * self.noise + min(0.7, 0.25 * contrast)
         even = (self.smooth - mean) * (LOCAL_SCALE / (spread + flat))
         return np.asarray(np.clip(even + 128, 0, 255), np.uint8)
 
@@ -111,6 +95,9 @@ class Frame:
         return np.stack([xs[keep], ys[keep]], axis=1).astype(np.float32)
 
 
+Reel = Callable[[int], Frame]
+
+
 def per_cell(values: NDArray[np.floating]) -> Floats:
     """Mean of a picture in each of the 12 x 8 cells, (8, 12).
 
@@ -124,31 +111,13 @@ def per_cell(values: NDArray[np.floating]) -> Floats:
     return np.asarray(cv2.resize(whole, CELLS, interpolation=cv2.INTER_AREA), np.float32)
 
 
-class Reel:
-    """The frames of a clip, prepared when they are asked for; only the latest 16 are kept prepared.
-
-    Args:
-        frames: (T, H, W) uint8.
-    """
-
-    def __init__(self, frames: NDArray[np.uint8]) -> None:
-        self._frames = frames
-        self._prepared: dict[int, Frame] = {}
-
-    def __getitem__(self, number: int) -> Frame:
-        frame = self._prepared.pop(number, None) or Frame.from_gray(self._frames[number])
-        self._prepared[number] = frame
-        if len(self._prepared) > KEPT:
-            del self._prepared[next(iter(self._prepared))]
-        return frame
-
-    def visible(self) -> list[int]:
-        """Numbers of the frames that show something, not just black, white or one colour."""
-        return [number for number, gray in enumerate(self._frames) if not is_blank(gray)]
+def reel_of(frames: Gray) -> Reel:
+    """The frames of a clip, (T, H, W), by number; what is told of them is kept for the latest 16 asked for."""
+    return lru_cache(KEPT)(lambda number: Frame(frames[number]))
 
 
 def is_blank(gray: Gray) -> bool:
-    """Is there nothing to see in a frame of any size?"""
+    """Is there nothing to see in a frame, just black, white or one colour?"""
     coarse = cv2.resize(gray, BLANK_TEST, interpolation=cv2.INTER_AREA)
     return float(coarse.std()) < BLANK_STD
 

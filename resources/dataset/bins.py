@@ -14,20 +14,12 @@ class Bin:
     position: int
 
 
+# In the order in which facets are reported.
 _EDGES: dict[str, list[tuple[float, str]]] = {
     "text_len": [
         *((float(low), f"{low}–{low + 9}") for low in range(0, 100, 10)),
         *((float(low), f"{low}–{low + 49}") for low in range(100, 200, 50)),
         (200, "200 or more"),
-    ],
-    "num_frames": [
-        (1, "1"),
-        (2, "2–15"),
-        (16, "16–50"),
-        (51, "51–100"),
-        (101, "101–250"),
-        (251, "251–500"),
-        (501, "more than 500"),
     ],
     # The area of the usual 16:9 frames, so that a portrait or square clip of as many pixels is in the same class.
     "resolution": [
@@ -49,6 +41,15 @@ _EDGES: dict[str, list[tuple[float, str]]] = {
         (10, "10–30 s"),
         (30, "30–60 s"),
         (60, "1 min or more"),
+    ],
+    "num_frames": [
+        (1, "1"),
+        (2, "2–15"),
+        (16, "16–50"),
+        (51, "51–100"),
+        (101, "101–250"),
+        (251, "251–500"),
+        (501, "more than 500"),
     ],
     "aspect_ratio": [
         (0, "wider than 2:1"),

@@ -24,18 +24,12 @@ class TextOrigin:
 
 
 def data_card(
-    *,
-    rows: int,
-    left_out: int,
-    sources: Sequence[TextOrigin],
-    languages: Mapping[str, int],
-    filters: Mapping[str, Any],
-    content_hash: str,
-    schema: pa.Schema,
-    demo_models: Sequence[str] = (),
-    media: bool = False,
+    record: Mapping[str, Any], sources: Sequence[TextOrigin], schema: pa.Schema, *, media: bool
 ) -> str:
-    """The README.md of an export, with the header that Hugging Face `datasets` reads."""
+    """The README.md of an export, with the header that Hugging Face `datasets` reads.
+
+    ``record`` is what ``export.json`` says of the export; ``media``: whether the tars hold the files themselves.
+    """
     environment = Environment(
         loader=PackageLoader("resources.dataset", "."),
         undefined=StrictUndefined,
@@ -51,14 +45,9 @@ def data_card(
         for field in schema
     ]
     return environment.get_template("card.md.jinja").render(
-        rows=rows,
-        left_out=left_out,
+        record,
         sources=sources,
-        languages=languages,
-        filters=filters,
-        content_hash=content_hash,
         media=media,
-        demo_models=demo_models,
         fields=fields,
-        size_category=_SIZE_NAMES[sum(rows >= size for size in _SIZES)],
+        size_category=_SIZE_NAMES[sum(record["rows"] >= size for size in _SIZES)],
     )

@@ -13,15 +13,7 @@ from resources.warehouse import Warehouse
 from resources.words.synonyms import fold_tags
 
 ALL = "all"
-_CLIP_FACETS = (
-    "text_len",
-    "resolution",
-    "duration_s",
-    "num_frames",
-    "aspect_ratio",
-    "kind",
-    "codec",
-)
+CLIP_FACETS = (*dict.fromkeys(one.facet for one in BINS), "kind", "codec")
 _COLUMNS = {
     "facet": (pa.string(), "what is counted"),
     "captioner": (
@@ -59,7 +51,7 @@ def distribution(warehouse: Warehouse) -> pa.Table:
         rows += _rows(connection, _QUERIES["labels"].replace("{labels}", _label_queries(labels)))
         connection.register("bins", pa.Table.from_pylist([asdict(one) for one in BINS]))
         rows += _rows(connection, _QUERIES["bins"])
-    order = [*columns_of(listed, Role.TAGS), *labels, *_CLIP_FACETS]
+    order = [*columns_of(listed, Role.TAGS), *labels, *CLIP_FACETS]
     rows.sort(
         key=lambda row: (
             order.index(row["facet"]), row["captioner"] != ALL, row["captioner"], row["position"]

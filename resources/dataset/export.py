@@ -6,10 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version as package_version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -22,7 +20,7 @@ from resources.dataset.card import TextOrigin, data_card
 from resources.dataset.export_set import ExportFormat, ExportOptions
 from resources.dataset.filters import ClipFilters, FilterError
 from resources.dataset.near_duplicates import find_near_duplicates
-from resources.dataset.publication import file_digests, publication
+from resources.dataset.publication import file_digests, publication, write_record
 from resources.dataset.source_columns import with_source_columns
 from resources.dataset.sql import named_queries, script
 from resources.dataset.tables import CsvFile, ParquetShards, samples, training_schema
@@ -52,10 +50,6 @@ class NothingToExportError(VidcapError):
     """No clip is readable, has a text and passes the filters."""
 
 
-class _Sink(Protocol):
-    def write(self, batch: pa.RecordBatch) -> None: ...
-
-
 def export_training_set(
     warehouse: Warehouse,
     exports: UPath,
@@ -82,8 +76,7 @@ def export_training_set(
     with publication(exports, TRAINING_SET) as built:
         with warehouse.snapshot() as connection:
             listed = annotators(connection)
-            captioners = [one.name for one in listed if one.role is Role.CAPTION]
-            options.require_known(captioners, [one.name for one in listed])
+            options.require_known(listed)
             brought = with_source_columns(connection)
             videos = connection.table("listed_videos")
             parts = ["start_s", "end_s"] if len(videos.filter("start_s IS NOT NULL")) else []
@@ -107,19 +100,6 @@ def export_training_set(
             if ExportFormat.STEPS in options.formats:
                 _write_steps(connection, built, listed)
         sources = _origins(counts, recipes)
-        card = data_card(
-            rows=rows,
-            left_out=clips - rows,
-            sources=sources,
-            languages=languages,
-            filters=options.active,
-            content_hash=content_hash,
-            schema=schema,
-            demo_models=demo_models,
-            media=options.media and ExportFormat.WEBDATASET in options.formats,
-        )
-        (built / "README.md").write_text(card)
-        files = file_digests(built)
         record = {
             "content_hash": content_hash,
             "rows": rows,
@@ -129,11 +109,11 @@ def export_training_set(
             "text_sources": dict(counts),
             "languages": languages,
             "demo_models": list(demo_models),
-            "files": files,
-            "vidcap": package_version("vidcap"),
-            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        (built / "export.json").write_text(json.dumps(record, indent=1, ensure_ascii=False))
+        media = options.media and ExportFormat.WEBDATASET in options.formats
+        (built / "README.md").write_text(data_card(record, sources, schema, media=media))
+        files = file_digests(built)
+        write_record(built, {**record, "files": files})
     log(f"{rows} of {clips} clips in {exports / TRAINING_SET}, content {content_hash[:16]}")
     return Export(exports / TRAINING_SET, rows, clips, content_hash, sources, files, preview, schema)
 
@@ -154,7 +134,7 @@ def _write_rows(
     digest, rows, counts, languages = hashlib.sha256(), 0, Counter[str](), Counter[str]()
     preview = schema.empty_table()
     with ExitStack() as stack:
-        sinks: list[_Sink] = [
+        sinks: list[ParquetShards | CsvFile | TarShards] = [
             stack.enter_context(
                 closing(ParquetShards(folder / "data", schema, metadata, options.rows_per_file))
             )
@@ -215,15 +195,12 @@ def training_rows(
 
 def _write_steps(connection: duckdb.DuckDBPyConnection, folder: Path, listed: list[Listed]) -> None:
     queries = named_queries("steps.sql")
-    for query in (queries.pop("label"), queries.pop("tags")):
-        role = Role.LABEL if "{label}" in query else Role.TAGS
+    for role in (Role.LABEL, Role.TAGS):
+        query = queries.pop(role)
         for one in listed:
-            if one.role is role:
-                for column in one.columns:
-                    filled = query.replace("{status}", f'"{one.name}_status"')
-                    queries[f"meta_{column}"] = filled.replace("{label}", f'"{column}"').replace(
-                        "{tags}", f'"{column}"'
-                    )
+            for column in one.columns if one.role is role else ():
+                filled = query.replace("{status}", f'"{one.name}_status"')
+                queries[f"meta_{column}"] = filled.replace("{column}", f'"{column}"')
     for name, query in queries.items():
         reader = connection.execute(query).to_arrow_reader(_BATCH_ROWS)
         with closing(CsvFile(folder / f"{name}.csv", reader.schema)) as file:

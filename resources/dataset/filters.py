@@ -1,13 +1,16 @@
 """Which clips belong in a training set."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from resources.annotation.clip import Kind
-from resources.annotation.declaration import SOURCE_TEXT
+from resources.annotation.declaration import SOURCE_TEXT, Role
 from resources.errors import VidcapError
+
+if TYPE_CHECKING:
+    from resources.dataset.annotators import Listed
 
 
 class FilterError(VidcapError):
@@ -64,14 +67,15 @@ class ClipFilters(BaseModel):
             if bottom is not None and top is not None and bottom > top:
                 raise FilterError(f"{low} {bottom} is above {high} {top}: no clip can pass")
 
-    def require_known(self, captioners: Sequence[str], annotators: Sequence[str]) -> None:
+    def require_known(self, listed: Sequence["Listed"]) -> None:
         """Make sure that the collection has the captioners and annotators that are named.
 
         Raises:
             FilterError: one is not there.
         """
-        for name, there in (("captioners", [*captioners, SOURCE_TEXT]), ("required", annotators)):
-            _require(name, getattr(self, name), there)
+        captioners = [one.name for one in listed if one.role is Role.CAPTION]
+        _require("captioners", self.captioners, [*captioners, SOURCE_TEXT])
+        _require("required", self.required, [one.name for one in listed])
 
     @property
     def sql_parameters(self) -> dict[str, Any]:

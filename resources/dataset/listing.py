@@ -97,20 +97,19 @@ def choose(connection: duckdb.DuckDBPyConnection, choice: Choice) -> None:
             conditions.append(condition)
             values.append(wanted)
     order = "place__"
-    parameters = list(values)
+    seed: list[str] = []
     if choice.sort is not None:
         order = (
             f"{_column(connection, choice.sort)} {'DESC' if choice.descending else 'ASC'} NULLS LAST, place__"
         )
     if choice.shuffle:
         order = "md5(concat(?, ':', path)), place__"
-        parameters.insert(0, str(choice.seed))
-    limit = "" if choice.head is None else " LIMIT ?"
-    parameters += [] if choice.head is None else [choice.head]
+        seed = [str(choice.seed)]
+    limit = "" if choice.head is None else f" LIMIT {choice.head}"
     connection.execute(
         f"CREATE TEMP TABLE chosen AS SELECT * REPLACE (row_number() OVER (ORDER BY {order}) AS place__) FROM taken "
         f"WHERE {' AND '.join(conditions) or 'true'} ORDER BY place__{limit}",
-        parameters,
+        [*seed, *values],
     )
 
 

@@ -1,8 +1,8 @@
-"""The list files of an export, written row by row."""
+"""The list files of an export, each written whole."""
 
 import csv
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,57 +11,29 @@ import pyarrow.parquet as pq
 
 from resources.dataset.presets import Columns, Form, Listing
 
-_ROWS_A_GROUP = 10_000
 
-
-class ListFile:
-    """One list; memory does not grow with it, but for Parquet, whose columns are held until the end."""
-
-    def __init__(self, path: Path, listing: Listing) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._path, self._listing, self._rows = path, listing, 0
-        self._pending: list[dict[str, Any]] = []
-        self._tables: list[pa.Table] = []
-        self._file = open(path, "w", encoding="utf-8", newline="")  # noqa: SIM115 (closed by close)
+def write_list(path: Path, listing: Listing, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write one list of these clips, at least one, with the columns of ours that it names."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    clips = [_named(listing.columns, row) for row in rows]
+    if listing.form is Form.PARQUET:
+        pq.write_table(pa.Table.from_pylist(clips), path, compression="zstd")
+        return
+    with open(path, "w", encoding="utf-8", newline="") as file:
         if listing.form is Form.CSV:
-            self._csv = csv.DictWriter(self._file, list(listing.columns), lineterminator="\n")
-            self._csv.writeheader()
-
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Add a clip, with the columns of ours that the list names."""
-        form, values = self._listing.form, _named(self._listing.columns, row)
-        if form is Form.CSV:
-            self._csv.writerow(values)
-        elif form is Form.LINES:
-            self._file.write(" ".join(str(_only(values)).split()) + "\n")
-        elif form is Form.JSONL:
-            self._file.write(_json(values) + "\n")
-        elif form is Form.JSON:
-            self._file.write(f"{',' if self._rows else '['}\n{_json(values)}")
-        elif form is Form.BY_NAME:
-            self._file.write(f"{',' if self._rows else '{'}\n{_json(row['name'])}: {_json(_only(values))}")
+            writer = csv.DictWriter(file, list(listing.columns), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(clips)
+        elif listing.form is Form.LINES:
+            file.writelines(" ".join(str(_only(clip)).split()) + "\n" for clip in clips)
+        elif listing.form is Form.JSONL:
+            file.writelines(_json(clip) + "\n" for clip in clips)
+        elif listing.form is Form.JSON:
+            file.write("[\n" + ",\n".join(map(_json, clips)) + "\n]\n")
         else:
-            self._pending.append(values)
-            if len(self._pending) == _ROWS_A_GROUP:
-                self._flush()
-        self._rows += 1
-
-    def close(self) -> None:
-        """Write what is left, and close."""
-        if self._listing.form is Form.JSON:
-            self._file.write("\n]\n" if self._rows else "[]\n")
-        elif self._listing.form is Form.BY_NAME:
-            self._file.write("\n}\n" if self._rows else "{}\n")
-        self._file.close()
-        if self._listing.form is Form.PARQUET:
-            self._flush()
-            # A column may have no value in the first rows: the types follow from all of them.
-            whole = pa.concat_tables(self._tables, promote_options="permissive")
-            pq.write_table(whole, self._path, compression="zstd")
-
-    def _flush(self) -> None:
-        self._tables.append(pa.Table.from_pylist(self._pending))
-        self._pending = []
+            named = zip(rows, clips, strict=True)
+            pairs = (f"{_json(row['name'])}: {_json(_only(clip))}" for row, clip in named)
+            file.write("{\n" + ",\n".join(pairs) + "\n}\n")
 
 
 def _named(columns: Columns, row: Mapping[str, Any]) -> dict[str, Any]:

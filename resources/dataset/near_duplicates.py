@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 
 from resources.annotation.clip import Kind
-from resources.dataset.sql import named_queries
+from resources.dataset.sql import script
 from resources.measures.near_duplicates import Clips, near_duplicates
 from resources.measures.phash import words_of
 
@@ -24,7 +24,7 @@ def find_near_duplicates(
     rows: list[tuple[str, str | None, str]] = []
     measured = 0
     for kind in Kind:
-        query = named_queries("near_duplicates.sql")["signatures"].replace("{among}", among)
+        query = script("near_duplicates.sql").replace("{among}", among)
         found = connection.execute(query, {"kind": kind}).to_arrow_table()
         measured += found.num_rows
         if found.num_rows == 0:

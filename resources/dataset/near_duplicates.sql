@@ -1,4 +1,3 @@
--- name: signatures
 WITH measured AS (
     SELECT id, any_value(details ->> 'signature') AS signature,
            any_value(CAST(details ->> 'sharpness' AS DOUBLE)) AS sharp

@@ -8,8 +8,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version as package_version
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -22,10 +20,10 @@ from resources.dataset.cuts import SUFFIX, cut
 from resources.dataset.export import NothingToExportError, training_rows
 from resources.dataset.export_set import Captions, ExportSet, Link
 from resources.dataset.filters import ClipFilters, FilterError
-from resources.dataset.lists import ListFile
+from resources.dataset.lists import write_list
 from resources.dataset.near_duplicates import find_near_duplicates
 from resources.dataset.presets import Preset, presets
-from resources.dataset.publication import publication
+from resources.dataset.publication import publication, write_record
 from resources.dataset.source_columns import with_source_columns
 from resources.dataset.webdataset import TarShards, sample_key
 from resources.storage.files import is_local
@@ -112,10 +110,8 @@ def export_preset(
             "options": wanted.shown(),
             "text_sources": dict(Counter(row["text_source"] for row in rows)),
             "demo_models": list(demo_models),
-            "vidcap": package_version("vidcap"),
-            "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
-        (built / "export.json").write_text(json.dumps(content, indent=1, ensure_ascii=False))
+        write_record(built, content)
     return PresetExport(folder, counts, left_out, content_hash, written=True)
 
 
@@ -143,8 +139,7 @@ def _chosen(
     """The rows to export, in their order, and how many clips are left out for which reason."""
     with warehouse.snapshot() as connection:
         listed = annotators(connection)
-        captioners = [one.name for one in listed if one.role is Role.CAPTION]
-        filters.require_known(captioners, [one.name for one in listed])
+        filters.require_known(listed)
         with_source_columns(connection)
         columns = [name for name in connection.table("listed_videos").columns if name not in _NOT_READ]
         captions = columns_of(listed, Role.CAPTION)
@@ -241,11 +236,7 @@ def _write(rows: list[Row], preset: Preset, captions: Captions, place: _Place, l
             name: stack.enter_context(closing(TarShards(place.folder / name, _SAMPLES_PER_TAR, media=True)))
             for name in dict.fromkeys(row["tars"] for row in rows if preset.tars)
         }
-        files: list[tuple[str | None, ListFile]] = []
-        for one in lists:
-            for name in folders if "{folder}" in one.file else [None]:
-                file = ListFile(place.folder / one.file.format(folder=name), one)
-                files.append((name, stack.enter_context(closing(file))))
+        written: list[tuple[str | None, Row]] = []
         for done, row in enumerate(map(place.cut, rows), 1):
             made = row.pop("made", None)
             media = preset.media.get(Kind(row["kind"])) if preset.media else None
@@ -256,16 +247,18 @@ def _write(rows: list[Row], preset: Preset, captions: Captions, place: _Place, l
                     made.unlink()
             elif media is not None:
                 name = f"{sample_key(row['id'])}{PurePosixPath(row['path']).suffix.lower()}"
-                row = {**row, "name": name, "file": f"{media}/{name}"}
+                row |= {"name": name, "file": f"{media}/{name}"}
                 _place_file(made or Path(row["path"]), place, row["file"], link if made is None else None)
                 if sidecar:
                     (place.folder / media / name).with_suffix(sidecar).write_text(
                         row["text"], encoding="utf-8"
                     )
-            for name, file in files:
-                if name in (None, media):
-                    file.add(row)
+            written.append((media, row))
             yield done
+    for one in lists:
+        for folder in folders if "{folder}" in one.file else [None]:
+            listed = [row for media, row in written if folder in (None, media)]
+            write_list(place.folder / one.file.format(folder=folder), one, listed)
     if preset.media and (cuts := place.folder / "cuts").exists():
         cuts.rmdir()
     for name, template in preset.extra.items():

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 from resources.annotation.clip import Kind
 
 # Theirs: ours. A mapping in the place of ours is a nested object.
-Columns = Mapping[str, "str | Mapping[str, str]"]
+Columns = Mapping[str, str | Mapping[str, str]]
 
 
 class Form(StrEnum):
@@ -35,7 +35,7 @@ class Listing(BaseModel):
 
     file: str
     form: Form
-    columns: Mapping[str, str | Mapping[str, str]]
+    columns: Columns
 
 
 class Preset(BaseModel):

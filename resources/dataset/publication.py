@@ -1,13 +1,17 @@
 """Folders that appear all at once: a reader sees the old one or the new one, never a mixture."""
 
 import hashlib
+import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from filelock import FileLock
 from upath import UPath
@@ -55,6 +59,12 @@ def publication(parent: UPath, name: str) -> Iterator[Path]:
             for other in versions.iterdir():
                 if other.is_dir() and other != published.resolve():
                     shutil.rmtree(other)
+
+
+def write_record(folder: Path, record: Mapping[str, Any]) -> None:
+    """Write ``export.json``: the record, the version of vidcap and the time."""
+    made = {"vidcap": version("vidcap"), "created_at": datetime.now(UTC).isoformat(timespec="seconds")}
+    (folder / "export.json").write_text(json.dumps({**record, **made}, indent=1, ensure_ascii=False))
 
 
 def file_digests(folder: Path) -> dict[str, str]:

@@ -6,13 +6,7 @@ import duckdb
 
 from resources.annotation.tables import merged_columns
 
-_TYPES = {
-    "UBIGINT": "BIGINT",
-    "BIGINT": "BIGINT",
-    "DOUBLE": "DOUBLE",
-    "BOOLEAN": "BOOLEAN",
-    "VARCHAR": "VARCHAR",
-}
+_TYPES = {"UBIGINT": "BIGINT", **{name: name for name in ("BIGINT", "DOUBLE", "BOOLEAN", "VARCHAR")}}
 
 
 def with_source_columns(connection: duckdb.DuckDBPyConnection) -> list[str]:

@@ -26,17 +26,9 @@ TRAINING_SCHEMA = pa.schema(
 
 def training_schema(connection: duckdb.DuckDBPyConnection, more: Sequence[str]) -> pa.Schema:
     """The columns of the training set: those that it always has, and ``more`` of ``listed_videos``."""
-    schema = TRAINING_SCHEMA
-    if more:
-        columns = ", ".join(f'"{name}"' for name in more)
-        found = connection.execute(f"SELECT {columns} FROM listed_videos LIMIT 0").to_arrow_table().schema
-        for field in found:
-            schema = schema.append(
-                field.with_metadata(
-                    {"description": "by the annotator, or the column of the source list, of this name"}
-                )
-            )
-    return schema
+    there = connection.execute("SELECT * FROM listed_videos LIMIT 0").to_arrow_table().schema
+    said = {"description": "by the annotator, or the column of the source list, of this name"}
+    return pa.schema([*TRAINING_SCHEMA, *(there.field(name).with_metadata(said) for name in more)])
 
 
 def samples(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
@@ -60,12 +52,11 @@ class CsvFile:
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows; columns are taken by name."""
-        columns = [batch[name] for name in self._schema.names]
         plain = [
             pa.array([json.dumps(value, ensure_ascii=False) for value in column.to_pylist()], pa.string())
             if pa.types.is_nested(column.type)
             else column
-            for column in columns
+            for column in batch.select(self._schema.names).itercolumns()
         ]
         self._writer.write_batch(pa.RecordBatch.from_arrays(plain, schema=self._schema))
 
@@ -92,34 +83,27 @@ class ParquetShards:
         self._folder, self._rows_per_file = folder, rows_per_file
         self._schema = schema.with_metadata(dict(metadata))
         self._parts: list[Path] = []
-        self._writer: pq.ParquetWriter | None = None
-        self._room = 0
+        self._open_next()
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Append rows; columns are taken by name."""
         batch = batch.select(self._schema.names)
-        start = 0
-        while start < batch.num_rows:
+        while batch.num_rows:
             if not self._room:
+                self._writer.close()
                 self._open_next()
-            assert self._writer is not None
-            piece = batch.slice(start, self._room)
+            piece = batch.slice(0, self._room)
             self._writer.write_batch(piece.cast(self._schema))
-            start += piece.num_rows
             self._room -= piece.num_rows
+            batch = batch.slice(piece.num_rows)
 
     def close(self) -> None:
         """Close the last file and give all of them their final names."""
-        if not self._parts:
-            self._open_next()
-        assert self._writer is not None
         self._writer.close()
         for number, part in enumerate(self._parts):
             part.rename(self._folder / f"train-{number:05d}-of-{len(self._parts):05d}.parquet")
 
     def _open_next(self) -> None:
-        if self._writer is not None:
-            self._writer.close()
         part = self._folder / f"part-{len(self._parts):05d}"
         self._writer = pq.ParquetWriter(part, self._schema, compression="zstd")
         self._parts.append(part)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -83,8 +84,4 @@ def sample_key(clip_id: str) -> str:
 
     Ids from lists may hold both; each such character becomes ``%xx`` as in a URL, so keys stay unique.
     """
-    return "".join(char if char.isalnum() or char in "-_" else _escaped(char) for char in clip_id)
-
-
-def _escaped(char: str) -> str:
-    return "".join(f"%{byte:02X}" for byte in char.encode())
+    return re.sub(r"[^\w-]", lambda found: "".join(f"%{byte:02X}" for byte in found[0].encode()), clip_id)

@@ -59,7 +59,7 @@ class _Held(LogitsProcessor):
         self._ends = ends
         self._is_first = True
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Rule out what cannot follow (scores: rows × vocabulary)."""
         from llguidance.torch import allocate_token_bitmask, fill_next_token_bitmask
 

@@ -100,7 +100,9 @@ def read_contents(
             todo.append((path, kind, now.st_size))
     begun = ShardProgress("video_index", "files", len(named), len(named) - len(todo))
     progress = Progress(begun, log, tell)
-    for batch in isolated(read_content, todo, FILES_PER_CALL, workers, _allowance_s):
+    for batch in isolated(
+        read_content, todo, FILES_PER_CALL, workers, lambda file: file[2] / SLOWEST_BYTES_PER_S
+    ):
         contents.update({path: answer for (path, _, _), answer in batch})
         read = [(path, answer) for (path, _, _), answer in batch if isinstance(answer, Content)]
         for path, kind, _ in (file for file, answer in batch if isinstance(answer, ClipError)):
@@ -121,7 +123,3 @@ def _noted(notes: Path | None) -> Iterator[tuple[Version, Content]]:
     for line in lines.splitlines():
         path, size, mtime_ns, ctime_ns, content_id, kind = json.loads(line)
         yield (path, size, mtime_ns), Content(size, mtime_ns, ctime_ns, content_id, Kind(kind))
-
-
-def _allowance_s(file: tuple[Path, Kind | None, int]) -> float:
-    return file[2] / SLOWEST_BYTES_PER_S

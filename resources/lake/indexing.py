@@ -32,9 +32,7 @@ def index_source(
     """
     with lake.index_lock():
         found = look()
-        shards = {
-            shard: lake.whole_manifest(shard) for shard in sorted([*lake.shards(), *lake.retired_shards()])
-        }
+        shards = {shard: lake.whole_manifest(shard) for shard in lake.all_shards()}
         named = {entry.path: entry.kind for entry in found.entries}
         contents = read_contents(named, read_before(shards), workers, lake.index_notes, log, tell)
         reasons = found.left_out | {

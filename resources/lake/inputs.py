@@ -27,7 +27,7 @@ class Inputs:
         """
         clips = lake.clips(shard)
         answers: dict[str, dict[str, tuple[str, str | None]]] = {
-            asset: {} if asset == SOURCE_TEXT else _answers(lake, shard, asset) for asset in self.assets
+            asset: {} if asset == SOURCE_TEXT else ok_answers(lake, shard, asset) for asset in self.assets
         }
         if TEXT not in self.reads:
             said = [
@@ -47,7 +47,7 @@ class Inputs:
         return shown, {"text_from": {best: next(iter(answers[best].values()))[1]} if best else {}}
 
 
-def _answers(lake: Lake, shard: str, asset: str) -> dict[str, tuple[str, str | None]]:
+def ok_answers(lake: Lake, shard: str, asset: str) -> dict[str, tuple[str, str | None]]:
     """Value and fingerprint of every current answer that is ``ok``, by clip."""
     file = lake.file(asset, shard)
     if not file.exists():

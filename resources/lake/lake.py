@@ -1,15 +1,14 @@
 """The lake: Parquet files below ``VIDCAP_HOME``, one for each asset × shard; the truth of the platform."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field
 from upath import UPath
 
 from resources.annotation.clip import Clip, Kind
@@ -43,15 +42,20 @@ class NotMaterialisedError(ShardError):
     """What comes before in the asset graph has not been made for this shard yet."""
 
 
-@dataclass(frozen=True)
-class StoredRecipe:
-    """A recipe that was used, when it was first, and with which versions of the libraries that was."""
+class StoredRecipe(BaseModel):
+    """A recipe that was used, when it was first, and with which versions of the libraries that was.
+
+    ``same_as`` is the fingerprint of an earlier one that it is one with.
+    """
+
+    model_config = ConfigDict(frozen=True)
 
     fingerprint: str
     annotator: str
     recipe: str
     first_seen: datetime
-    versions: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = Field(default_factory=dict)
+    same_as: str | None = None
 
 
 class Lake:
@@ -85,13 +89,12 @@ class Lake:
         """The shards for which this asset has a file, in order, without those that are retired."""
         return sorted(self._named(asset) - self._named(RETIRED))
 
-    def retired_shards(self) -> list[str]:
-        """The shards that are retired, in order."""
-        return sorted(self._named(RETIRED))
+    def all_shards(self) -> list[str]:
+        """The names of all shards, in order, with those that are retired."""
+        return sorted(self._named(INDEX))
 
     def _named(self, folder: str) -> set[str]:
-        place = self.root / "lake" / folder
-        return {path.stem for path in place.glob("*.parquet")} if place.exists() else set()
+        return {path.stem for path in (self.root / "lake" / folder).glob("*.parquet")}
 
     def require_shard(self, shard: str) -> None:
         """Make sure that the shard exists, and is not retired.
@@ -195,58 +198,44 @@ class Lake:
         """
         stored = self._recipe_files()
         if (here := stored.get(recipe.own_fingerprint)) is not None:
-            return replace(recipe, known_as=here.get("same_as"))
-        taken = {each["same_as"] for each in stored.values() if "same_as" in each}
-        mine = [
-            each
-            for each in stored.values()
-            if each["annotator"] == recipe.annotator and "same_as" not in each
-        ]
-        for each in sorted(mine, key=lambda each: each["first_seen"]):
-            claims = bool(recipe.formerly) and each["fingerprint"] not in taken
-            if any(recipe.is_one_with(each["recipe"], formerly=old) for old in (False, *[True] * claims)):
-                return replace(recipe, known_as=each["fingerprint"])
+            return replace(recipe, known_as=here.same_as)
+        taken = {each.same_as for each in stored.values()}
+        for each in stored.values():
+            if each.annotator == recipe.annotator and each.same_as is None:
+                claims = bool(recipe.formerly) and each.fingerprint not in taken
+                if any(recipe.is_one_with(each.recipe, formerly=old) for old in (False, *[True] * claims)):
+                    return replace(recipe, known_as=each.fingerprint)
         return recipe
 
     def remember(self, recipe: Recipe) -> None:
         """Keep the recipe's text, once, so that a fingerprint can always be read, with the versions that answered."""
-        content = {
-            "fingerprint": recipe.own_fingerprint,
-            "annotator": recipe.annotator,
-            "recipe": recipe.canonical_json,
-            "first_seen": datetime.now(UTC).isoformat(),
-            "versions": library_versions(),
-        }
-        if recipe.known_as is not None and recipe.known_as != recipe.own_fingerprint:
-            content["same_as"] = recipe.known_as
         file = self._recipe_folder / f"{recipe.own_fingerprint}.json"
         if not file.exists():
-            write_atomic(file, json.dumps(content).encode())
+            stored = StoredRecipe(
+                fingerprint=recipe.own_fingerprint,
+                annotator=recipe.annotator,
+                recipe=recipe.canonical_json,
+                first_seen=datetime.now(UTC),
+                versions=library_versions(),
+                same_as=recipe.known_as if recipe.known_as != recipe.own_fingerprint else None,
+            )
+            write_atomic(file, stored.model_dump_json(exclude_none=True).encode())
 
     @property
     def _recipe_folder(self) -> UPath:
         return self.root / "lake" / "recipes"
 
-    def _recipe_files(self) -> dict[str, dict[str, Any]]:
-        if not self._recipe_folder.exists():
-            return {}
-        found = [json.loads(path.read_text()) for path in self._recipe_folder.glob("*.json")]
-        return {each["fingerprint"]: each for each in found}
+    def _recipe_files(self) -> dict[str, StoredRecipe]:
+        """What is remembered, by fingerprint, the oldest first."""
+        found = [
+            StoredRecipe.model_validate_json(path.read_text()) for path in self._recipe_folder.glob("*.json")
+        ]
+        found.sort(key=lambda recipe: (recipe.first_seen, recipe.fingerprint))
+        return {each.fingerprint: each for each in found}
 
     def recipes(self) -> list[StoredRecipe]:
         """Every recipe that rows are marked with, oldest first."""
-        stored = [
-            StoredRecipe(
-                r["fingerprint"],
-                r["annotator"],
-                r["recipe"],
-                datetime.fromisoformat(r["first_seen"]),
-                r.get("versions", {}),
-            )
-            for r in self._recipe_files().values()
-            if "same_as" not in r
-        ]
-        return sorted(stored, key=lambda recipe: (recipe.first_seen, recipe.fingerprint))
+        return [recipe for recipe in self._recipe_files().values() if recipe.same_as is None]
 
 
 def library_versions() -> dict[str, str]:

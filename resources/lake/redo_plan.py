@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from resources.annotation.declaration import SOURCE_TEXT, TEXT
 from resources.annotation.outcome import Status
 from resources.annotation.recipe import Recipe
+from resources.lake.inputs import ok_answers
 from resources.lake.lake import Lake
 from resources.storage.files import read_table
 
@@ -76,18 +77,9 @@ def _read(lake: Lake, one: Wanted, planned: Mapping[str, Recipe], shard: str) ->
                 return {"text_from": {asset: None}}
         elif asset in planned:
             return {"text_from": {asset: planned[asset].fingerprint}}
-        elif (current := _current(lake, asset, shard)) is not None:
-            return {"text_from": {asset: current}}
+        elif current := ok_answers(lake, shard, asset):
+            return {"text_from": {asset: next(iter(current.values()))[1]}}
     return {"text_from": {}}
-
-
-def _current(lake: Lake, asset: str, shard: str) -> str | None:
-    file = lake.file(asset, shard)
-    if not file.exists():
-        return None
-    rows = read_table(file, columns=["fingerprint", "status", "current"])
-    rows = rows.filter(pc.and_(rows["current"], pc.equal(rows["status"], Status.OK)))
-    return rows["fingerprint"][0].as_py() if rows.num_rows else None
 
 
 def _others(lake: Lake, recipe: Recipe, shard: str) -> Counter[str]:
@@ -111,14 +103,11 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def _flat(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
     """Every plain value with its place, such as ``prompt.0.text``."""
-    inner = (
-        value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else None
-    )
-    if inner is None:
-        yield place, value
-    else:
-        for name, one in inner:
+    if isinstance(value, dict | list):
+        for name, one in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _flat(one, f"{place}.{name}" if place else str(name))
+    else:
+        yield place, value
 
 
 def _text(value: Any) -> str:

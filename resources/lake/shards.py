@@ -3,7 +3,7 @@
 import hashlib
 from collections import defaultdict, deque
 from collections.abc import Container, Hashable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import count, product
 from pathlib import Path
 from typing import Literal, get_args
@@ -14,23 +14,6 @@ from resources.annotation.clip import Kind
 from resources.annotation.outcome import ClipError
 from resources.lake.contents import Content, Version, path_text
 from resources.source.source import Entry
-
-MANIFEST_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("path", pa.string()),
-        ("kind", pa.string()),
-        ("text", pa.string()),
-        ("content_id", pa.string()),
-        ("file_size", pa.int64()),
-        ("mtime_ns", pa.int64()),
-        ("duplicate_of", pa.string()),
-        ("extra", pa.string()),
-        ("ctime_ns", pa.int64()),
-        ("gone", pa.bool_()),
-        ("span", pa.string()),
-    ]
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +45,8 @@ class IndexedClip:
         return part_content(self.content_id, self.span)
 
 
+_NOT_TEXT = {"file_size": pa.int64(), "mtime_ns": pa.int64(), "ctime_ns": pa.int64(), "gone": pa.bool_()}
+MANIFEST_SCHEMA = pa.schema([(one.name, _NOT_TEXT.get(one.name, pa.string())) for one in fields(IndexedClip)])
 Change = Literal["added", "moved", "changed", "gone", "returned", "duplicates"]
 
 

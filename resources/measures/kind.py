@@ -22,6 +22,7 @@ COLUMNS = (
     ("black_bars", "DOUBLE", "share of the area that is black bars, 0 to 1"),
     ("phash", "VARCHAR", "perceptual hash of the middle frame, 16 hex digits"),
 )
+NUMBERS = [name for name, type_, _ in COLUMNS if type_ != "VARCHAR"]
 
 
 def declare(asset: str) -> Declaration:

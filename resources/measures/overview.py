@@ -1,7 +1,6 @@
 """The frames of a clip that its camera motion and its measures are told from, had in one pass over the file."""
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resources.annotation.clip import Clip
@@ -16,18 +15,13 @@ MAX_FRAMES = 2048
 SHORT_SIDE = 192
 """Short side, in pixels, of the gray frames; larger ones are shrunk to it."""
 CLOSEUPS = 4
-
-
-@dataclass(frozen=True)
-class Overview:
-    """Frames from the first to the last of a clip.
-
-    ``frames``: gray, with a shorter side of at most 192 pixels, and where asked for some of them as
-    ``closeups``. ``clock``: seconds from the first frame to each.
-    """
-
-    frames: "Frames"
-    clock: list[float]
+SAMPLING = {
+    "frames": FRAMES,
+    "frames_per_second": FRAMES_PER_SECOND,
+    "max_frames": MAX_FRAMES,
+    "short_side": SHORT_SIDE,
+}
+"""What the recipes say of the frames."""
 
 
 def frame_rule(duration_s: float | None) -> FrameRule:
@@ -36,8 +30,12 @@ def frame_rule(duration_s: float | None) -> FrameRule:
     return FrameRule(RuleKind.LINSPACE, min(max(FRAMES, wanted), MAX_FRAMES))
 
 
-def look_over(clip: Clip, closeups: int = 0) -> Overview:
+def look_over(clip: Clip, closeups: int = 0) -> tuple["Frames", list[float]]:
     """Decode the overview of a clip, here. Meant for a child process.
+
+    Returns:
+        Frames from the first to the last, gray, with a shorter side of at most 192 pixels, and so many of them as
+        ``closeups``; and seconds from the first frame to each.
 
     Raises:
         ClipError: the file cannot be read.
@@ -57,4 +55,4 @@ def look_over(clip: Clip, closeups: int = 0) -> Overview:
         time_s if time_s is not None else index / (clip.fps or 25.0)
         for index, time_s in zip(frames.indices, frames.times_s, strict=True)
     ]
-    return Overview(frames, clock)
+    return frames, clock

@@ -74,11 +74,7 @@ def read_rows(path: Path, named: Mapping[str, str] | None = None) -> tuple[list[
         others = {name: table[name].tolist() for name in names if name not in known}
     except UnicodeDecodeError as error:
         raise ListError(f"cannot be read as {extension[1:]}: it is not UTF-8 ({error.reason})") from error
-    except (
-        ValueError,
-        OSError,
-        NotImplementedError,
-    ) as error:  # what pandas and Arrow raise on damaged files
+    except (ValueError, OSError, NotImplementedError) as error:  # pandas and Arrow, of damaged files
         raise ListError(f"cannot be read as {extension[1:]}: {str(error).strip()}") from error
     nothing = [None] * len(table)
     rows = []
@@ -164,13 +160,12 @@ def _csv(path: Path) -> "pd.DataFrame":
 
 
 def _numbers(texts: list[Any]) -> list[Any]:
-    filled = [text for text in texts if isinstance(text, str) and text]
-    if not all(_NUMBER.fullmatch(text) for text in filled):
-        return [text or None if isinstance(text, str) else None for text in texts]
-    whole = all(text.lstrip("-").isdigit() for text in filled)
-    return [
-        (int(text) if whole else float(text)) if isinstance(text, str) and text else None for text in texts
-    ]
+    known = [text if isinstance(text, str) and text else None for text in texts]
+    filled = [text for text in known if text is not None]
+    if not all(map(_NUMBER.fullmatch, filled)):
+        return known
+    number = int if all(text.lstrip("-").isdigit() for text in filled) else float
+    return [None if text is None else number(text) for text in known]
 
 
 def _parquet(path: Path) -> "pd.DataFrame":

@@ -30,7 +30,7 @@ def spans_of(text: str) -> list[Span]:
     try:
         value = ast.literal_eval(text)
     except (SyntaxError, ValueError, MemoryError, RecursionError):
-        raise ValueError(f"{text[:60]!r} is no list of pairs of times") from None
+        value = None
     pairs = [value] if _is_pair(value) else value
     if not isinstance(pairs, Sequence) or not pairs or not all(map(_is_pair, pairs)):
         raise ValueError(f"{text[:60]!r} is no list of pairs of times")

@@ -1,11 +1,12 @@
 """Has the source changed? Told from the names, sizes and times of its files, without reading any of them."""
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Self
+
+from pydantic import TypeAdapter
 
 from resources.source.source import Entry
 
@@ -46,15 +47,12 @@ class Watch:
 
     def to_json(self) -> str:
         """The inverse of :meth:`from_json`."""
-        return json.dumps(asdict(self))
+        return TypeAdapter(Watch).dump_json(self).decode()
 
     @classmethod
     def from_json(cls, text: str | None) -> Self:
         """What was remembered; nothing where ``text`` is empty."""
-        if not text:
-            return cls()
-        known = json.loads(text)
-        return cls(Listing(**known["indexed"]), Listing(**known["seen"]), known["since"])
+        return TypeAdapter(cls).validate_json(text) if text else cls()
 
 
 @dataclass(frozen=True)

@@ -48,13 +48,11 @@ def locked(folder: UPath, timeout_s: float, busy: type[Exception], sentence: str
     lock = FileLock(Path(folder.path) / "lock")
     Path(folder.path).mkdir(parents=True, exist_ok=True)
     try:
-        lock.acquire(timeout=timeout_s)
+        held = lock.acquire(timeout=timeout_s)
     except Timeout as error:
         raise busy(f"{sentence} (lock {lock.lock_file}); wait for it, or stop it") from error
-    try:
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def write_atomic(path: UPath, content: bytes | memoryview) -> None:

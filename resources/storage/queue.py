@@ -11,10 +11,10 @@ _DOOR = "door"
 
 @contextmanager
 def queued(folder: Path) -> Iterator[Callable[[], bool]]:
-    """Stand in the queue of a local folder; what is yielded tells whether it is this one's turn.
+    """Stand in the queue of a local folder; the function yielded says whether it is this process's turn.
 
-    A place is a numbered file that its process holds by ``flock``: the place of a process that died is passed over.
-    Who may not write into the folder, such as a reader in an account of its own, does not queue.
+    A place is a numbered file that its process locks by ``flock``; the place of a dead process is skipped.
+    A process that may not write into the folder, such as a reader with an account of its own, does not queue.
     """
     if not os.access(folder if folder.exists() else folder.parent, os.W_OK):
         yield lambda: True

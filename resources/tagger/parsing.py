@@ -18,14 +18,14 @@ NOTHING = re.compile(
 _FOOTNOTE = re.compile(r"\[\d+\]")
 _GROUP = re.compile(r"\[([^\[\]]*)(?:\]|$)|([^\[\]]*)\]")
 _OTHER_BRACKETS = str.maketrans("【】［］〔〕", "[][][]")
-_SEPARATOR = re.compile(r"[,\n;，、；・]")
+_SEPARATOR = re.compile(r"[,\n;，、；・|]|\s/\s|(?:等等?|など)[。.\s]*$")
 _BULLET = re.compile(r"^\s*(?:[-*•–]|\d+[.)、])\s*(?=\D)")
 # "- **girl**: rides a bicycle": what follows explains the tag.
 _EXPLAINED = re.compile(r"\s*[:：]\s|\s[–—-]\s|\s\(")
-_LABEL = re.compile(r"^(?!\s*[-*•–\d])[^\[\]:：\n,]{1,60}[:：]\s*")
+_LABEL = re.compile(r"^(?!\s*(?:[-•–\d]|\*(?!\*)))[^\[\]:：\n,]{1,60}[:：]\**\s*")
 _JOINT = re.compile(r"^(?:and|or|also|plus|und|oder|et|ou|y|e|и|&|和|以及|及)\s+", re.IGNORECASE)
 _MORE = re.compile(
-    r"(?:and )?(?:etc|et cetera|so on|so forth|more|others?|many more|the like)"
+    r"(?:and )?(?:etc|et cetera|so on|so forth|more|(?:among |amongst )?others?|many more|the like)"
     r"|usw|u\.\s?a|等等?|など|note|notes|footnotes?",
     re.IGNORECASE,
 )
@@ -57,12 +57,13 @@ def parse_tags(answer: str) -> list[str]:
     text = _FOOTNOTE.sub("", judged.text.translate(_OTHER_BRACKETS)).strip()
     if not text.strip(_EDGES):
         raise UnreadableTags(f"no list in the answer: {shortened(judged.text)!r}")
-    in_brackets = _bracketed(text)
-    if in_brackets is not None:
+    if (in_brackets := _bracketed(text)) is not None:
         return in_brackets
     if says_nothing(text):
         return []
-    tags = _split(_LABEL.sub("", text).strip("()（）"))
+    if len(listed := [line for line in text.splitlines() if _BULLET.match(line)]) > 1:
+        text = "\n".join(listed)
+    tags = _split(_LABEL.sub("", text).strip("()（）{}｛｝"))
     if not tags or any(len(tag.split()) > MOST_WORDS for tag in tags):
         raise UnreadableTags(f"no list in the answer: {shortened(text)!r}")
     return tags

@@ -1,23 +1,18 @@
 """A language model behind a server: the same questions and the same reading, the model elsewhere."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-from anyio.from_thread import start_blocking_portal
-from pydantic import SecretStr
 
 from resources.annotation.annotator import StreamingAnnotator
 from resources.annotation.clip import Clip
 from resources.annotation.outcome import Answer, AnsweredError, ClipError, SetupError
 from resources.annotation.prefetch import Prepared
 from resources.annotation.recipe import Recipe
-from resources.captioners.openai.address import OPENAI_URL, Address
-from resources.captioners.openai.clients import open_client
+from resources.captioners.openai.address import Address
 from resources.captioners.openai.dialect import Dialect
-from resources.captioners.openai.endpoint import Endpoint
+from resources.captioners.openai.endpoint import connected
 from resources.captioners.openai.live import Chunk, stream_live
 from resources.captioners.openai.pricing import request_size
 from resources.captioners.openai.request import CaptionRequest
@@ -39,7 +34,6 @@ class ServedAnswers(StreamingAnnotator):
         question: what is asked.
         settings: the entry of the collection file; ``batch_size`` is how many requests are in flight.
         server: what starts the server, if the step is to start one; whoever made it ends it.
-        note: told in a line what happens.
 
     Raises:
         AnnotatorError: the address is none, or would cost money that nobody agreed to.
@@ -50,19 +44,13 @@ class ServedAnswers(StreamingAnnotator):
         question: Question,
         settings: "TextSettings",
         server: "Server | None",
-        note: Callable[[str], None],
     ) -> None:
         self.batch_size = settings.batch_size
         self._question = question
         self._settings = settings
         self._server = server
-        self._note = note
         self._dialect = Dialect()
-        self._address = Address(
-            server.base_url if server else settings.base_url or OPENAI_URL,
-            SecretStr("" if server else settings.api_key.value() or ""),
-            settings.api_key.name,
-        )
+        self._address = Address.of(settings, server)
         if not self._address.is_own and not settings.paid:
             raise SetupError(
                 f"{settings.name}: {self._address.host} may cost money, and {settings.kind} has no budget: say "
@@ -110,14 +98,12 @@ class ServedAnswers(StreamingAnnotator):
         return made
 
     def stream(self, items: Iterator[Prepared]) -> Iterator[Chunk]:  # noqa: D102
-        with (
-            start_blocking_portal("asyncio") as portal,
-            portal.wrap_async_context_manager(self._endpoint()) as endpoint,
-        ):
+        model = self._settings.model or ""
+        with connected(self._address, model, _TIMEOUT_S, self._dialect, self._server) as (portal, endpoint):
             sender = Sender(
                 endpoint, self.batch_size, Spending(None), Patience(), judging=self._question.judge
             )
-            for chunk in stream_live(portal, sender, items, self.batch_size + self.batch_size // 8):
+            for chunk in stream_live(portal, sender, items):
                 yield [(item, self._read(result, item.clip)) for item, result in chunk]
 
     def _read(self, result: Answer | ClipError, clip: Clip) -> Answer | ClipError:
@@ -130,9 +116,3 @@ class ServedAnswers(StreamingAnnotator):
         except ClipError as error:
             return AnsweredError(error.kind, error.message, *facts, details)
         return Answer(value, *facts, details | more)
-
-    @asynccontextmanager
-    async def _endpoint(self) -> AsyncIterator[Endpoint]:
-        model = self._settings.model or ""
-        async with open_client(self._address, _TIMEOUT_S) as client:
-            yield Endpoint(client, self._address, model, _TIMEOUT_S, self._dialect, self._server)

@@ -34,7 +34,7 @@ class TextSettings(LocalModel, ServedModel):
 
             server = self.server(self.model or "", scene)
             with closing(server) if server else nullcontext():
-                yield {one.asset: ServedAnswers(one, self, server, scene.log) for one in questions}
+                yield {one.asset: ServedAnswers(one, self, server) for one in questions}
             return
         from resources.text_model.local import LocalAnswers, TextModel
 

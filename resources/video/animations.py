@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
+from PIL import Image, ImageSequence
 
-from resources.video.frames import Frames, how_read
-from resources.video.images import on_white, open_image, shrunk
-from resources.video.pictures import CLOSEUP, PictureShape, PixelFormat
+from resources.video.frames import Frames
+from resources.video.images import on_white, open_image, taken_of
+from resources.video.pictures import PictureShape, Taken, frames_of
 from resources.video.sampling import FrameRule
 from resources.video.streams import require_regular_file
 
@@ -42,32 +41,17 @@ def read_animation(path: Path, rule: FrameRule, shape: PictureShape) -> Frames:
     with open_image(path, shape.budget) as image:
         times_s = animation_timing(image)
         picked = rule.pick(times_s[:-1])
-        indices = picked.wanted
-        shape.budget.check_bytes(len(indices), *shape.limit.apply(*image.size), shape.pixel_format.channels)
-        every = max(1, len(indices) // shape.closeups) if shape.closeups else 0
-        taken: dict[int, np.ndarray] = {}
-        closeups: list[np.ndarray] = []
+        count = len(picked.wanted)
+        shape.budget.check_bytes(count, *shape.limit.apply(*image.size), shape.pixel_format.channels)
+        taken: dict[int, Taken] = {}
         for index, frame in enumerate(_pictures(image)):
-            if index in indices:
-                whole = on_white(frame)
-                shown = shrunk(whole, shape.limit)
-                if every and len(taken) % every == every // 2:
-                    closeups.append(np.asarray(shrunk(whole, CLOSEUP)))
-                taken[index] = np.asarray(
-                    shown.convert("L") if shape.pixel_format is PixelFormat.GRAY else shown
-                )
-    return Frames(
-        images=np.stack([taken[index] for index in indices]),
-        indices=[index - picked.part.start for index in picked.wanted],
-        num_frames=len(picked.part),
-        times_s=[times_s[index] - picked.begin_s for index in indices],
-        details=how_read("pillow", "sequential", "animated WebP", len(picked.part), []),
-        closeups=np.stack(closeups) if closeups else None,
-    )
+            if index in picked.wanted:
+                near = shape.is_near(len(taken), count)
+                taken[index] = taken_of(on_white(frame), times_s[index], shape, near=near)
+    return frames_of(picked, taken, "pillow", "sequential", "animated WebP", [])
 
 
 def _pictures(image: Image.Image) -> Iterator[Image.Image]:
-    for index in range(getattr(image, "n_frames", 1)):
-        image.seek(index)
-        image.load()
-        yield image
+    for frame in ImageSequence.Iterator(image):
+        frame.load()
+        yield frame

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import av.logging
-import numpy as np
 from av.error import FFmpegError
 
 from resources.annotation.clip import Kind
@@ -19,11 +18,11 @@ from resources.video.animations import is_webp, read_animation
 from resources.video.budget import Budget
 from resources.video.decord_backend import decode_with_decord
 from resources.video.film import film_of
-from resources.video.frames import Backend, Frames, how_read
+from resources.video.frames import Backend, Frames
 from resources.video.images import read_image
 from resources.video.packets import PacketTable, may_seek, read_packets
-from resources.video.pictures import Picture, PictureShape, PixelFormat, SizeLimit, Taken
-from resources.video.sampling import FrameRule, Picked
+from resources.video.pictures import Picture, PictureShape, PixelFormat, SizeLimit, frames_of
+from resources.video.sampling import FrameRule
 from resources.video.seeking import Doubt, decode_by_seeking
 from resources.video.sequential import decode_in_order
 from resources.video.streams import open_media, picture_stream
@@ -74,7 +73,10 @@ def _by_table(
         else:
             table = read_packets(container, stream, shape.budget.max_frames)
             times_s = [None] * len(table.shown)
-        _require_packets(table, shape.budget)
+        if len(table.packets) > shape.budget.max_frames:
+            raise shape.budget.too_many_frames()
+        if not table.packets:
+            raise ClipError(ErrorKind.NO_VIDEO_STREAM, "the video stream has no packets")
         why = may_seek(container, stream, table)
         if why is not None:
             return table, times_s, why
@@ -83,13 +85,13 @@ def _by_table(
             try:
                 picture = Picture(shape, stream, len(picked.wanted))
                 taken = decode_with_decord(path, container, stream, table, picked.wanted, picture)
-                return table, times_s, _frames(picked, taken, "decord", "sequential", None, [])
+                return table, times_s, frames_of(picked, taken, "decord", "sequential", None, [])
             except Doubt as doubt:
                 why = str(doubt)
         try:
             picture = Picture(shape, stream, len(picked.wanted))
             taken = decode_by_seeking(container, stream, table, picked.wanted, picture)
-            return table, times_s, _frames(picked, taken, "pyav", "seek", why, [])
+            return table, times_s, frames_of(picked, taken, "pyav", "seek", why, [])
         except (Doubt, FFmpegError) as doubt:
             return table, times_s, str(doubt)
 
@@ -115,37 +117,10 @@ def _in_order(
     warnings = [*table.warnings(), *result.damage.warnings()]
     if len(result.times_s) < len(times_s):
         warnings.append(f"{len(times_s) - len(result.times_s)} of {len(times_s)} packets gave no frame")
-    found = _frames(picked, result.taken, "pyav", "sequential", why, warnings)
+    found = frames_of(picked, result.taken, "pyav", "sequential", why, warnings)
     if result.deinterlaced:
         found.details["deinterlaced"] = True
     return found
-
-
-def _require_packets(table: PacketTable, budget: Budget) -> None:
-    if len(table.packets) > budget.max_frames:
-        raise budget.too_many_frames()
-    if not table.packets:
-        raise ClipError(ErrorKind.NO_VIDEO_STREAM, "the video stream has no packets")
-
-
-def _frames(
-    picked: Picked,
-    taken: dict[int, Taken],
-    backend: str,
-    access: str,
-    why: str | None,
-    warnings: list[str],
-) -> Frames:
-    wanted = [taken[index] for index in picked.wanted]
-    near = [each.closeup for each in wanted if each.closeup is not None]
-    return Frames(
-        images=np.stack([each.pixels for each in wanted]),
-        indices=[index - picked.part.start for index in picked.wanted],
-        num_frames=len(picked.part),
-        times_s=[None if each.time_s is None else each.time_s - picked.begin_s for each in wanted],
-        details=how_read(backend, access, why, len(picked.part), warnings),
-        closeups=np.stack(near) if near else None,
-    )
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def _require_plain(container: InputContainer, stream: VideoStream, table: Packet
         raise Doubt(f"decord is used in order only, which {len(table.shown)} frames are too long for")
     if len(table.shown) != len(table.packets):
         raise Doubt("decord ignores edit lists")
-    container.seek(_start(table), stream=stream)
+    container.seek(table.packets[0].seek_time, stream=stream)
     first = FirstPicture(stream)
     first.seek_in(read_on(container, stream))
     stream.codec_context.flush_buffers()
@@ -85,8 +85,3 @@ def _require_plain(container: InputContainer, stream: VideoStream, table: Packet
         raise Doubt("decord does not deinterlace")
     if sample_aspect(stream) not in (None, 1):
         raise Doubt("decord ignores the sample aspect ratio")
-
-
-def _start(table: PacketTable) -> int:
-    first = table.packets[0]
-    return (first.dts if first.dts is not None else first.pts) or 0

@@ -1,6 +1,8 @@
 """Pictures woven of two fields, taken apart by libavfilter's bwdif, which looks at the neighbours of each."""
 
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import chain, pairwise
 from operator import attrgetter
 from typing import Any, cast
 
@@ -13,12 +15,9 @@ Neighbours = tuple[VideoFrame | None, VideoFrame, VideoFrame | None]
 
 def with_neighbours(frames: Iterator[VideoFrame]) -> Iterator[Neighbours]:
     """Each frame, with the one before and the one after it."""
-    before: VideoFrame | None = None
-    current = next(frames, None)
-    while current is not None:
-        after = next(frames, None)
-        yield before, current, after
-        before, current = current, after
+    padded: Iterator[Any] = chain([None], frames, [None])
+    for (before, frame), (_, after) in pairwise(pairwise(padded)):
+        yield before, frame, after
 
 
 def deinterlace(before: VideoFrame | None, frame: VideoFrame, after: VideoFrame | None) -> VideoFrame:
@@ -30,16 +29,11 @@ def deinterlace(before: VideoFrame | None, frame: VideoFrame, after: VideoFrame 
         width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
     )
     bwdif = graph.add("bwdif", "mode=send_frame:deint=all")
-    sink = graph.add("buffersink")
-    source.link_to(bwdif)
-    bwdif.link_to(sink)
-    graph.configure()
+    graph.link_nodes(source, bwdif, graph.add("buffersink")).configure()
     made: list[Any] = []
     for one in [*shown, None]:
         graph.push(one)
-        while True:
-            try:
+        with suppress(BlockingIOError, EOFError):
+            while True:
                 made.append(graph.pull())
-            except (BlockingIOError, EOFError):
-                break
     return cast("VideoFrame", made[shown.index(frame)])

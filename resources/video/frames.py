@@ -14,19 +14,6 @@ where the stream is of a kind proven safe for it, checks its answer, and PyAV ot
 """
 
 
-def how_read(
-    backend: str, access: str, why: str | None, num_frames: int, warnings: list[str]
-) -> dict[str, Any]:
-    """The details of :class:`Frames`."""
-    return {
-        "backend": backend,
-        "access": access,
-        "why": why,
-        "num_frames": num_frames,
-        "decode_warnings": warnings,
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class Frames:
     """The frames of one clip that a rule asked for.

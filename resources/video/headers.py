@@ -20,7 +20,7 @@ from resources.video.streams import codec_name, may_begin_anew, open_media, pict
 BUDGET = Budget()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """The headers of one file.
 
@@ -42,13 +42,13 @@ class Probe:
     num_frames: int
     height: int
     width: int
-    fps: float | None
-    is_vfr: bool
-    duration_s: float | None
+    fps: float | None = None
+    is_vfr: bool = False
+    duration_s: float | None = None
     codec: str
-    rotation: int
+    rotation: int = 0
     bit_depth: int | None
-    has_audio: bool
+    has_audio: bool = False
     file_size: int
     is_interlaced: bool | None = None
     start_s: float | None = None
@@ -65,20 +65,20 @@ class Probe:
         return self.height * self.width
 
 
-def video_headers(path: Path, span: Span | None = None, budget: Budget = BUDGET) -> Probe:
+def video_headers(path: Path, span: Span | None = None) -> Probe:
     """See :func:`resources.video.probe.probe`."""
     if is_webp(path):
-        return _animation_headers(path, span, budget)
+        return _animation_headers(path, span)
     with open_media(path, headers_only=True) as container:
-        stream = picture_stream(container, budget)
+        stream = picture_stream(container, BUDGET)
         first = FirstPicture(stream)
         if span is not None:
             first.seek_in(read_on(container, stream))
-            shown, span = film_of(path, budget).cut(span)
+            shown, span = film_of(path, BUDGET).cut(span)
         else:
             table = read_index(path, container, stream)
             if table is None:
-                table = read_packets(container, stream, budget.max_frames, first)
+                table = read_packets(container, stream, BUDGET.max_frames, first)
             else:
                 first.seek_in(read_on(container, stream))
             shown = Shown.of(table, stream.time_base, may_begin_anew(container))
@@ -110,9 +110,9 @@ def video_headers(path: Path, span: Span | None = None, budget: Budget = BUDGET)
         )
 
 
-def image_headers(path: Path, budget: Budget = BUDGET) -> Probe:
+def image_headers(path: Path) -> Probe:
     """See :func:`resources.video.probe.probe`."""
-    with open_image(path, budget) as image:
+    with open_image(path, BUDGET) as image:
         bits = bit_depth(image)  # before anything loads the picture, which forgets how it was stored
         width, height = image.size
         rotation = EXIF_ROTATIONS.get(image.getexif().get(EXIF_ORIENTATION, 1), 0)
@@ -123,19 +123,15 @@ def image_headers(path: Path, budget: Budget = BUDGET) -> Probe:
             num_frames=1,
             height=height,
             width=width,
-            fps=None,
-            is_vfr=False,
-            duration_s=None,
             codec=(image.format or "").lower(),
             rotation=rotation,
             bit_depth=bits,
-            has_audio=False,
             file_size=path.stat().st_size,
         )
 
 
-def _animation_headers(path: Path, span: Span | None, budget: Budget) -> Probe:
-    with open_image(path, budget) as image:
+def _animation_headers(path: Path, span: Span | None) -> Probe:
+    with open_image(path, BUDGET) as image:
         width, height = image.size
         times_s = animation_timing(image)
         part = part_of(span, times_s[:-1])
@@ -150,9 +146,7 @@ def _animation_headers(path: Path, span: Span | None, budget: Budget) -> Probe:
             is_vfr=max(steps) - min(steps) > 0.001,
             duration_s=duration_s or None,
             codec=(image.format or "").lower(),
-            rotation=0,
             bit_depth=8,
-            has_audio=False,
             file_size=path.stat().st_size,
             is_interlaced=False,
             start_s=times_s[0] if span else None,

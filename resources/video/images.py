@@ -13,8 +13,8 @@ from PIL import Image, ImageCms, ImageOps
 from resources.annotation.outcome import undecodable
 from resources.video.budget import Budget
 from resources.video.causes import why_unreadable
-from resources.video.frames import Frames, how_read
-from resources.video.pictures import CLOSEUP, PictureShape, PixelFormat, SizeLimit
+from resources.video.frames import Frames
+from resources.video.pictures import CLOSEUP, PictureShape, PixelFormat, SizeLimit, Taken, frames_of
 from resources.video.sampling import FrameRule
 from resources.video.streams import require_regular_file
 
@@ -77,23 +77,24 @@ def read_image(path: Path, rule: FrameRule, shape: PictureShape) -> Frames:
     with open_image(path, shape.budget, content) as image:
         bits = bit_depth(image)
         whole = _to_rgb(ImageOps.exif_transpose(image), bits, warnings)
-        shown = shrunk(whole, shape.limit)
-        pixels = np.asarray(shown.convert("L") if shape.pixel_format is PixelFormat.GRAY else shown)
-        closeup = np.asarray(shrunk(whole, CLOSEUP))[None] if shape.closeups else None
-    indices = rule.pick([0.0]).wanted
-    shape.budget.check_bytes(len(indices), *shown.size, shape.pixel_format.channels)
-    return Frames(
-        images=np.stack([pixels] * len(indices)),
-        indices=indices,
-        num_frames=1,
-        times_s=[0.0] * len(indices),
-        details=how_read("pillow", "image", None, 1, warnings),
-        closeups=closeup,
+        taken = taken_of(whole, 0.0, shape, near=shape.closeups > 0)
+    picked = rule.pick([0.0])
+    size = shape.limit.apply(*whole.size)
+    shape.budget.check_bytes(len(picked.wanted), *size, shape.pixel_format.channels)
+    return frames_of(picked, {0: taken}, "pillow", "image", None, warnings)
+
+
+def taken_of(whole: Image.Image, time_s: float, shape: PictureShape, *, near: bool) -> Taken:
+    """An RGB picture as it is wanted; ``near``: as a closeup too."""
+    shown = _shrunk(whole, shape.limit)
+    return Taken(
+        np.asarray(shown.convert("L") if shape.pixel_format is PixelFormat.GRAY else shown),
+        time_s,
+        np.asarray(_shrunk(whole, CLOSEUP)) if near else None,
     )
 
 
-def shrunk(image: Image.Image, limit: SizeLimit) -> Image.Image:
-    """``image`` at the size that ``limit`` allows."""
+def _shrunk(image: Image.Image, limit: SizeLimit) -> Image.Image:
     size = limit.apply(*image.size)
     return image if size == image.size else image.resize(size, Image.Resampling.BICUBIC)
 
@@ -153,11 +154,11 @@ def _to_rgb(image: Image.Image, bits: int, warnings: list[str]) -> Image.Image:
     if not profile:
         return on_white(image)
     has_alpha = image.has_transparency_data
+    mode = "RGBA" if has_alpha else "RGB"
     if image.mode in ("P", "PA", "1") or (has_alpha and image.mode != "RGBA"):
-        image = image.convert("RGBA" if has_alpha else "RGB")
+        image = image.convert(mode)
     try:
         stated = ImageCms.ImageCmsProfile(BytesIO(profile))
-        mode = "RGBA" if has_alpha else "RGB"
         managed = ImageCms.profileToProfile(image, stated, ImageCms.createProfile("sRGB"), outputMode=mode)
     except (ImageCms.PyCMSError, OSError) as error:
         warnings.append(f"the colour profile cannot be used: {error}")

@@ -1,5 +1,6 @@
 """Where decoding can really start: the picture types that packets state, in the NAL units of H.264 and HEVC mostly."""
 
+import re
 from collections.abc import Iterator
 
 # Picture types that need nothing before them: ITU-T H.264 table 7-1, ITU-T H.265 table 7-1.
@@ -18,8 +19,7 @@ def starts_cleanly(data: bytes, codec: str, length_size: int) -> bool:
     """
     if codec not in _SLICES:
         return True
-    for start in _unit_starts(data, length_size):
-        unit_type = data[start] & 31 if codec == "h264" else data[start] >> 1 & 63
+    for unit_type, _ in _units(data, codec, length_size):
         if unit_type in _SLICES[codec]:
             return unit_type in _CLEAN[codec]
     return False
@@ -30,11 +30,9 @@ def states_orientation(data: bytes, codec: str, length_size: int) -> bool:
 
     It holds for the pictures after it too, but decoders hand it out with its own picture only.
     """
-    for start in _unit_starts(data, length_size) if codec in _SLICES else ():
-        unit_type = data[start] & 31 if codec == "h264" else data[start] >> 1 & 63
-        if unit_type == _MESSAGES[codec] and _DISPLAY_ORIENTATION in _payload_types(
-            data, start + _HEADER[codec]
-        ):
+    for unit_type, start in _units(data, codec, length_size):
+        payload = start + _HEADER[codec]
+        if unit_type == _MESSAGES[codec] and _DISPLAY_ORIENTATION in _payload_types(data, payload):
             return True
         if unit_type in _SLICES[codec]:
             return False
@@ -83,14 +81,19 @@ def nal_length_size(codec: str, extradata: bytes | None) -> int:
     return (extradata[position] & 3) + 1 if len(extradata) > position else 0
 
 
-def _unit_starts(data: bytes, length_size: int) -> Iterator[int]:
-    if length_size:
-        position = 0
-        while position + length_size < len(data):
-            yield position + length_size
-            position += length_size + int.from_bytes(data[position : position + length_size])
+def _units(data: bytes, codec: str, length_size: int) -> Iterator[tuple[int, int]]:
+    """Type and place of each NAL unit; none of any other codec."""
+    if codec not in _SLICES:
         return
-    position = data.find(b"\0\0\1")
-    while 0 <= position < len(data) - 3:
-        yield position + 3
-        position = data.find(b"\0\0\1", position + 3)
+    for start in _unit_starts(data, length_size):
+        yield data[start] & 31 if codec == "h264" else data[start] >> 1 & 63, start
+
+
+def _unit_starts(data: bytes, length_size: int) -> Iterator[int]:
+    if not length_size:
+        yield from (code.end() for code in re.finditer(b"\0\0\1(?=.)", data, re.DOTALL))
+        return
+    position = 0
+    while position + length_size < len(data):
+        yield position + length_size
+        position += length_size + int.from_bytes(data[position : position + length_size])

@@ -9,7 +9,8 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,6 +50,11 @@ class PacketInfo(NamedTuple):
     is_key: bool
     is_hidden: bool
     duration: int = 0
+
+    @property
+    def seek_time(self) -> int:
+        """Where to seek to if it is to be the next packet."""
+        return (self.pts if self.dts is None else self.dts) or 0
 
 
 @dataclass(frozen=True)
@@ -105,27 +111,14 @@ class PacketTable:
 
     def _groups_are_closed(self) -> bool:
         """Is every frame shown after the key frame before it in the file, and before the next one?"""
-        key_pts = latest = self.packets[0].pts
-        for packet in self.packets:
-            pts = packet.pts
-            if pts is None or key_pts is None or latest is None:
-                return False
-            if packet.is_key:
-                if pts < latest:
-                    return False
-                key_pts = pts
-            elif pts < key_pts:
-                return False
-            latest = max(latest, pts)
-        return True
+        groups = accumulate(packet.is_key for packet in self.packets)
+        shown = sorted(zip(self.packets, groups, strict=True), key=lambda each: each[0].pts or 0)
+        places = [(group, not packet.is_key) for packet, group in shown]
+        return places == sorted(places)
 
     def key_before(self, pts: int) -> PacketInfo:
         """The key frame from which the frame at ``pts`` is decoded."""
-        return self.keys[bisect_right(self._key_pts, pts) - 1]
-
-    @cached_property
-    def _key_pts(self) -> list[int]:
-        return [key.pts for key in self.keys if key.pts is not None]
+        return self.keys[bisect_right(self.keys, pts, key=attrgetter("pts")) - 1]
 
     def warnings(self) -> list[str]:
         """Signs of damage, as sentences."""

@@ -1,6 +1,6 @@
 """From a decoded frame to pixels as a player shows them: square, upright, 8-bit, at the size wanted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -13,6 +13,8 @@ from av.video.stream import VideoStream
 
 from resources.video.budget import Budget
 from resources.video.first_picture import sample_aspect
+from resources.video.frames import Frames
+from resources.video.sampling import Picked
 from resources.video.tonemap import tonemap_hlg, tonemap_pq
 
 Pixels = np.ndarray
@@ -98,6 +100,39 @@ class PictureShape:
     budget: Budget
     closeups: int = 0
 
+    def is_near(self, number: int, count: int) -> bool:
+        """Is the picture of this number, of ``count`` in all, wanted as a closeup too?"""
+        every = max(1, count // self.closeups) if self.closeups else 0
+        return every > 0 and number % every == every // 2
+
+
+def frames_of(
+    picked: Picked,
+    taken: Mapping[int, Taken],
+    backend: str,
+    access: str,
+    why: str | None,
+    warnings: list[str],
+) -> Frames:
+    """What was picked, of the pictures by their numbers in the file; see the details of :class:`Frames`."""
+    wanted = [taken[index] for index in picked.wanted]
+    near = [each.closeup for each in wanted if each.closeup is not None]
+    num_frames = len(picked.part)
+    return Frames(
+        images=np.stack([each.pixels for each in wanted]),
+        indices=[index - picked.part.start for index in picked.wanted],
+        num_frames=num_frames,
+        times_s=[None if each.time_s is None else each.time_s - picked.begin_s for each in wanted],
+        details={
+            "backend": backend,
+            "access": access,
+            "why": why,
+            "num_frames": num_frames,
+            "decode_warnings": warnings,
+        },
+        closeups=np.stack(near) if near else None,
+    )
+
 
 class Picture:
     """Turns the frames of one stream into arrays of one size, that of the first frame seen.
@@ -109,9 +144,7 @@ class Picture:
     def __init__(self, shape: PictureShape, stream: VideoStream, count: int) -> None:
         self._shape = shape
         self._count = count
-        self._format = shape.pixel_format
         self._stream = stream
-        self._every = max(1, count // shape.closeups) if shape.closeups else 0
         self._taken = 0
         self._whole: tuple[int, int] | None = None
         self._turn = Turn()
@@ -130,14 +163,12 @@ class Picture:
             ClipError: ``decode_error`` for a picture, or all that are wanted, over the budget.
         """
         self._shape.budget.check_size(frame.width, frame.height)
-        pixels = self._pixels(frame, self._format, self._shape.limit, self._count)
-        near = self._every and self._taken % self._every == self._every // 2
+        pixels = self._pixels(frame, self._shape.pixel_format, self._shape.limit, self._count)
+        closeup = None
+        if self._shape.is_near(self._taken, self._count):
+            closeup = self._pixels(frame, PixelFormat.RGB, CLOSEUP, 2 * self._shape.closeups)
         self._taken += 1
-        return Taken(
-            pixels,
-            time_s,
-            self._pixels(frame, PixelFormat.RGB, CLOSEUP, 2 * self._shape.closeups) if near else None,
-        )
+        return Taken(pixels, time_s, closeup)
 
     def _pixels(self, frame: VideoFrame, wanted: PixelFormat, limit: SizeLimit, count: int) -> Pixels:
         turn = self._turn_of(frame)

@@ -26,9 +26,8 @@ def give_up_tracing() -> None:
     for capability in _READS_OTHERS:
         _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
-    held = (
-        ctypes.c_uint32 * 6
-    )()  # effective, permitted, inheritable of the low 32 capabilities, then of the high
+    # Effective, permitted, inheritable of the low 32 capabilities, then of the high.
+    held = (ctypes.c_uint32 * 6)()
     if _libc.capget(header, held) != 0:
         return
     for capability in _READS_OTHERS:

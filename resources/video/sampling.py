@@ -80,7 +80,9 @@ class FrameRule:
             raise ValueError(f"cannot pick {self.count} frames from a clip of {num_frames}")
         match self.kind:
             case RuleKind.PLLAVA:
-                return _segment_indices(num_frames, self.count)
+                segment = (num_frames - 1) / self.count
+                start = int(segment / 2)
+                return [min(start + round(segment * i), num_frames - 1) for i in range(self.count)]
             case RuleKind.POINTS:
                 return [min(int(point * num_frames), num_frames - 1) for point in SEED_POINTS[self.count]]
             case RuleKind.LINSPACE:
@@ -92,9 +94,3 @@ class FrameRule:
     def to_json(self) -> dict[str, str | int]:
         """What a recipe records of this rule."""
         return {"kind": self.kind.value, "count": self.count}
-
-
-def _segment_indices(num_frames: int, count: int) -> list[int]:
-    segment = (num_frames - 1) / count
-    start = int(segment / 2)
-    return [min(start + round(segment * i), num_frames - 1) for i in range(count)]

@@ -1,9 +1,9 @@
 """Reaching single frames from the key frame before them, for streams whose packet table allows it."""
 
 from collections.abc import Iterator, Sequence
+from itertools import dropwhile, groupby
 
 from av.container import InputContainer
-from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -33,8 +33,8 @@ def decode_by_seeking(
     wanted = {table.display_pts[index]: index for index in indices}
     first = table.display_pts[0]
     taken: dict[int, Taken] = {}
-    for key, targets in _by_key_frame(table, sorted(wanted)).items():
-        for frame in _decode_group(container, stream, table, key, targets):
+    for key, targets in groupby(sorted(wanted), table.key_before):
+        for frame in _decode_group(container, stream, key, set(targets)):
             if frame.is_corrupt:
                 raise Doubt("a damaged frame")
             if frame.pts in wanted:
@@ -50,23 +50,18 @@ def decode_by_seeking(
     return taken
 
 
-def _by_key_frame(table: PacketTable, wanted_pts: Sequence[int]) -> dict[PacketInfo, set[int]]:
-    groups: dict[PacketInfo, set[int]] = {}
-    for pts in wanted_pts:
-        groups.setdefault(table.key_before(pts), set()).add(pts)
-    return groups
-
-
 def _decode_group(
-    container: InputContainer, stream: VideoStream, table: PacketTable, key: PacketInfo, targets: set[int]
+    container: InputContainer, stream: VideoStream, key: PacketInfo, targets: set[int]
 ) -> Iterator[VideoFrame]:
     """The frames from the key frame to the last target, without those that nothing needs."""
-    container.seek(_seek_time(key), stream=stream)
+    container.seek(key.seek_time, stream=stream)
     context = stream.codec_context
     may_skip = codec_name(stream) == "h264"
     remaining = set(targets)
     silent: set[int | None] = set()
-    for packet in _from_key(read_on(container, stream), key):
+    for packet in dropwhile(lambda packet: packet.pts != key.pts, read_on(container, stream)):
+        if packet.pts is None:
+            continue
         # A picture that no other refers to costs nothing when it is not wanted; all others are decoded.
         context.skip_frame = "NONREF" if may_skip and packet.pts not in targets else "DEFAULT"
         frames = context.decode(packet)
@@ -82,18 +77,3 @@ def _decode_group(
             break
     if silent and not may_skip:
         raise Doubt(f"{len(silent)} packets gave no frame")
-
-
-def _seek_time(key: PacketInfo) -> int:
-    time = key.pts if key.dts is None else key.dts
-    if time is None:
-        raise Doubt("a key frame without a time")
-    return time
-
-
-def _from_key(packets: Iterator[Packet], key: PacketInfo) -> Iterator[Packet]:
-    started = False
-    for packet in packets:
-        started = started or packet.pts == key.pts
-        if started and packet.pts is not None:
-            yield packet

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
+from operator import attrgetter
 from statistics import median
 
 from resources.video.packets import PacketInfo, PacketTable
@@ -65,15 +66,10 @@ class Shown:
         ordered = [
             packet
             for part in (_parts(packets, time_base) if may_begin_anew else [packets])
-            for packet in sorted(part, key=_presentation)
+            for packet in sorted(part, key=attrgetter("pts"))
         ]
         shown = [clock.tick(packet.pts, packet.duration) for packet in ordered]
         return cls(shown, ordered[-1].duration if ordered else 0)
-
-
-def _presentation(packet: PacketInfo) -> int:
-    assert packet.pts is not None
-    return packet.pts
 
 
 def _parts(packets: Iterable[PacketInfo], time_base: Fraction | None) -> list[list[PacketInfo]]:

@@ -26,6 +26,13 @@ _ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 # AVFMT_TS_DISCONT of libavformat.
 _DISCONTINUOUS = 0x0200
 UNREADABLE = "FFmpeg cannot read the file"
+_FILE_TYPES = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a character device",
+    stat.S_IFBLK: "a block device",
+}
 INDIRECT_FORMATS = frozenset({"concat", "hls", "dash", "sdp", "imf", "rtsp", "tty"})
 
 
@@ -39,7 +46,8 @@ def require_regular_file(path: Path) -> os.stat_result:
     try:
         info = path.stat()
         if not stat.S_ISREG(info.st_mode):
-            raise undecodable(f"{_file_type(info.st_mode)}, not a regular file")
+            kind = _FILE_TYPES.get(stat.S_IFMT(info.st_mode), "a special file")
+            raise undecodable(f"{kind}, not a regular file")
         if not os.access(path, os.R_OK):
             raise ClipError(ErrorKind.MISSING_FILE, "no permission to read the file")
     except (OSError, ValueError) as error:
@@ -50,17 +58,6 @@ def require_regular_file(path: Path) -> os.stat_result:
     if info.st_size == 0:
         raise undecodable("the file is empty")
     return info
-
-
-def _file_type(mode: int) -> str:
-    names = {
-        stat.S_IFDIR: "a directory",
-        stat.S_IFIFO: "a FIFO",
-        stat.S_IFSOCK: "a socket",
-        stat.S_IFCHR: "a character device",
-        stat.S_IFBLK: "a block device",
-    }
-    return names.get(stat.S_IFMT(mode), "a special file")
 
 
 @contextmanager

@@ -42,15 +42,7 @@ def decoded(body: bytes, buffers: Sequence[memoryview], packages: frozenset[str]
     """
     try:
         return _value(json.loads(body), buffers, packages)
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        ImportError,
-        RecursionError,
-    ) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ImportError, RecursionError) as error:
         raise Unreadable(f"{type(error).__name__}: {error}") from error
 
 
@@ -103,14 +95,9 @@ def _value(plain: Any, buffers: Sequence[memoryview], packages: frozenset[str]) 
         return np.frombuffer(buffers[plain["array"]], dtype).reshape(plain["shape"])
     if "class" in plain:
         made = _class(plain["class"], packages)
-        if not dataclasses.is_dataclass(made):
-            raise ValueError(f"{plain['class']} is no dataclass")
         return made(**{name: _value(each, buffers, packages) for name, each in plain["fields"].items()})
     if "enum" in plain:
-        made = _class(plain["enum"], packages)
-        if not issubclass(made, Enum):
-            raise ValueError(f"{plain['enum']} is no enum")
-        return made(_value(plain["value"], buffers, packages))
+        return _class(plain["enum"], packages)(_value(plain["value"], buffers, packages))
     if "clip_error" in plain:
         kind, message = plain["clip_error"]
         return ClipError(ErrorKind(kind), str(message))
@@ -132,4 +119,6 @@ def _class(name: str, packages: frozenset[str]) -> type:
     found = getattr(importlib.import_module(module), path)
     if not isinstance(found, type) or found.__module__ != module:
         raise ValueError(f"{name} is no class of its module")
+    if not (dataclasses.is_dataclass(found) or issubclass(found, Enum)):
+        raise ValueError(f"{name} is neither a dataclass nor an enum")
     return found

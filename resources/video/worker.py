@@ -18,9 +18,9 @@ from multiprocessing.reduction import recv_handle
 from typing import Any
 
 from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
+from resources.video import worker_process
 from resources.video.privileges import shut_to_children
 from resources.video.wire import Unreadable, decoded
-from resources.video.worker_process import READY
 
 START_TIMEOUT_S = 120.0
 REAP_TIMEOUT_S = 10.0
@@ -48,17 +48,9 @@ class Worker:
         shut_to_children()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the worker
         with theirs:
+            numbers = theirs.fileno(), os.getpid(), memory_limit_bytes
             self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-P",
-                    "-m",
-                    "resources.video.worker_process",
-                    str(theirs.fileno()),
-                    str(os.getpid()),
-                    str(memory_limit_bytes),
-                    *preload,
-                ],
+                [sys.executable, "-P", "-m", worker_process.__name__, *map(str, numbers), *preload],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._errors,
@@ -66,11 +58,6 @@ class Worker:
                 env=_child_environment() | environment,
             )
         self._connection = Connection(ours.detach())
-
-    @property
-    def pid(self) -> int:
-        """The child's process id."""
-        return self._process.pid
 
     def is_alive(self) -> bool:
         """Has the child not ended yet?"""
@@ -84,18 +71,21 @@ class Worker:
             WorkerDied: the child died, or sent what no honest one sends.
             AnnotatorError: the child never came up.
         """
+
+        def reply_until(deadline: float) -> Connection:
+            if not self._connection.poll(max(0.0, deadline - time.monotonic())):
+                raise ClipError(ErrorKind.DECODE_TIMEOUT, f"decoding took longer than {limit_s:g} s")
+            return self._connection
+
         self.calls += 1
         try:
             self._await_ready()
-            deadline = _Deadline(limit_s)
+            deadline = time.monotonic() + limit_s
             self._connection.send_bytes(request)
-            deadline.wait_for(self._connection)
-            sizes = _sizes(self._connection.recv_bytes(_LONGEST_REPLY))
-            deadline.wait_for(self._connection)
-            body = self._connection.recv_bytes(_LONGEST_REPLY)
+            sizes = _sizes(reply_until(deadline).recv_bytes(_LONGEST_REPLY))
+            body = reply_until(deadline).recv_bytes(_LONGEST_REPLY)
             if any(sizes):
-                deadline.wait_for(self._connection)
-                buffers = _mapped(recv_handle(self._connection), sizes)
+                buffers = _mapped(recv_handle(reply_until(deadline)), sizes)
             else:
                 buffers = [memoryview(bytearray())] * len(sizes)
             return decoded(body, buffers, packages)
@@ -111,30 +101,22 @@ class Worker:
         if not self._connection.poll(START_TIMEOUT_S):
             raise AnnotatorError(f"a decoding process did not start within {START_TIMEOUT_S:.0f} s")
         try:
-            self._ready = self._connection.recv_bytes() == READY
+            self._ready = self._connection.recv_bytes() == worker_process.READY
         except (EOFError, OSError):
             raise AnnotatorError(f"a decoding process could not start: it {self._how_it_died()}") from None
 
     def _how_it_died(self) -> str:
-        self._wait_or_kill()
-        code = self._process.returncode
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        last_words = self._last_words()
-        return f"{how}: {last_words}" if last_words else how
-
-    def _last_words(self) -> str:
-        size = os.fstat(self._errors.fileno()).st_size
-        self._errors.seek(max(0, size - 500))
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return lines[-1].strip() if lines else ""
-
-    def _wait_or_kill(self) -> None:
         """The socket closed: the child is ending by itself; give it a moment to leave its exit code."""
         try:
             self._process.wait(timeout=5)
         except subprocess.TimeoutExpired:
             self.signal_kill()
             self._process.wait()
+        code = self._process.returncode
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        self._errors.seek(max(0, os.fstat(self._errors.fileno()).st_size - 500))
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return f"{how}: {lines[-1].strip()}" if lines else how
 
     def signal_kill(self) -> None:
         """Send SIGKILL; whoever waits for the child's answer learns of its end."""
@@ -177,16 +159,6 @@ def _mapped(memory: int, sizes: Sequence[int]) -> list[memoryview]:
         os.close(memory)
     ends = list(accumulate(sizes))
     return [whole[end - size : end] for end, size in zip(ends, sizes, strict=True)]
-
-
-class _Deadline:
-    def __init__(self, limit_s: float) -> None:
-        self._limit_s = limit_s
-        self._end = time.monotonic() + limit_s
-
-    def wait_for(self, connection: Connection) -> None:
-        if not connection.poll(max(0.0, self._end - time.monotonic())):
-            raise ClipError(ErrorKind.DECODE_TIMEOUT, f"decoding took longer than {self._limit_s:g} s")
 
 
 def _child_environment() -> dict[str, str]:

@@ -98,30 +98,28 @@ class IsolatedWorkers:
 
     def _call_once(self, request: bytes, limit_s: float, packages: frozenset[str]) -> Any:
         worker = self._take()
+        is_sound = False
         try:
             reply = worker.ask(request, limit_s, packages)
             kind, message, remote_traceback = reply.get("failed", (None, "", ""))
             error_kind = ErrorKind(kind) if kind not in (None, OUT_OF_MEMORY) else None
+            is_sound = kind != OUT_OF_MEMORY and error_kind is not ErrorKind.INTERNAL
         except (AttributeError, TypeError, ValueError) as error:
-            self._retire(worker)
             raise WorkerDied(f"sent what cannot be read ({error})") from None
         except BaseException:
-            self._retire(worker)
             self._require_open()
             raise
+        finally:
+            self._give_back(worker, is_sound)
         if kind is None:
-            self._give_back(worker)
             return reply.get("value")
-        if error_kind not in (None, ErrorKind.INTERNAL):
-            self._give_back(worker)
-            raise ClipError(error_kind, str(message))
-        self._retire(worker)
         if error_kind is None:
             limit = self._memory_limit_bytes / GIB
             raise ClipError(ErrorKind.DECODE_CRASH, f"decoding needs more than the limit of {limit:.3g} GiB")
-        internal = ClipError(ErrorKind.INTERNAL, str(message))
-        internal.add_note(f"In the worker:\n{remote_traceback}")
-        raise internal
+        failure = ClipError(error_kind, str(message))
+        if error_kind is ErrorKind.INTERNAL:
+            failure.add_note(f"In the worker:\n{remote_traceback}")
+        raise failure
 
     def _take(self) -> Worker:
         with self._lock:
@@ -143,17 +141,12 @@ class IsolatedWorkers:
         worker.kill()
         raise RuntimeError(CLOSED)
 
-    def _give_back(self, worker: Worker) -> None:
+    def _give_back(self, worker: Worker, is_sound: bool) -> None:
         with self._lock:
             self._busy.discard(worker)
-            if not self._closed and worker.calls < self._recycle_after:
+            if is_sound and not self._closed and worker.calls < self._recycle_after:
                 self._idle.append(worker)
                 return
-        worker.kill()
-
-    def _retire(self, worker: Worker) -> None:
-        with self._lock:
-            self._busy.discard(worker)
         worker.kill()
 
     def _require_open(self) -> None:

@@ -241,7 +241,7 @@ class Warehouse:
             yield
 
     def _open(self, read_only: bool) -> duckdb.DuckDBPyConnection:
-        """Open the file when it is this process's turn: who has closed it cannot have it again before who waits."""
+        """Open the file when it is this process's turn: one that has just closed it goes to the end of the queue."""
         file = Path(self.uri).absolute()
         file.parent.mkdir(parents=True, exist_ok=True)
         if not read_only and not file.exists():

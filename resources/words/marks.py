@@ -14,11 +14,11 @@ _BAR = r"[|｜]?"
 _THOUGHT = (
     r"(?:[a-z0-9]{1,20}[:_])?"
     r"(?:think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ions?)?|scratchpad|analysis|rationale|cot"
-    r"|chain[_ -]of[_ -]thoughts?|(?:inner|internal)[_ ]monologue)"
+    r"|(?<=[</])(?:planning|antthinking|tool_calls?)|chain[_ -]of[_ -]thoughts?|(?:inner|internal)[_ ]monologue)"
     r"(?:[_:-][a-z]{1,20})?"
 )
 _OPEN = rf"{_LEFT}{_BAR}\s*(?:(?:start|begin)(?:_of)?_)?{_THOUGHT}(?:\s[^<>\[\]◁▷【】＜＞]{{0,200}})?\s*{_BAR}{_RIGHT}"
-_CLOSE = rf"{_LEFT}{_BAR}\s*(?:/|end(?:_of)?_)\s*{_THOUGHT}\s*{_BAR}{_RIGHT}"
+_CLOSE = rf"{_LEFT}{_BAR}\s*(?:(?:/|end(?:_of)?_)\s*{_THOUGHT}|{_THOUGHT}_end)\s*{_BAR}{_RIGHT}"
 _UNUSED_OPEN, _UNUSED_CLOSE = r"<unused94>(?:thought\b)?", r"<unused95>"
 _GEMMA_OPEN, _GEMMA_CLOSE = r"<\|channel>\s*thought\b", r"<channel\|>"
 _THOUGHT_MARK = re.compile(
@@ -42,16 +42,18 @@ _BARE_CHANNELS = re.compile(
     re.DOTALL,
 )
 _LABELLED = re.compile(
-    r"\W{0,4}(?:thinking(?: process)?|thoughts?|reasoning|chain of thought"
-    r"|here(?: is|['’]s) my thought process)\W{0,3}:"
-    r"(?P<thought>.*?)\n\W{0,4}(?:(?:final |my )?(?:answer|caption|response|description|output)"
-    r"|here(?: is|['’]s) my (?:answer|response))\W{0,3}:(?P<text>.*)\Z",
+    r"(?:\W{0,4}(?:thinking(?: process)?|thoughts?|reasoning|chain of thought"
+    r"|here(?: is|['’]s) my thought process)\W{0,3}:|<details\b[^>]*reasoning[^>]*>|thinking\.{3}\n)[*_]*"
+    r"(?P<thought>.*?)(?:</details>|\.{3}done thinking\."
+    r"|\n\W{0,4}(?:(?:final |my )?(?:answer|caption|response|description|output)"
+    r"|here(?: is|['’]s) my (?:answer|response))\W{0,3}:[*_]*)(?P<text>.*)\Z",
     re.IGNORECASE | re.DOTALL,
 )
 _TURN_END = (
     r"<[|｜](?:im_end|eot_id|eom_id|end|endoftext|end_of_text|return|call|end_of_turn|eos|end_of_turn_token"
     r"|endofturn|eot|user|human|im_user|observation|end[_▁]of[_▁]sentence|end_of_utterance|im_sep|stop)[|｜]>"
-    r"|</s>|<eos>|<eos_token>|<end_of_turn>|<end_of_utterance>|<turn\|>|<end>|\[EOS\]|\[/?INST\]|\[eos\]"
+    r"|</s>|<eos>|<eos_token>|<end_of_turn>|<end_of_utterance>|<turn\|>|<end>|\[EOS\]|\[/?INST\]"
+    r"|\[end of (?:text|turn)\]|\[\|endofturn\|\]"
 )
 _SECOND_TURN = re.compile(
     rf"{_TURN_END}|<[|｜]?(?:im_start|start_header_id|start_of_turn|start)[|｜]?>\s*(?:user|human|system)\b"
@@ -62,13 +64,13 @@ _SECOND_TURN = re.compile(
 _ROLE = re.compile(
     r"(?:<[|｜]?(?:im_start|start_header_id|start_of_turn|start|turn)[|｜]?>\s*)?"
     r"(?:(?:assistant|model|gpt|chatgpt|bot|ai)[ \t]*"
-    r"(?:(?:<[|｜]?(?:end_header_id|message|im_sep)[|｜]?>)+|(?=\n)|\Z)"
+    r"(?:(?:<[|｜]?(?:end_header_id|message|im_sep)[|｜]?>)+|(?=\n|<[|｜])|\Z)"
     r"|(?:ASSISTANT|Assistant|AI|Bot|assistant|GPT4 Correct Assistant|#{1,4} ?(?:Response|Assistant|Answer)) ?:"
-    r"|assistant(?=[A-Z\"“\[])|<[|｜](?:assistant|bot|model)[|｜]>)\s*"
+    r"|assistant(?=[A-Z\"“\[])|[<\[][|｜](?:assistant|bot|model)[|｜][>\]])\s*"
 )
 _MARK = re.compile(
     rf"{_TURN_END}|<[|｜][^<>|｜\n]{{1,40}}[|｜]?>|<[^<>|｜\s]{{1,40}}[|｜]>"
-    r"|</?(?:s|bos|pad|unk|sep|cls|mask|start_of_turn|image|video|img|unused\d+|0x[0-9A-F]{2})>"
+    r"|</?(?:s|bos|pad|unk|sep|cls|mask|start_of_turn|image|video|img|unused\d+|extra_id_\d+|0x[0-9A-F]{2})>"
     r"|\[(?:BOS|PAD|UNK|SEP|CLS)\]|<</?SYS>>",
     re.IGNORECASE,
 )

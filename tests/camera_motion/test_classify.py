@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from resources.camera_motion.classify import Label, grid_points, in_order, labels_of_grid, labels_of_transform
+from resources.camera_motion.classify import Label, grid_points, labels_of_grid, labels_of_transform
 
 HD = (720, 1280)
 PORTRAIT = (1280, 720)
@@ -50,7 +50,3 @@ def test_one_moving_edge_and_three_still_ones_are_static_only_where_opposite_edg
     assert labels_of_grid(start, end, HD, 0.25) == (Label.STATIC,)
     end[:, 0] += (300, 0)
     assert labels_of_grid(start, end, HD, 0.25) == ()
-
-
-def test_labels_are_joined_in_one_order():
-    assert in_order([Label.ZOOM_OUT, Label.PAN_LEFT, Label.ZOOM_OUT]) == (Label.PAN_LEFT, Label.ZOOM_OUT)

@@ -1,5 +1,7 @@
 """A collection of one's own, from `vidcap init` on: what was captioned stays as it is unless its entry changed."""
 
+import shlex
+import subprocess
 from pathlib import Path
 
 import duckdb
@@ -78,6 +80,11 @@ def test_what_is_captioned_stays_until_its_own_entry_changes(terminal: Terminal)
         in said.stderr
     )
     assert "captions_plain" not in said.stderr
+    shown = [
+        shlex.split(line.strip().split("  ")[0]) for line in said.stdout.split("Next:\n")[1].splitlines()
+    ]
+    assert [arguments for _, *arguments in shown] == [["report", "--open"], ["export"], ["status"]]
+    assert subprocess.run(shown[-1], cwd=terminal.folder, capture_output=True, check=False).returncode == 0
     second = captioned_by(terminal)
     assert new(first, second) == {"captions_plain": 0, "camera_motion": 0, "captions_brief": 3}
 

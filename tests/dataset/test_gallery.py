@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from resources.dataset.gallery import GalleryOptions, build_gallery
+from resources.dataset.gallery import build_gallery
 from resources.dataset.gallery.sheets import sheet_name
 from resources.video import FrameReader, IsolatedWorkers
 from tests.dataset.browser import Browser, browser
@@ -38,7 +38,7 @@ def image(path: Path, shade: int) -> Path:
 
 def build(collection: Collection, frames: FrameReader, max_clips: int = 0):
     return build_gallery(
-        collection.warehouse, collection.lake.folder("reports"), frames, GalleryOptions(max_clips, 1), quiet
+        collection.warehouse, collection.lake.folder("reports"), frames, quiet, max_clips=max_clips, workers=1
     )
 
 
@@ -222,7 +222,9 @@ def test_gallery_of_some_clips_says_so(captioned: Collection, frames: FrameReade
 
 
 def test_words_of_demonstration_models_are_marked(captioned: Collection, frames: FrameReader) -> None:
-    options = GalleryOptions(1, 1, demo_models=["captions_llava"])
-    gallery = build_gallery(captioned.warehouse, captioned.lake.folder("reports"), frames, options, quiet)
+    reports, models = captioned.lake.folder("reports"), ["captions_llava"]
+    gallery = build_gallery(
+        captioned.warehouse, reports, frames, quiet, max_clips=1, workers=1, demo_models=models
+    )
     assert "Not for training: captions_llava used" in Path(gallery.page.path).read_text()
     assert 'id="banner"' not in Path(build(captioned, frames).page.path).read_text()

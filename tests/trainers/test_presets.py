@@ -15,7 +15,7 @@ import pytest
 from resources.dataset.export import NothingToExportError
 from resources.dataset.export_set import Captions, ExportSet, Link
 from resources.dataset.filters import ClipFilters, FilterError
-from resources.dataset.lists import ListFile
+from resources.dataset.lists import write_list
 from resources.dataset.preset_export import PresetExport, export_preset
 from resources.dataset.presets import presets
 from tests.dataset.collection import Collection, clip
@@ -183,11 +183,9 @@ def test_a_killed_export_leaves_the_old_one_whole(collection: Collection, tmp_pa
 
 def test_a_column_without_a_value_in_the_first_rows_has_its_type(tmp_path: Path) -> None:
     [listing] = presets()["simpletuner"].lists
-    file = ListFile(tmp_path / "list.parquet", listing)
     row = dict.fromkeys(("file", "name", "text", "kind", "width", "height", "num_frames"), 1)
-    for number in range(10_001):
-        file.add({**row, "fps": 24.0 if number == 10_000 else None})
-    file.close()
+    rows = [{**row, "fps": 24.0 if number == 10_000 else None} for number in range(10_001)]
+    write_list(tmp_path / "list.parquet", listing, rows)
     fps = pq.read_table(tmp_path / "list.parquet")["fps"].to_pylist()
     assert (len(fps), fps[0], fps[-1]) == (10_001, None, 24.0)
 

@@ -100,7 +100,7 @@ def pool():
 
 def pids(pool: IsolatedWorkers) -> list[int]:
     """The children that are alive now."""
-    return [worker.pid for worker in (*pool._idle, *pool._busy) if worker.is_alive()]
+    return [worker._process.pid for worker in (*pool._idle, *pool._busy) if worker.is_alive()]
 
 
 def wait_until_gone(pid: int) -> None:

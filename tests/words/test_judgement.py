@@ -44,6 +44,12 @@ TAKEN_OFF = {
     f"hm<answer>{CAPTION}": None,
     f"Thinking: hm\nAnswer: {CAPTION}": "hm",
     f"Here is my thought process:\nhm\nHere is my response:\n{CAPTION}": "hm",
+    f"<|thought_start|>hm<|thought_end|>{CAPTION}": "hm",
+    f"<antThinking>hm</antThinking>{CAPTION}": "hm",
+    f"<planning>hm</planning>{CAPTION}": "hm",
+    f'<details type="reasoning">hm</details>\n{CAPTION}': "hm",
+    f"**Thinking:** hm\n\n**Caption:** {CAPTION}": "hm",
+    f"Thinking...\nhm\n...done thinking.\n\n{CAPTION}": "hm",
     # gpt-oss
     f"<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>{CAPTION}<|return|>": "hm",
     f"<|channel|>final<|message|>{CAPTION}": "",
@@ -74,6 +80,9 @@ TAKEN_OFF = {
     f"{CAPTION}<|im_": "",
     f"```\n{CAPTION}\n```": "",
     f"```text\n{CAPTION}\n```": "",
+    f"{CAPTION}[end of text]": "",
+    f"[|assistant|]{CAPTION}[|endofturn|]": "",
+    f"<extra_id_0>{CAPTION}": "",
     # what nobody sees
     f"\u200b{CAPTION}\u200b": "",
     f"\ufeff \n{CAPTION}\n\x00": "",
@@ -107,6 +116,7 @@ THOUGHT_ONLY = [
     "<think>hm</think><|im_end|>",
     "<think>hm</think>N/A",
     "<thi",
+    '<tool_call>\n{"name": "see"}\n</tool_call>',
 ]
 
 

@@ -132,7 +132,7 @@ class AnnotationStep:
 
 
 def _left_to_do(outcomes: pa.Table) -> str:
-    """What may still come right if it is tried again; a fault of the clip that repeats is let go as failed."""
+    """What may still succeed if it is tried again; a clip whose fault repeats stays failed."""
     rows = zip(*(outcomes[name].to_pylist() for name in ("error_kind", "attempt", "error")), strict=True)
     left = [
         (kind, error)

@@ -127,15 +127,17 @@ def dataset_assets(collection: CollectionSettings) -> list[dg.AssetsDefinition]:
         Words that only one captioner uses are marked; search, filters by tag, camera motion and status, the
         recipe behind every answer. Frames are read once for each content, so building it again is quick.
         """
-        from resources.dataset.gallery import GalleryOptions, build_gallery
+        from resources.dataset.gallery import build_gallery
 
         decode = collection.given(context, "decode")
         with told(context), decode.frames() as (frames, _):
             gallery = build_gallery(
                 *opened(context, "reports"),
                 frames,
-                GalleryOptions(config.max_clips, decode.worker_count, demo_models=collection.demo_models),
                 context.log.info,
+                max_clips=config.max_clips,
+                workers=decode.worker_count,
+                demo_models=collection.demo_models,
             )
         return dg.MaterializeResult(
             metadata={

@@ -18,12 +18,8 @@ def known_shards(instance: dg.DagsterInstance, collection: CollectionSettings) -
 
 def shards_named(run: dg.DagsterRun) -> tuple[str, str] | None:
     """The first and the last shard that a run is for, ``None`` where it is for none in particular."""
-    tags = run.tags
-    if PARTITION in tags:
-        return tags[PARTITION], tags[PARTITION]
-    if RANGE_START in tags and RANGE_END in tags:
-        return tags[RANGE_START], tags[RANGE_END]
-    return None
+    names = [run.tags[tag] for tag in (PARTITION, RANGE_START, RANGE_END) if tag in run.tags]
+    return (names[0], names[-1]) if names else None
 
 
 def shards_under_way(instance: dg.DagsterInstance, order: Sequence[str]) -> set[str]:

@@ -16,13 +16,11 @@ from vidcap_assets.cli.in_force import collection_file
 from vidcap_assets.cli.listing import make_list
 from vidcap_assets.cli.output import errors, fail
 from vidcap_assets.cli.publish import export, report
-from vidcap_assets.cli.reap import reap
-from vidcap_assets.cli.rebuild import rebuild
 from vidcap_assets.cli.retry import retry
 from vidcap_assets.cli.run import run
-from vidcap_assets.cli.shards import shards
 from vidcap_assets.cli.status import status
 from vidcap_assets.cli.ui import ui
+from vidcap_assets.cli.upkeep import reap, rebuild, shards
 from vidcap_assets.collection.file import VARIABLE, files_in_force
 from vidcap_assets.collection.settings import CollectionError
 

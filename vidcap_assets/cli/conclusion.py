@@ -1,10 +1,6 @@
 """How a pass over the shards ended: the counts, and after the demonstration what came out of it."""
 
-import shutil
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -12,28 +8,35 @@ from rich.table import Table
 
 from resources.annotation.declaration import Role
 from vidcap_assets.cli.job_run import JobResult
-from vidcap_assets.cli.output import console, print_result
+from vidcap_assets.cli.output import console, print_result, typed
 from vidcap_assets.cli.status import show_coverage
 from vidcap_assets.cli.warehouse import query
 from vidcap_assets.collection.settings import CollectionSettings
 
 _UNREADABLE = "SELECT path, probe_error FROM captioned_videos WHERE probe_error IS NOT NULL ORDER BY path"
 _EXAMPLES = 3
+_GALLERY = {"report --open": "a gallery of these clips with what every captioner said"}
+_AFTER = _GALLERY | {
+    "export": "the training set as Parquet, CSV and tars; --for NAME for a training tool",
+    "status": "what is done, what failed and why",
+}
+_AFTER_DEMO = _GALLERY | {
+    "ui": "the asset graph, partitions and logs",
+    "init --source FOLDER": "a collection file for clips of your own",
+}
 
 
-@dataclass(frozen=True)
-class Demo:
-    """A run over the demonstration clips: how long it took, and the options of ``vidcap`` itself it was given."""
-
-    seconds: float
-    options: Mapping[str, Any]
-
-
-def conclude(settings: CollectionSettings, results: Sequence[JobResult], demo: Demo | None = None) -> None:
+def conclude(
+    settings: CollectionSettings,
+    results: Sequence[JobResult],
+    context: typer.Context,
+    demo_s: float | None = None,
+) -> None:
     """Say how it ended; exit code 1 where not everything is done.
 
     Args:
-        demo: the run was over the demonstration clips.
+        context: of the command, whose options the next ones need too.
+        demo_s: the run was over the demonstration clips, and took so many seconds.
     """
     success = all(result.success for result in results)
     print_result({"success": success, "runs": results})
@@ -46,17 +49,21 @@ def conclude(settings: CollectionSettings, results: Sequence[JobResult], demo: D
         return
     show_coverage()
     unreadable = query(_UNREADABLE)
-    if demo is not None:
-        _show_demo(settings, demo, unreadable)
+    if demo_s is not None:
+        _show_demo(settings, context, demo_s, unreadable)
         return
     if unreadable:
         console.print(
-            f"[yellow]![/yellow] {len(unreadable)} of the files cannot be read and were skipped; why: vidcap status"
+            f"[yellow]![/yellow] {len(unreadable)} of the files cannot be read and were skipped; why: "
+            + typed("status", context),
+            soft_wrap=True,
         )
-    console.print("[green]✓[/green] done. Next: vidcap report, vidcap export, vidcap status")
+    _next("[green]✓[/green] done\n\n", _AFTER, context)
 
 
-def _show_demo(settings: CollectionSettings, demo: Demo, unreadable: list[dict[str, Any]]) -> None:
+def _show_demo(
+    settings: CollectionSettings, context: typer.Context, seconds: float, unreadable: list[dict[str, Any]]
+) -> None:
     said = (one for one in settings.declared if one.role in (Role.LABEL, Role.TAGS))
     found = [column.name for one in said for column in one.columns]
     rows = query(
@@ -72,32 +79,25 @@ def _show_demo(settings: CollectionSettings, demo: Demo, unreadable: list[dict[s
         for row in unreadable:
             table.add_row(_short(row["path"]), row["probe_error"])
         console.print(table)
-    lines = {
-        _command("report --open", demo.options): "a gallery of these clips with what every captioner said",
-        _command("ui", demo.options): "the asset graph, partitions and logs",
-        _command("init --source FOLDER", {}): "a collection file for clips of your own",
-    }
-    width = max(map(len, lines))
-    console.print(
-        f"[green]✓[/green] done in {demo.seconds:.0f} s\n"
+    _next(
+        f"[green]✓[/green] done in {seconds:.0f} s\n"
         f"Database: {settings.warehouse_block.uri}\n"
-        f"Lake:     {settings.home}/lake (Parquet, one file for each asset and shard)\n\nNext:",
-        *(f"\n  {line:<{width}}  {meaning}" for line, meaning in lines.items()),
+        f"Lake:     {settings.home}/lake (Parquet, one file for each asset and shard)\n\n",
+        _AFTER_DEMO,
+        context,
+    )
+
+
+def _next(before: str, lines: Mapping[str, str], context: typer.Context) -> None:
+    meant = {typed(line, None if line.startswith("init") else context): said for line, said in lines.items()}
+    width = max(map(len, meant))
+    console.print(
+        f"{before}Next:",
+        *(f"\n  {line:<{width}}  {meaning}" for line, meaning in meant.items()),
         sep="",
         soft_wrap=True,
         highlight=False,
     )
-
-
-def _command(line: str, options: Mapping[str, Any]) -> str:
-    """A command as it works when it is typed here, with these options of ``vidcap`` itself."""
-    program = Path(sys.executable).with_name("vidcap")
-    if (found := shutil.which("vidcap")) and Path(found).resolve() == program.resolve():
-        program = Path("vidcap")
-    elif program.is_relative_to(Path.cwd()):
-        program = program.relative_to(Path.cwd())
-    given = [f"--{name} {options[name]}" for name in ("config", "home") if options.get(name)]
-    return " ".join([str(program), *given, line])
 
 
 def _short(path: str) -> str:

@@ -13,7 +13,7 @@ from rich.table import Table
 from resources.annotation.block import Block
 from resources.annotation.declaration import kinds
 from vidcap_assets.cli.in_force import collection_file, is_default, tell_left_out
-from vidcap_assets.cli.output import Json, console, fail, print_result
+from vidcap_assets.cli.output import Json, console, fail, print_result, tell, typed
 from vidcap_assets.collection.blocks import DEMO_SOURCE
 from vidcap_assets.collection.file import DEFAULT, CollectionFile
 from vidcap_assets.collection.settings import CollectionSettings, model
@@ -39,7 +39,7 @@ def init(
         fail(f"{path} is there already, and is left as it is")
     settings = CollectionFile.at(path).settings
     print_result({"file": path, "left_out": settings.left_out})
-    console.print(f"[green]✓[/green] {escape(str(path))}. Next: edit it, then: vidcap run", soft_wrap=True)
+    tell(f"[green]✓[/green] {escape(str(path))}. Next: edit it, then: {typed('run')}")
     tell_left_out(settings)
 
 
@@ -73,9 +73,7 @@ def _print_kinds() -> None:
             continue  # a closed set of values
         kind = fields.pop("kind", {}).get("const")
         meaning = escape(" ".join(block.get("description", "").split()))
-        console.print(
-            f"\n[bold]{f'kind: {kind}' if kind else name.lower()}[/bold]  {meaning}", soft_wrap=True
-        )
+        tell(f"\n[bold]{f'kind: {kind}' if kind else name.lower()}[/bold]  {meaning}")
         table = Table("setting", "default", "meaning", box=None)
         for setting, one in fields.items():
             default = one.get("default")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from resources.demo.source import CLIPS
 from resources.lake.lake import Lake
-from vidcap_assets.cli.output import console
+from vidcap_assets.cli.output import tell
 from vidcap_assets.collection.file import DEFAULT, CollectionFile, files_in_force, pinned
 from vidcap_assets.collection.settings import CollectionError, CollectionSettings
 
@@ -60,4 +60,4 @@ def tell_left_out(settings: CollectionSettings) -> None:
     if names := ", ".join(settings.demo_models):
         sentences.append(f"{names}: a demonstration model, which knows the demo clips and nothing else")
     for sentence in sentences:
-        console.print(f"! {sentence}", style="yellow", markup=False, soft_wrap=True)
+        tell(f"! {sentence}", style="yellow", markup=False)

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -91,8 +91,10 @@ def run_job(
             _ended_like_by_ctrl_c(),
         ):
             try:
-                while _is_running(process):
+                while process.poll() is None:
                     watch(progress)
+                    with suppress(subprocess.TimeoutExpired):
+                        process.wait(_LOOK_EVERY_S)
             except KeyboardInterrupt:
                 process.send_signal(signal.SIGINT)
                 stopping()
@@ -103,14 +105,6 @@ def run_job(
     if not success and not failures:
         failures = {"run": _last_line(path)}
     return JobResult(job, success, run_id, {} if success else failures, path)
-
-
-def _is_running(process: subprocess.Popen) -> bool:
-    try:
-        process.wait(_LOOK_EVERY_S)
-    except subprocess.TimeoutExpired:
-        return True
-    return False
 
 
 def _outcome(launch: str) -> tuple[str | None, dict[str, str]]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vidcap_assets.cli.output import Json, console, print_result
+from vidcap_assets.cli.output import Json, print_result, tell
 
 _FLOAT_BOUNDS = "COLUMN=NUMBER; can be given more than once."
 
@@ -96,14 +96,13 @@ def make_list(
         choose(connection, choice)
         reword(connection, clean=clean_caption, append=append_text, scores=score_to_text)
         if relpath is not None:
-            folder = os.path.abspath(relpath)
-            for (path,) in connection.execute("SELECT DISTINCT path FROM chosen").fetchall():
-                connection.execute(
-                    "UPDATE chosen SET path = ? WHERE path = ?", [os.path.relpath(path, folder), path]
-                )
+            connection.create_function(
+                "relative", lambda path: os.path.relpath(path, relpath), ["VARCHAR"], "VARCHAR"
+            )
+            connection.execute("UPDATE chosen SET path = relative(path)")
         written = write(connection, out)
     print_result({"rows": written, "out": out})
-    console.print(f"{written} rows in {out}", markup=False, soft_wrap=True)
+    tell(f"{written} rows in {out}", markup=False)
 
 
 def _rows(source: str, info: bool, load_caption: TextFile | None) -> Sequence[Mapping[str, object]]:

@@ -1,7 +1,11 @@
 """Saying things: to people with colours, to programs as JSON."""
 
 import json
+import shlex
+import shutil
+import sys
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -39,9 +43,28 @@ def _plain(value: Any) -> Any:
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
+def tell(line: str, **how: Any) -> None:
+    """Say it to people; only the terminal itself breaks the line, so that a path in it can be copied."""
+    console.print(line, soft_wrap=True, **how)
+
+
 def say(line: str) -> None:
     """A remark on the way, such as what is being waited for; never mixed with a result."""
     errors.print(line, style="dim", markup=False, soft_wrap=True)
+
+
+def typed(line: str, given: typer.Context | None = None) -> str:
+    """A command of ``vidcap`` as it works when it is typed here, in the home and with the file of the one ``given``."""
+    program = Path(sys.executable).with_name("vidcap")
+    if (found := shutil.which("vidcap")) and Path(found).resolve() == program.resolve():
+        program = Path("vidcap")
+    elif program.is_relative_to(Path.cwd()):
+        program = program.relative_to(Path.cwd())
+    options = given.find_root().params if given else {}
+    said = [
+        part for name in ("config", "home") if options.get(name) for part in (f"--{name}", str(options[name]))
+    ]
+    return f"{shlex.join([str(program), *said])} {line}"
 
 
 def fail(message: str, **more: Any) -> NoReturn:

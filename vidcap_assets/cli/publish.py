@@ -17,7 +17,7 @@ from resources.lake.lake import Lake
 from vidcap_assets.cli.annotators import assets_named, captions_named
 from vidcap_assets.cli.in_force import collection_file
 from vidcap_assets.cli.job_run import JobResult, run_job
-from vidcap_assets.cli.output import Json, console, fail, is_live, print_result, say
+from vidcap_assets.cli.output import Json, console, fail, is_live, print_result, say, tell
 from vidcap_assets.cli.progress import counted
 from vidcap_assets.collection.settings import CollectionSettings
 
@@ -108,10 +108,9 @@ def export(
     folder = Path(str(Lake(settings.home).folder("exports") / "training_set"))
     record = json.loads((folder / "export.json").read_text())
     print_result({**asdict(result), "folder": folder, **record})
-    console.print(
+    tell(
         f"[green]✓[/green] {record['rows']} of {record['clips']} clips in [bold]{escape(str(folder))}[/bold]\n"
-        f"content hash {record['content_hash'][:16]}; filters: {escape(json.dumps(record['filters']))}",
-        soft_wrap=True,
+        f"content hash {record['content_hash'][:16]}; filters: {escape(json.dumps(record['filters']))}"
     )
 
 
@@ -131,10 +130,9 @@ def _export_for(settings: CollectionSettings, chosen: ExportSet, filters: dict[s
     clips = " and ".join(f"{count} clips for {split}" for split, count in made.rows.items())
     left_out = "".join(f"; left out: {count} {reason}" for reason, count in made.left_out.items())
     news = "" if made.written else " (nothing new: what is there was left as it is)"
-    console.print(
+    tell(
         f"[green]✓[/green] {clips} in [bold]{escape(str(made.folder))}[/bold]{news}{left_out}\n"
-        f"how to use it: {escape(str(made.folder / 'USE.md'))}",
-        soft_wrap=True,
+        f"how to use it: {escape(str(made.folder / 'USE.md'))}"
     )
 
 
@@ -151,10 +149,7 @@ def report(
     reports = Path(str(Lake(settings.home).folder("reports")))
     page, distribution = reports / "gallery" / "index.html", reports / "distribution"
     print_result({**asdict(result), "gallery": page, "distribution": distribution})
-    console.print(
-        f"[green]✓[/green] gallery:      {page.as_uri()}\n  distribution: {escape(str(distribution))}",
-        soft_wrap=True,
-    )
+    tell(f"[green]✓[/green] gallery:      {page.as_uri()}\n  distribution: {escape(str(distribution))}")
     if open_page:
         webbrowser.open(page.as_uri())
 

@@ -19,6 +19,7 @@ from vidcap_assets.collection.settings import CollectionSettings
 
 
 def retry(
+    context: typer.Context,
     failed: Annotated[
         bool, typer.Option("--failed", help="Try failed clips again (the only thing there is to retry).")
     ] = False,
@@ -55,7 +56,7 @@ def retry(
         for names, shards in shards_of.items()
         for result in run_stages(settings, retry_stages(settings, names, kinds), shards)
     ]
-    conclude(settings, results)
+    conclude(settings, results, context)
 
 
 def again(settings: CollectionSettings, assets: Collection[str]) -> list[AnnotatorSettings]:

@@ -12,10 +12,10 @@ from resources.lake.lake import Lake
 from resources.lake.left_out import lines
 from vidcap_assets.cli.annotators import chosen
 from vidcap_assets.cli.budgets import with_budgets
-from vidcap_assets.cli.conclusion import Demo, conclude
+from vidcap_assets.cli.conclusion import conclude
 from vidcap_assets.cli.in_force import SOURCE_VARIABLE, collection_file, is_default, tell_left_out
 from vidcap_assets.cli.job_run import JobResult, run_job
-from vidcap_assets.cli.output import Json, console, errors, fail
+from vidcap_assets.cli.output import Json, console, errors, fail, tell
 from vidcap_assets.cli.progress import Bars
 from vidcap_assets.cli.redo import Yes, settle_redoing
 from vidcap_assets.cli.stages import run_stages, stages_of
@@ -70,7 +70,7 @@ def run(
     finished: set[str] = set()
     results: list[JobResult] = []
     started = time.monotonic()
-    console.print(f"looking for clips in [bold]{escape(looked_in)}[/bold]", soft_wrap=True)
+    tell(f"looking for clips in [bold]{escape(looked_in)}[/bold]")
     while True:
         indexed = _index(settings, overrides, may_fail=bool(results))
         if indexed.success and (not results or not finished.issuperset(lake.shards())):
@@ -84,8 +84,7 @@ def run(
             finished.update(shards)
         if not watch or not _wait(looked_in, every, told=not done):
             break
-    demo = Demo(time.monotonic() - started, context.find_root().params) if settings.is_demo else None
-    conclude(settings, results, demo)
+    conclude(settings, results, context, time.monotonic() - started if settings.is_demo else None)
 
 
 def _source(named: str) -> str:
@@ -112,16 +111,14 @@ def _take_source(source: str) -> dict[str, str]:
         return {}
     if file.settings.is_demo:
         raise CollectionError(f"{file.path} is for the demo clips; write into it: `source: {source}`")
-    console.print(f"{file.path} says source: {stated}; this command looks in {source}", soft_wrap=True)
+    tell(f"{file.path} says source: {stated}; this command looks in {source}")
     return {"uri": source}
 
 
 def _wait(source: str, seconds: float, told: bool) -> bool:
     """Sleep until the next look; false where Ctrl-C ends the watch."""
     if not told:
-        console.print(
-            f"watching {escape(source)}, looking every {seconds:.0f} s; Ctrl-C ends", soft_wrap=True
-        )
+        tell(f"watching {escape(source)}, looking every {seconds:.0f} s; Ctrl-C ends")
     try:
         time.sleep(seconds)
     except KeyboardInterrupt:
@@ -147,4 +144,4 @@ def _tell_clips(lake: Lake) -> None:
     clips, plural = sum(len(lake.manifest(shard)) for shard in shards), "" if len(shards) == 1 else "s"
     console.print(f"{clips} clips in {len(shards)} shard{plural}")
     for line in lines(lake.left_out()):
-        console.print(f"left out: {line}", soft_wrap=True, markup=False)
+        tell(f"left out: {line}", markup=False)

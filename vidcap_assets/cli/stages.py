@@ -9,12 +9,10 @@ from rich.markup import escape
 from resources.annotation.declaration import AnnotatorSettings
 from resources.lake.lake import META, Lake
 from vidcap_assets.cli.job_run import JobResult, run_job
-from vidcap_assets.cli.output import console
+from vidcap_assets.cli.output import console, tell
 from vidcap_assets.cli.progress import Bars
 from vidcap_assets.collection.settings import FREE_JOB, CollectionSettings
 from vidcap_assets.collection.shards import contiguous, shard_tags
-
-Configure = Callable[[AnnotatorSettings], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ def stages_of(
     wanted: Sequence[AnnotatorSettings],
     *,
     meta: bool = True,
-    configure: Configure = lambda entry: {},
+    configure: Callable[[AnnotatorSettings], dict[str, Any]] = lambda entry: {},
 ) -> list[Stage]:
     """The jobs that run these annotators, each once: what reads a paid one's answers runs after it, the merge last.
 
@@ -51,25 +49,14 @@ def stages_of(
         mine = [one for one in entries if one not in later]
         later += mine
         if mine or (job == FREE_JOB and not stages):
-            stages.insert(0, _stage(settings, job, mine, configure, merge=not stages))
+            assets = tuple(one.asset for entry in mine for one in entry.declares())
+            steps = {settings.label(entry.step): configure(entry) for entry in mine}
+            ops = {step: {"config": config} for step, config in steps.items() if config}
+            merge = [] if stages else [settings.op("captioned_videos")]
+            stages.insert(0, Stage(job, assets, (*steps, *merge), {"ops": ops} if ops else {}))
     if meta:
-        steps = (settings.op(META), *stages[0].steps)
-        stages[0] = replace(stages[0], steps=steps)
+        stages[0] = replace(stages[0], steps=(settings.op(META), *stages[0].steps))
     return stages
-
-
-def _stage(
-    settings: CollectionSettings,
-    job: str,
-    entries: list[AnnotatorSettings],
-    configure: Configure,
-    merge: bool,
-) -> Stage:
-    assets = tuple(one.asset for entry in entries for one in entry.declares())
-    steps = {settings.label(entry.step): configure(entry) for entry in entries}
-    ops = {step: {"config": config} for step, config in steps.items() if config}
-    merged = (settings.op("captioned_videos"),) if merge else ()
-    return Stage(job, assets, (*steps, *merged), {"ops": ops} if ops else {})
 
 
 def run_stages(
@@ -93,7 +80,7 @@ def run_stages(
                 )
             results.append(result)
             for step, reason in result.failures.items():
-                console.print(f"[red]✗[/red] {escape(step)}: {escape(reason)}", soft_wrap=True)
+                tell(f"[red]✗[/red] {escape(step)}: {escape(reason)}")
             if not result.success:
-                console.print(f"[dim]log: {escape(str(result.log))}[/dim]", soft_wrap=True)
+                tell(f"[dim]log: {escape(str(result.log))}[/dim]")
     return results

@@ -59,7 +59,7 @@ def _short(field: str) -> BeforeValidator:
 
 
 def _split(value: Any) -> Any:
-    """Let names with commas between stand for a list."""
+    """Let names that are separated by commas stand for a list."""
     return [one.strip() for one in value.split(",") if one.strip()] if isinstance(value, str) else value
 
 

@@ -3,11 +3,16 @@
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 from resources.annotation.outcome import SetupError
+
+if TYPE_CHECKING:
+    from resources.engine.server import Server
+    from resources.engine.settings import ServedModel
 
 OPENAI_URL = "https://api.openai.com/v1"
 _LONGEST_QUOTE = 300
@@ -50,6 +55,14 @@ class Address:
                 "the API key holds a blank, a line break or a letter that no key has: "
                 f"set {self.key_name} again"
             )
+
+    @classmethod
+    def of(cls, settings: "ServedModel", server: "Server | None") -> Self:
+        """The address that an entry names, or of the server that is started for it, which takes no key."""
+        key = settings.api_key
+        if server is not None:
+            return cls(server.base_url, SecretStr(""), key.name)
+        return cls(settings.base_url or OPENAI_URL, SecretStr(key.value() or ""), key.name)
 
     @property
     def host(self) -> str:
@@ -97,7 +110,7 @@ def _cleaned(url: str) -> str:
     Raises:
         AnnotatorError: something inside it that no address has.
     """
-    url = url.strip().strip("\ufeff\u200b\"'")
-    if any(char.isspace() or not char.isprintable() for char in url):
-        raise SetupError(f"base_url holds a blank or a line break: give an address like {OPENAI_URL}")
-    return re.sub(r"/(?:chat/)?completions/?$|/models/?$", "", url).rstrip("/")
+    url = url.strip().strip("\ufeff\u200b\"'`“”‘’<>,;#? \t")
+    if any(char.isspace() or char == "\\" or not char.isprintable() for char in url):
+        raise SetupError(f"base_url holds a blank or an odd letter: give an address like {OPENAI_URL}")
+    return re.sub(r"/(?:(?:chat/)?completions|chat|embeddings|responses|models)/?$", "", url).rstrip("/")

@@ -26,7 +26,7 @@ from resources.captioners.openai.failures import Cause, Failure, backoff_s
 from resources.captioners.openai.live import Chunk
 from resources.captioners.openai.reply import ErrorReply, MalformedReply, judge, read_reply
 from resources.captioners.openai.request import CaptionRequest
-from resources.captioners.openai.sender import Patience, budget_error
+from resources.captioners.openai.sender import Patience
 from resources.captioners.openai.spending import Spending
 
 T = TypeVar("T")
@@ -76,7 +76,6 @@ class BatchJobs:
     spending: Spending
     patience: Patience
     log: Callable[[str], None]
-    budget_spent: bool = field(default=False, init=False)
     _shown: dict[str, Mapping[str, Any]] = field(default_factory=dict, init=False)
     _reserved: dict[str, str] = field(default_factory=dict, init=False)
 
@@ -113,8 +112,7 @@ class BatchJobs:
         if (largest := self.spending.cost(request.size.bound)) is not None:
             reservation = self.spending.reserve(largest)
             if reservation is None:
-                self.budget_spent = True
-                raise budget_error(self.spending)
+                raise self.spending.spent()
             self._reserved[custom_id] = reservation
         self._shown[custom_id] = request.details
         line = {"custom_id": custom_id, "method": "POST", "url": "/v1/chat/completions", "body": request.body}
@@ -142,17 +140,15 @@ class BatchJobs:
 
     async def _start(self, record: JobRecord) -> JobRecord:
         """Submit a remembered job, unless an earlier attempt at it reached the server."""
-
-        async def create() -> Any:
-            return await self.endpoint.client.batches.create(
-                input_file_id=record.file_id,
-                endpoint="/v1/chat/completions",
-                completion_window="24h",
-                metadata={_TOKEN_KEY: record.token},
-            )
-
+        create = partial(
+            self.endpoint.client.batches.create,
+            input_file_id=record.file_id,
+            endpoint="/v1/chat/completions",
+            completion_window="24h",
+            metadata={_TOKEN_KEY: record.token},
+        )
         try:
-            batch = await self._patiently(create, lambda: self._find(record))
+            batch = await self._patiently(create, partial(self._find, record))
         except AnnotatorError as error:
             if not error.retryable:
                 self.records.forget(record)
@@ -200,7 +196,8 @@ class BatchJobs:
             for record in jobs:
                 if record.batch_id is None:
                     record = portal.call(self._recover, record)
-                batch = portal.call(self._look, record)
+                look = partial(self.endpoint.client.batches.retrieve, record.batch_id)
+                batch = portal.call(self._patiently, look)
                 if batch.status == "failed":
                     self.records.forget(record)
                     raise SetupError(f"batch job {batch.id} was not run: {_reasons(batch)}")
@@ -218,9 +215,6 @@ class BatchJobs:
                 raise BatchPending(_pending(running, len(waiting)))
             elif jobs:
                 time.sleep(min(left, self.policy.poll_s))
-
-    async def _look(self, record: JobRecord) -> Any:
-        return await self._patiently(lambda: self.endpoint.client.batches.retrieve(record.batch_id))
 
     async def _answers(self, batch: Any) -> dict[str, Answer | ClipError]:
         answers: dict[str, Answer | ClipError] = {}
@@ -272,8 +266,9 @@ class BatchJobs:
         while True:
             try:
                 return await call()
-            except Exception as error:  # noqa: BLE001 - becomes a failure, or goes on
-                failure = self._failure(error)
+            except Exception as error:
+                if (failure := self.endpoint.failure_of(error)) is None:
+                    raise
             failed += 1
             may_have_worked = failure.cause.may_be_billed or failure.cause is Cause.SERVER
             if look is not None and may_have_worked and (found := await look()) is not None:
@@ -281,11 +276,6 @@ class BatchJobs:
             if not failure.cause.is_retried or failed >= self.patience.max_attempts:
                 raise AnnotatorError(f"Batch API: {failure.message}", retryable=failure.cause.is_retried)
             await asyncio.sleep(max(failure.retry_after_s or 0.0, backoff_s(failed, self.patience.backoff_s)))
-
-    def _failure(self, error: Exception) -> Failure:
-        if (failure := self.endpoint.failure_of(error)) is None:
-            raise error
-        return failure
 
 
 def _failed(failure: Failure, batch_id: str) -> ClipError:

@@ -25,19 +25,19 @@ class JobRecord:
     created_at: float = field(default_factory=time.time)
 
 
+@dataclass(frozen=True, slots=True)
 class JobRecords:
     """The records of one recipe in a folder, local or on an object store."""
 
-    def __init__(self, folder: UPath) -> None:
-        self._folder = folder
+    folder: UPath
 
     def all(self) -> list[JobRecord]:
         """Every job that was not collected yet, the oldest first."""
-        if not self._folder.exists():
+        if not self.folder.exists():
             return []
         records = [
             JobRecord(**json.loads(path.read_text()))
-            for path in self._folder.iterdir()
+            for path in self.folder.iterdir()
             if path.name.endswith(".json") and not path.name.startswith(".")
         ]
         return sorted(records, key=lambda record: (record.created_at, record.token))
@@ -51,4 +51,4 @@ class JobRecords:
         self._path(record).unlink(missing_ok=True)
 
     def _path(self, record: JobRecord) -> UPath:
-        return self._folder / f"{record.token}.json"
+        return self.folder / f"{record.token}.json"

@@ -2,15 +2,12 @@
 
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anyio.from_thread import start_blocking_portal
-from pydantic import SecretStr
 from upath import UPath
 
 from resources.annotation.annotator import StreamingAnnotator
@@ -18,17 +15,16 @@ from resources.annotation.clip import Clip, Kind
 from resources.annotation.outcome import SetupError
 from resources.annotation.prefetch import Prepared
 from resources.annotation.recipe import Recipe
-from resources.captioners.openai.address import OPENAI_URL, Address
+from resources.captioners.openai.address import Address
 from resources.captioners.openai.batch_api import BatchJobs, BatchPolicy
 from resources.captioners.openai.batch_records import JobRecords
-from resources.captioners.openai.clients import open_client
 from resources.captioners.openai.dialect import Dialect
-from resources.captioners.openai.endpoint import Endpoint
+from resources.captioners.openai.endpoint import connected
 from resources.captioners.openai.kind import OpenAI
 from resources.captioners.openai.live import Chunk, stream_live
 from resources.captioners.openai.pricing import BATCH_DISCOUNT, Price, Usage, price_of
 from resources.captioners.openai.request import CaptionRequest, build_request, recorded, size_of
-from resources.captioners.openai.sender import Patience, Sender, budget_error
+from resources.captioners.openai.sender import Patience, Sender
 from resources.captioners.openai.spending import Spending
 from resources.captioners.prompted import PromptedCaptioner
 from resources.captioners.prompts import check_frames, prompts_of, resolve_prompt
@@ -78,23 +74,16 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         backoff_s: float = 1.0,
         batch_poll_s: float = 30.0,
     ) -> None:
-        key = settings.api_key
         self.batch_size = settings.max_concurrency
         self._settings = settings
         self._frames = frames
         self._server = server
-        self._address = Address(
-            server.base_url if server else settings.base_url or OPENAI_URL,
-            SecretStr("" if server else key.value() or ""),
-            key.name,
-        )
+        self._address = Address.of(settings, server)
         self._prompt = settings.prompt
         self._rule = FrameRule.for_captioning(settings.num_frames)
         check_frames(settings.prompt, settings.num_frames)
         prices = {model: Price(**price) for model, price in settings.prices.items()}
         price = price_of(settings.model, prices, at_openai=self._address.is_openai)
-        # An eighth more than the requests in flight, so that these go on while answers are made durable.
-        self._window = settings.max_concurrency + settings.max_concurrency // 8
         self._spending = Spending(
             settings.max_cost_usd,
             spend_file,
@@ -111,7 +100,6 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
             self._batch = BatchPolicy(UPath(batch_folder), settings.batch_wait_s, batch_poll_s)
         self._decoders = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="frames")
         self._dialect = Dialect()
-        self._money_is_gone = False
         self._submitted: set[str] = set()
         self._note = log
         if self._spending.has_limit and price is None:
@@ -190,8 +178,8 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         Raises:
             ClipError: the run's budget is spent, so the clip is left as it is.
         """
-        if self._money_is_gone:
-            raise budget_error(self._spending)
+        if self._spending.is_spent:
+            raise self._spending.spent()
         if self._submitted and self._custom_id(clip) in self._submitted:
             return self._decoders.submit(lambda: None)
         return self._decoders.submit(self._request, clip)
@@ -203,10 +191,9 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
             AnnotatorError: refused key, unknown model, no credit, or a server that answers nobody.
             BatchPending: a batch job has not finished yet; what has, was yielded.
         """
-        with (
-            start_blocking_portal("asyncio") as portal,
-            portal.wrap_async_context_manager(self._endpoint()) as endpoint,
-        ):
+        with connected(
+            self._address, self._settings.model, self._settings.timeout_s, self._dialect, self._server
+        ) as (portal, endpoint):
             if self._batch:
                 records = JobRecords(self._batch.folder / self.recipe.fingerprint)
                 self._submitted = {each for record in records.all() for each in record.custom_ids}
@@ -219,13 +206,10 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
                     self._patience,
                     self._note,
                 )
-                for chunk in jobs.stream(portal, items):
-                    self._money_is_gone = jobs.budget_spent
-                    yield chunk
+                yield from jobs.stream(portal, items)
                 return
             sender = Sender(endpoint, self.batch_size, self._spending, self._patience)
-            for chunk in stream_live(portal, sender, items, self._window):
-                self._money_is_gone = sender.budget_spent
+            for chunk in stream_live(portal, sender, items):
                 yield chunk
                 while self._dialect.notes:
                     self._note(self._dialect.notes.pop(0))
@@ -251,9 +235,3 @@ class OpenAICaptioner(PromptedCaptioner, StreamingAnnotator):
         """Names the clip's request at the Batch API, the same in every process."""
         read = f"{self.recipe.fingerprint}\n{clip.id}\n{self.input_key(clip)}"
         return hashlib.sha256(read.encode()).hexdigest()[:32]
-
-    @asynccontextmanager
-    async def _endpoint(self) -> AsyncIterator[Endpoint]:
-        timeout_s, model = self._settings.timeout_s, self._settings.model
-        async with open_client(self._address, timeout_s) as client:
-            yield Endpoint(client, self._address, model, timeout_s, self._dialect, self._server)

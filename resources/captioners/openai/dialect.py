@@ -6,19 +6,17 @@ from typing import Any
 
 _REFUSED = re.compile(
     r"unsupported|not support|unknown|unrecogni[sz]ed|unexpected|extra[ _](?:inputs?|fields?|forbidden|parameters?)"
-    r"|not permitted"
-    r"|not allowed|additional propert|invalid (?:field|parameter|argument|param)|deprecated"
-    r"|only the default|is not (?:a )?valid|cannot be (?:set|used|specified)|no such (?:field|parameter)"
-    r"|use ['\"`]?max_",
+    r"|not (?:permitted|implemented|recogni[sz]ed)|disabled|find field|not allowed|additional propert"
+    r"|invalid (?:field|parameter|argument|param)|deprecated"
+    r"|only the default|is not (?:a )?valid|cannot (?:both )?be (?:set|used|specified)|no such (?:field|parameter)"
+    r"|use ['\"`]?max_|invalid (?:value for )?temperature|temperature.{0,10} must be \d\b(?! or)",
     re.IGNORECASE,
 )
 _LIMITS = {"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 _NEVER_LEFT_OUT = frozenset({"model", "messages", *_LIMITS})
 # Error bodies of some servers have a key of this name.
 _DETAIL = re.compile(
-    r"image_url.{0,40}detail|'detail'|`detail`|\"detail\"(?!\s*:)"
-    r"|\bdetail\b (?:field|parameter|is not)",
-    re.S,
+    r"image_url.{0,40}detail|'detail'|`detail`|\"detail\"(?!\s*:)|\bdetail\b (?:field|parameter|is not)", re.S
 )
 
 
@@ -52,10 +50,11 @@ class Dialect:
         """
         if not _REFUSED.search(said):
             return False
-        for name in ("max_tokens", "max_completion_tokens"):
-            if name in sent and _is_about(name, said, param) and not self._is_taken(_LIMITS[name]):
-                self._limit = {other: _LIMITS[name] for other in _LIMITS if other != _LIMITS[name]}
-                self._note(f"the server takes {_LIMITS[name]} and not {name}")
+        for name, other in _LIMITS.items():
+            was_told = name in self._limit.values()  # because the server refused the other
+            if name in sent and _is_about(name, said, param) and not was_told:
+                self._limit = {name: other}
+                self._note(f"the server takes {other} and not {name}")
                 return True
         for name in sent:
             if name not in _NEVER_LEFT_OUT and _is_about(name, said, param):
@@ -64,10 +63,6 @@ class Dialect:
         if has_detail and (_DETAIL.search(said) or str(param or "").endswith("detail")):
             return self._leave_out("detail")
         return False
-
-    def _is_taken(self, name: str) -> bool:
-        """Was this limit the one that the server was told because it refused the other?"""
-        return _LIMITS[name] in self._limit.values()
 
     def _leave_out(self, name: str) -> bool:
         self._without.add(name)
@@ -86,15 +81,10 @@ def _is_about(name: str, said: str, param: object) -> bool:
 
 
 def _without_detail(message: Mapping[str, Any]) -> dict[str, Any]:
-    parts = message["content"]
-    if not isinstance(parts, list):
+    if not isinstance(parts := message["content"], list):
         return dict(message)
-    return {
-        **message,
-        "content": [
-            {**part, "image_url": {"url": part["image_url"]["url"]}}
-            if part.get("type") == "image_url"
-            else part
-            for part in parts
-        ],
-    }
+    bare = []
+    for part in parts:
+        is_image = part.get("type") == "image_url"
+        bare.append({**part, "image_url": {"url": part["image_url"]["url"]}} if is_image else part)
+    return {**message, "content": bare}

@@ -1,13 +1,16 @@
 """One server: its address, the key, and single attempts at a request. The only place that knows the key."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
 from resources.captioners.openai.address import Address
-from resources.captioners.openai.clients import response_type
+from resources.captioners.openai.clients import open_client, response_type
 from resources.captioners.openai.dialect import Dialect
 from resources.captioners.openai.failures import (
     Cause,
@@ -140,6 +143,18 @@ class Endpoint:
             retry_after_s({name.lower(): value for name, value in headers.items()}),
             is_forbidden=status == 403 and cause is Cause.FATAL,
         )
+
+
+@contextmanager
+def connected(
+    address: Address, model: str, timeout_s: float, dialect: Dialect, server: "Server | None"
+) -> Iterator[tuple[BlockingPortal, Endpoint]]:
+    """An event loop on a thread of its own and the endpoint there; the connections end with the context."""
+    with (
+        start_blocking_portal("asyncio") as portal,
+        portal.wrap_async_context_manager(open_client(address, timeout_s)) as client,
+    ):
+        yield portal, Endpoint(client, address, model, timeout_s, dialect, server)
 
 
 def _network_error(error: BaseException) -> BaseException:

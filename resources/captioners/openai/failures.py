@@ -20,10 +20,10 @@ _CONTENT = re.compile(
     r"|data[ _]?inspection|invalid_prompt|prohibited[ _]content|(?:usage|safety|content|acceptable[ -]use|community)"
     r" (?:polic|guideline|standard)|flagged"
     r"|block(?:ed|_reason)\b.{0,40}(?:safety|polic|content|filter|prohibited)"
-    r"|safety (?:system|setting|filter|reason|check)"
-    r"|inappropriate (?:content|input|image)"
-    r"|sensitive (?:content|word|information|material)|responsible ?ai|risk control"
-    r"|nsfw|sexual|harmful (?:content|input)|image_safety|\bSAFETY\b|\bRECITATION\b|blocklist"
+    r"|safety (?:system|setting|filter|reason|check)|inappropriate (?:content|input|image)"
+    r"|sensitive ?(?:content|word|information|material)|(?:new|input|output)[ _]sensitive|guardrail"
+    r"|responsible ?ai|risk control|nsfw|sexual|(?:harmful|unsafe) (?:content|input|image)|policy[ _]violation"
+    r"|graphic violence|content exists risk|image_safety|\bSAFETY\b|\bRECITATION\b|blocklist"
     r"|内容安全|敏感|违规|不当内容|审核",
     re.IGNORECASE,
 )

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import TypeAlias
 
 from anyio.from_thread import BlockingPortal
@@ -58,17 +58,17 @@ class LiveRequests:
                     other.cancel()
 
 
-def stream_live(
-    portal: BlockingPortal, sender: Sender, items: Iterator[Prepared], window: int
-) -> Iterator[Chunk]:
+def stream_live(portal: BlockingPortal, sender: Sender, items: Iterator[Prepared]) -> Iterator[Chunk]:
     """Yield the answer of every item, whatever has arrived at a time.
 
-    At most ``window`` clips are on their way: started, and not yet made durable by the caller, who does that
-    before asking for the next chunk. After a stop, what is in flight is still answered and yielded.
+    An eighth more clips than the sender's requests in flight are on their way at most: started, and not yet made
+    durable by the caller, who does that before asking for the next chunk, while the requests go on. After a stop,
+    what is in flight is still answered and yielded.
 
     Raises:
         AnnotatorError: the sender stopped; everything answered before has been yielded.
     """
+    window = sender.max_concurrency + sender.max_concurrency // 8
     requests = LiveRequests(sender)
     under_way = 0
     while True:
@@ -77,7 +77,8 @@ def stream_live(
             under_way += len(fresh)
         if not under_way:
             break
-        arrived = _take_all(requests.arrived)
+        arrived = [requests.arrived.get()]
+        arrived += [requests.arrived.get_nowait() for _ in range(requests.arrived.qsize())]
         under_way -= len(arrived)
         if chunk := [(item, result) for item, result in arrived if isinstance(result, Answer | ClipError)]:
             yield chunk
@@ -86,13 +87,3 @@ def stream_live(
                 raise result
     if sender.why_stopped is not None:
         raise sender.why_stopped
-
-
-def _take_all(arrived: "SimpleQueue[Arrived]") -> list[Arrived]:
-    """Wait for one result, then take whatever else is there."""
-    results = [arrived.get()]
-    try:
-        while True:
-            results.append(arrived.get_nowait())
-    except Empty:
-        return results

@@ -4,7 +4,7 @@ import asyncio
 import time
 from dataclasses import dataclass, replace
 
-from resources.annotation.outcome import AnnotatorError, Answer, ClipError, ErrorKind, SetupError
+from resources.annotation.outcome import AnnotatorError, Answer, ClipError, SetupError
 from resources.captioners.openai.endpoint import Endpoint
 from resources.captioners.openai.failures import Cause, Failure, backoff_s
 from resources.captioners.openai.pricing import Usage
@@ -18,10 +18,6 @@ _BROKEN_AFTER = 8
 
 class Stopped(Exception):
     """No request is sent any more; the clip that waited for one is left as it was."""
-
-
-class BudgetSpent(Exception):
-    """The next request might pass the limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +54,9 @@ class Sender:
         judging: Judging = judgement.judge,
     ) -> None:
         self.why_stopped: AnnotatorError | None = None
-        self.budget_spent = False
         self.in_flight: set[str] = set()
         self._endpoint = endpoint
+        self.max_concurrency = max_concurrency
         self._slots = asyncio.Semaphore(max_concurrency)
         self._spending = spending
         self._patience = patience
@@ -87,9 +83,8 @@ class Sender:
         while True:
             try:
                 result, seconds = await self._attempt(request, failed + 1)
-            except BudgetSpent:
-                self.budget_spent = True
-                return budget_error(self._spending)
+            except ClipError as unpaid:
+                return unpaid
             if isinstance(result, Reply):
                 self._failed_in_a_row = 0
                 cost = self._spending.cost(result.usage)
@@ -147,16 +142,21 @@ class Sender:
         return result, time.monotonic() - started
 
     async def _reserve(self, usd: float) -> str | None:
+        """Money for a request that costs any.
+
+        Raises:
+            ClipError: the request might pass the limit.
+        """
         if self._spending.price is None:
             return None
         async with self._settled:
-            while not self.budget_spent:
+            while not self._spending.is_spent:
                 if (reservation := self._spending.reserve(usd)) is not None:
                     return reservation
                 if not self._spending.waiting_for_own:
                     break
                 await self._settled.wait()
-        raise BudgetSpent
+        raise self._spending.spent()
 
     async def _settle(self, reservation: str | None, usd: float) -> None:
         if reservation is not None:
@@ -197,8 +197,3 @@ class Sender:
             self.why_stopped = AnnotatorError(
                 f"{self._failed_in_a_row} clips in a row failed, the last with {failure.cause}: {failure.message}"
             )
-
-
-def budget_error(spending: Spending) -> ClipError:
-    """The outcome of a clip that there was no money left for."""
-    return ClipError(ErrorKind.BUDGET, f"{spending.state()} would be passed; left for a later run")

@@ -2,13 +2,16 @@
 
 import sqlite3
 import uuid
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from resources.annotation.outcome import ClipError, ErrorKind
 from resources.captioners.openai.pricing import Price, Usage
 
 _WAIT_S = 60.0
 
 
+@dataclass(eq=False)
 class Spending:
     """Money of one captioner of one collection, never more than its limits.
 
@@ -25,30 +28,26 @@ class Spending:
         run_limit_usd: the most that this run may spend.
         run_id: the run.
         price: of the model, if it is known; ``factor`` is :data:`BATCH_DISCOUNT` for the Batch API.
+
+    ``is_spent`` is set once a request could not be paid.
     """
 
-    def __init__(
-        self,
-        limit_usd: float | None,
-        file: Path | None = None,
-        *,
-        run_limit_usd: float | None = None,
-        run_id: str = "",
-        price: Price | None = None,
-        factor: float = 1.0,
-    ) -> None:
-        for name, limit in (("max_cost_usd", limit_usd), ("max_cost_usd_per_run", run_limit_usd)):
+    limit_usd: float | None
+    file: Path | None = None
+    run_limit_usd: float | None = None
+    run_id: str = ""
+    price: Price | None = None
+    factor: float = 1.0
+    is_spent: bool = field(default=False, init=False)
+    _open: sqlite3.Connection | None = field(default=None, init=False)
+    _mine: dict[str, float] = field(default_factory=dict, init=False)
+    _total: float = field(default=0.0, init=False)
+    _of_run: float = field(default=0.0, init=False)
+
+    def __post_init__(self) -> None:
+        for name, limit in (("max_cost_usd", self.limit_usd), ("max_cost_usd_per_run", self.run_limit_usd)):
             if limit is not None and not limit >= 0:
                 raise ValueError(f"{name} must be at least 0, not {limit}")
-        self.limit_usd = limit_usd
-        self.run_limit_usd = run_limit_usd
-        self.price = price
-        self._factor = factor
-        self._run_id = run_id
-        self._file = file
-        self._open: sqlite3.Connection | None = None
-        self._mine: dict[str, float] = {}
-        self._total = self._of_run = 0.0
 
     @property
     def has_limit(self) -> bool:
@@ -57,7 +56,7 @@ class Spending:
 
     def cost(self, usage: Usage | None) -> float | None:
         """What a reply costs; ``None`` where the price or the usage is unknown."""
-        return None if usage is None or self.price is None else self.price.cost_usd(usage, self._factor)
+        return None if usage is None or self.price is None else self.price.cost_usd(usage, self.factor)
 
     @property
     def waiting_for_own(self) -> bool:
@@ -84,8 +83,9 @@ class Spending:
             self._read(record)
             self._add(record, usd - self._mine.pop(reservation))
 
-    def state(self) -> str:
-        """The limits and what of them is gone, for a message."""
+    def spent(self) -> ClipError:
+        """The outcome of a clip that there is no money left for."""
+        self.is_spent = True
         limits = []
         if self.limit_usd is not None:
             limits.append(
@@ -95,7 +95,7 @@ class Spending:
             limits.append(
                 f"max_cost_usd_per_run of ${self.run_limit_usd:g} (${self._of_run:.4f} spent or reserved by this run)"
             )
-        return " or ".join(limits)
+        return ClipError(ErrorKind.BUDGET, f"{' or '.join(limits)} would be passed; left for a later run")
 
     def close(self) -> None:
         """Let go of the file. Open reservations stay in it as spent."""
@@ -105,11 +105,11 @@ class Spending:
 
     def _record(self) -> sqlite3.Connection:
         if self._open is None:
-            if self._file is not None:
-                self._file.parent.mkdir(parents=True, exist_ok=True)
+            if self.file is not None:
+                self.file.parent.mkdir(parents=True, exist_ok=True)
             # Captioners settle on the thread of their event loop and are closed on another.
             self._open = sqlite3.connect(
-                self._file or ":memory:", timeout=_WAIT_S, isolation_level=None, check_same_thread=False
+                self.file or ":memory:", timeout=_WAIT_S, isolation_level=None, check_same_thread=False
             )
             self._open.execute("PRAGMA synchronous = OFF")
             self._open.execute("CREATE TABLE IF NOT EXISTS spent (run TEXT PRIMARY KEY, usd REAL NOT NULL)")
@@ -117,12 +117,12 @@ class Spending:
 
     def _read(self, record: sqlite3.Connection) -> None:
         sums = dict(record.execute("SELECT run, usd FROM spent"))
-        self._total, self._of_run = sum(sums.values()), sums.get(self._run_id, 0.0)
+        self._total, self._of_run = sum(sums.values()), sums.get(self.run_id, 0.0)
 
     def _add(self, record: sqlite3.Connection, usd: float) -> None:
         record.execute(
             "INSERT INTO spent VALUES (?, ?) ON CONFLICT (run) DO UPDATE SET usd = usd + excluded.usd",
-            (self._run_id, usd),
+            (self.run_id, usd),
         )
         self._total += usd
         self._of_run += usd

@@ -10,6 +10,7 @@ from resources.words.differences import own_words
 
 _STATUS_LETTERS = {"ok": "o", "failed": "f", "skipped": "s"}
 _MISSING = "-"
+_FILM_FACTS = {"num_frames": "{} frames", "fps": "{:.4g} fps", "duration_s": "{:.1f} s"}
 _PROVENANCE = (
     "annotator", "fingerprint", "status", "finish_reason", "tokens_out", "seconds", "cost_usd", "attempt",
     "run_id", "created_at",
@@ -70,9 +71,7 @@ def index_row(row: dict[str, Any], tag_numbers: dict[str, int], annotators: list
         PurePath(row["path"]).name,
         "+".join(_labels(row, annotators)),
         [tag_numbers.setdefault(tag, len(tag_numbers)) for tag in _tags(row, annotators)],
-        "".join(
-            _STATUS_LETTERS.get(status.get(name, ""), _MISSING) for name in (one.name for one in annotators)
-        ),
+        "".join(_STATUS_LETTERS.get(status.get(one.name, ""), _MISSING) for one in annotators),
     ]
 
 
@@ -97,17 +96,11 @@ def _in_order(answers: list[dict[str, Any]], annotators: list[Listed]) -> list[d
 
 
 def _facts(row: dict[str, Any]) -> str:
-    facts = []
-    if row["width"] and row["height"]:
-        facts.append(f"{row['width']}×{row['height']}")
+    facts = [f"{row['width']}×{row['height']}"] if row["width"] and row["height"] else []
     if row["kind"] == "image":
         facts.append("image")
-    elif row["num_frames"]:
-        facts.append(f"{row['num_frames']} frames")
-    if row["fps"] and row["kind"] != "image":
-        facts.append(f"{row['fps']:.4g} fps")
-    if row["duration_s"] and row["kind"] != "image":
-        facts.append(f"{row['duration_s']:.1f} s")
+    else:
+        facts += [form.format(row[name]) for name, form in _FILM_FACTS.items() if row[name]]
     if row["codec"]:
         facts.append(row["codec"])
     return " · ".join(facts)
@@ -129,9 +122,8 @@ def _problems(
         for answer in _in_order(current, annotators)
         if answer["status"] != "ok"
     ]
-    cut = [answer for answer in current if answer["finish_reason"] == "length"]
-    problems += [
+    return problems + [
         {"annotator": answer["annotator"], "status": "cut off", "why": "the longest length was reached"}
-        for answer in cut
+        for answer in current
+        if answer["finish_reason"] == "length"
     ]
-    return problems

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from resources.dataset.plots import draw_plots, title
 from resources.dataset.publication import file_digests
 from resources.dataset.source_columns import with_source_columns
 from resources.dataset.sql import script
-from resources.storage.files import is_local, write_atomic
+from resources.storage.files import write_atomic
 from resources.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -34,21 +33,6 @@ CARDS_PER_CHUNK = 96
 _DATA = "data-"
 _SHEETS = "sheets"
 _KEPT_VERSIONS = 2
-
-
-@dataclass(frozen=True)
-class GalleryOptions:
-    """How large the gallery is.
-
-    Args:
-        max_clips: clips at most, spread over the collection; 0 for every clip.
-        workers: clips that are decoded at a time.
-        demo_models: annotators that used a demonstration model on clips that are not the demo's.
-    """
-
-    max_clips: int = 10_000
-    workers: int = 2
-    demo_models: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -65,19 +49,26 @@ def build_gallery(
     warehouse: Warehouse,
     reports: UPath,
     frames: "FrameReader",
-    options: GalleryOptions | None = None,
-    log: Callable[[str], None] = print,
+    log: Callable[[str], None],
+    *,
+    max_clips: int,
+    workers: int,
+    demo_models: Sequence[str] = (),
 ) -> Gallery:
     """Build or bring up to date the gallery in ``reports/gallery``; ``index.html`` changes last.
 
     Contact sheets are made once for each content; the warehouse is closed while they are. A reader of the
     old page keeps its data until the build after this one.
 
+    Args:
+        max_clips: clips at most, spread over the collection; 0 for every clip.
+        workers: clips that are decoded at a time.
+        demo_models: annotators that used a demonstration model on clips that are not the demo's.
+
     Raises:
         WarehouseEmptyError: nothing has been merged yet.
         WarehouseBusyError: another process kept the database open.
     """
-    options = options or GalleryOptions()
     folder = reports / "gallery"
     plots = draw_plots(distribution(warehouse))
     with tempfile.TemporaryDirectory(prefix="vidcap-gallery-") as temp:
@@ -86,17 +77,29 @@ def build_gallery(
             clips = len(connection.table("captioned_videos"))
             recipes = _recipes(connection)
             listed = annotators(connection)
-            rows = _rows(connection, options.max_clips, listed)
+            rows = _rows(connection, max_clips, listed)
             index, tags, orders = _write_cards(rows, built, listed)
-        failed = make_sheets(orders, folder / _SHEETS, frames, options.workers, log)
-        _write_index(built, index, tags, failed, recipes, listed)
+        failed = make_sheets(orders, folder / _SHEETS, frames, workers, log)
+        content = {
+            "annotators": [one.name for one in listed],
+            "cardsPerChunk": CARDS_PER_CHUNK,
+            "rows": index,
+            "tags": list(tags),
+            "labels": label_counts(index),
+            "withoutSheet": failed,
+            "recipes": recipes,
+        }
+        (built / "index.js").write_text(_call("vidcapIndex", content))
         (built / "plots").mkdir()
         for facet, png in plots.items():
             (built / "plots" / f"{facet}.png").write_bytes(png)
-        data = folder / f"{_DATA}{hashlib.sha256(json.dumps(file_digests(built)).encode()).hexdigest()[:16]}"
-        _copy(built, data)
+        digests = file_digests(built)
+        data = folder / f"{_DATA}{hashlib.sha256(json.dumps(digests).encode()).hexdigest()[:16]}"
+        for name in digests:
+            if not (data / name).exists():  # a version never changes
+                write_atomic(data / name, (built / name).read_bytes())
     page = folder / "index.html"
-    write_atomic(page, _page(data.name, len(index), clips, plots, options.demo_models).encode())
+    write_atomic(page, _page(data.name, len(index), clips, plots, demo_models).encode())
     _forget_old(folder, data.name)
     log(f"gallery of {len(index)} of {clips} clips: {page}")
     return Gallery(page, len(index), clips, len(failed))
@@ -129,41 +132,13 @@ def _write_cards(
         index.append(index_row(row, tags, listed))
         cards.append(card(row, listed))
         if row["content_id"] and not row["probe_error"]:
-            orders.append(
-                Clip(
-                    row["id"],
-                    Path(row["path"]),
-                    Kind(row["kind"]),
-                    row["content_id"],
-                    start_s=row["start_s"],
-                    end_s=row["end_s"],
-                )
-            )
+            part = {"start_s": row["start_s"], "end_s": row["end_s"]}
+            orders.append(Clip(row["id"], Path(row["path"]), Kind(row["kind"]), row["content_id"], **part))
         if len(cards) == CARDS_PER_CHUNK:
             flush()
     if cards:
         flush()
     return index, tags, orders
-
-
-def _write_index(
-    built: Path,
-    index: list[list[Any]],
-    tags: dict[str, int],
-    failed: dict[str, str],
-    recipes: dict[str, Any],
-    listed: list[Listed],
-) -> None:
-    content = {
-        "annotators": [one.name for one in listed],
-        "cardsPerChunk": CARDS_PER_CHUNK,
-        "rows": index,
-        "tags": list(tags),
-        "labels": label_counts(index),
-        "withoutSheet": failed,
-        "recipes": recipes,
-    }
-    (built / "index.js").write_text(_call("vidcapIndex", content))
 
 
 def _call(function: str, *arguments: object) -> str:
@@ -197,17 +172,7 @@ def _recipes(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     return {fingerprint: json.loads(recipe) for fingerprint, recipe in found}
 
 
-def _copy(built: Path, data: UPath) -> None:
-    for file in sorted(path for path in built.rglob("*") if path.is_file()):
-        target = data / file.relative_to(built).as_posix()
-        if not target.exists():  # a version never changes
-            write_atomic(target, file.read_bytes())
-
-
 def _forget_old(folder: UPath, current: str) -> None:
     versions = [path for path in folder.iterdir() if path.name.startswith(_DATA) and path.name != current]
     for path in sorted(versions, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT_VERSIONS - 1 :]:
-        if is_local(path):
-            shutil.rmtree(path.path)
-        else:
-            path.rmdir(recursive=True)
+        path.fs.rm(path.path, recursive=True)

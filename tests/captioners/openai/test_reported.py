@@ -49,6 +49,11 @@ REFUSED_CONTENT = {
     "Gemini with feedback": Act(200, {"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}),
     "router's error in a 200": Act(200, {"error": {"code": 403, "message": "flagged by moderation", "metadata": {}}}),
     "451": error(451),
+    "MiniMax": error(400, message="input new_sensitive"),
+    "Ark": error(400, "SensitiveContentDetected", "The request failed"),
+    "guardrail": error(400, message="Blocked by guardrail"),
+    "DeepSeek": error(400, message="Content Exists Risk"),
+    "xAI": error(403, message="image policy_violation"),
     "safety finish": Act(finish_reason="SAFETY", message={"content": None}),
     "no message": Act(200, {"choices": [{"finish_reason": "content_filter"}]}),
 }  # fmt: skip
@@ -161,6 +166,19 @@ def test_the_words_of_other_servers_are_understood(server, captioner, run):
     assert {row["status"] for row in got.values()} == {"ok"}
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The parameter {} is not implemented", "Cannot find field: {}", "Argument not recognised: {}",
+        "{} is disabled for this model", "{} must be 1 for this model", "invalid {}: only 1 is allowed",
+        "`{}` and `top_p` cannot both be specified for this model",
+    ],
+)  # fmt: skip
+def test_a_refused_temperature_is_understood_however_it_is_said(server, captioner, run, said):
+    server.refuse = refusing("temperature", message=said)
+    assert rows(run(captioner(sampling={"temperature": 0.5}), clips(1)))["c0"]["status"] == "ok"
+
+
 def test_a_prompt_that_is_too_long_is_not_taken_for_a_field_that_is_unknown(server, captioner, run):
     server.default = error(400, message="maximum context length is 4096 tokens, lower max_tokens")
     assert rows(run(captioner(), clips(1)))["c0"]["error_kind"] == "api_error"
@@ -200,6 +218,8 @@ def test_a_stream_that_breaks_off_is_no_answer(server, captioner, run):
     [
         " http://localhost:1/v1", "http://localhost:1/v1\r", "http://localhost:1/v1/", "http://localhost:1/v1\r\n",
         "http://localhost:1/v1/chat/completions", "http://localhost:1/v1/completions/", '"http://localhost:1/v1"',
+        "http://localhost:1/v1/responses", "http://localhost:1/v1/chat", "<http://localhost:1/v1>", "http://localhost:1/v1,",
+        "`http://localhost:1/v1`", "http://localhost:1/v1#", '"http://localhost:1/v1/ "',
     ],
 )  # fmt: skip
 def test_an_address_is_cleaned(written):
@@ -207,7 +227,16 @@ def test_an_address_is_cleaned(written):
 
 
 @pytest.mark.parametrize(
-    "written", ["localhost:8000/v1", "http://", "http://a b/v1", "http://a:x/v1", "http://[::1", "ftp://a"]
+    "written",
+    [
+        "localhost:8000/v1",
+        "http://",
+        "http://a b/v1",
+        "http://a:x/v1",
+        "http://[::1",
+        "ftp://a",
+        "http://a/v1\\r",
+    ],
 )
 def test_an_address_that_is_none_is_one_sentence(captioner, written):
     with pytest.raises(AnnotatorError, match="base_url"):
