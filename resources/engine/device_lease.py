@@ -94,7 +94,7 @@ def _try_lease(
         locks.append(lock)
         if len(locks) == count:
             for held in indices:
-                _holder_file(folder, names[held]).write_text(str(os.getpid()))
+                _lock_file(folder, names[held]).with_suffix(".pid").write_text(str(os.getpid()))
             return DeviceLease(indices, locks)
     for lock in locks:
         lock.release()
@@ -105,10 +105,6 @@ def _lock_file(folder: Path, name: str) -> Path:
     return folder / f"{name.replace('/', '_')}.lock"
 
 
-def _holder_file(folder: Path, name: str) -> Path:
-    return _lock_file(folder, name).with_suffix(".pid")
-
-
 def _holder(folder: Path, name: str) -> str:
-    path = _holder_file(folder, name)
+    path = _lock_file(folder, name).with_suffix(".pid")
     return f"process {path.read_text()}" if path.exists() else "an unknown process"

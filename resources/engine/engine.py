@@ -47,7 +47,7 @@ class Engine:
         self.model = self._load(spec, devices)
         self._config = self.model.generation_config = greedy_config(self.model, spec.end_ids)
         self._ends = frozenset(end_tokens(self._config))
-        self._constraint = JsonConstraint(spec, self._config) if spec.schema else None
+        self._constraint = JsonConstraint(spec, sorted(self._ends)) if spec.schema else None
         where = ", ".join(map(str, devices))
         _log.info("loaded %s on %s in %.1f s", spec.folder.name, where, time.monotonic() - started)
 

@@ -65,7 +65,7 @@ class LocalModel(AnnotatorSettings):
         )
 
     def for_demo(self) -> Self:  # noqa: D102
-        return self if self.model is not None else self.model_copy(update={"model": DEMO})
+        return self if self.model or not self.demo_model.exists() else self.model_copy(update={"model": DEMO})
 
     @property
     def uses_demo_model(self) -> bool:  # noqa: D102

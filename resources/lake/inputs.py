@@ -30,6 +30,11 @@ class Inputs:
             asset: {} if asset == SOURCE_TEXT else ok_answers(lake, shard, asset) for asset in self.assets
         }
         if TEXT not in self.reads:
+            if SOURCE_TEXT in self.reads:
+                answers = {
+                    SOURCE_TEXT: {clip.id: (clip.text, None) for clip in clips if clip.text},
+                    **answers,
+                }
             said = [
                 {asset: rows[clip.id][0] for asset, rows in answers.items() if clip.id in rows}
                 for clip in clips

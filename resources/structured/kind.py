@@ -12,7 +12,6 @@ from resources.annotation.declaration import (
     CAPTIONS,
     LABELS,
     NAME,
-    SOURCE_TEXT,
     TAGS,
     Column,
     Declaration,
@@ -62,36 +61,37 @@ class Structured(TextSettings):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        from jsonschema import Draft202012Validator, SchemaError, ValidationError
+
         if not self.json_schema:
             if self.examples:
                 raise ValueError("examples belong to a json_schema of your own")
             return self
-        from jsonschema import Draft202012Validator, SchemaError, ValidationError
-
+        names = [*self.json_schema.get("properties", {})]
+        if self.json_schema.get("type") != "object" or not all(
+            re.fullmatch(NAME, one) for one in names or [""]
+        ):
+            raise ValueError(
+                "json_schema has to be of type object with properties, whose names become columns: small letters, "
+                "digits and underscores"
+            )
         try:
             Draft202012Validator.check_schema(self.json_schema)
             for one in self.examples:
                 Draft202012Validator(self.json_schema).validate(one["answer"])
-                assert isinstance(one["known"], str)
         except SchemaError as error:
             raise ValueError(f"json_schema is no JSON Schema: {error.message}") from error
-        except (ValidationError, KeyError, AssertionError) as error:
+        except (ValidationError, KeyError) as error:
             raise ValueError(
-                f"an example is {{known: text, answer: object that follows json_schema}}: {error}"
+                f"an example is {{known: text, answer: what follows json_schema}}: {error}"
             ) from error
-        wrong = [name for name in self.json_schema.get("properties", {}) if not re.fullmatch(NAME, name)]
-        if self.json_schema.get("type") != "object" or not self.json_schema.get("properties") or wrong:
-            raise ValueError(
-                "json_schema has to be of type object with properties, whose names become columns: small letters, "
-                f"digits and underscores{', not ' + ', '.join(wrong) if wrong else ''}"
-            )
         return self
 
     @cached_property
     def _form(self) -> dict[str, Any]:
-        if self.json_schema:
-            return {"json_schema": self.json_schema, "examples": self.examples}
-        return yaml.safe_load(_DEFAULT.read_text(encoding="utf-8"))
+        form = yaml.safe_load(_DEFAULT.read_text(encoding="utf-8"))
+        own = {"json_schema": self.json_schema, "examples": self.examples} if self.json_schema else {}
+        return form | own | ({"prompt": self.prompt} if self.prompt else {})
 
     @property
     def _asset(self) -> str:
@@ -125,18 +125,9 @@ class Structured(TextSettings):
         )
 
     def questions(self) -> "list[Question]":  # noqa: D102
-        from resources.structured.question import TASK, StructuredQuestion
+        from resources.structured.question import StructuredQuestion
 
-        return [
-            StructuredQuestion(
-                self._asset,
-                self._form["json_schema"],
-                self._form["examples"],
-                self.prompt or TASK,
-                self.camera,
-                SOURCE_TEXT in self.reads,
-            )
-        ]
+        return [StructuredQuestion(self._asset, self._form, self.camera)]
 
 
 def _type(said: dict[str, Any]) -> str:

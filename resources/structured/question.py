@@ -7,20 +7,11 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from resources.annotation.clip import Clip
-from resources.annotation.declaration import SOURCE_TEXT
 from resources.annotation.outcome import ClipError, ErrorKind
 from resources.structured.grounding import ungrounded
 from resources.text_model.question import Question, Turn
 from resources.words.camera import contradiction
 from resources.words.judgement import Judgement, Verdict, shortened
-
-TASK = (
-    "You write captions for the training of a video model. Each line that you are given is what a model or a "
-    "measurement says of one clip, with its name before it. Write one JSON object and nothing else. Its fields are: "
-    "{fields}. Use only what the lines say and add nothing. Where they disagree, follow the line that comes first. "
-    "Where nothing is known, write an empty text."
-)
-FIELDS, UNGROUNDED = "fields", "ungrounded"
 
 
 class StructuredQuestion(Question):
@@ -28,45 +19,30 @@ class StructuredQuestion(Question):
 
     Args:
         asset: whose answers these are.
-        schema: the JSON Schema of the answer, an object.
-        examples: lines that are known, and the right answer, as turns before the clip.
-        task: instead of :data:`TASK`; ``{fields}`` is where the fields are listed.
+        form: as in ``default.yaml``: the ``json_schema`` of the answer, an object; ``examples`` of what is known and
+            the right answer, as turns before the clip; the ``prompt``, in which ``{fields}`` stands for the fields.
         labels: the asset of the camera's motion, which no answer may contradict; ``None`` where there is none.
-        reads_source: do the lines begin with the text of the source list?
 
     The value is the answer as JSON; ``details`` hold its fields, and the words in it that nothing says.
     """
 
-    def __init__(
-        self,
-        asset: str,
-        schema: Mapping[str, Any],
-        examples: Sequence[Mapping[str, Any]],
-        task: str = TASK,
-        labels: str | None = None,
-        reads_source: bool = False,
-    ) -> None:
-        self.asset = asset
-        self.schema = schema
-        fields = "; ".join(
-            ": ".join(filter(None, (name, one.get("description")))) for name, one in properties(schema)
-        )
-        self._asked = [{"role": "system", "content": task.replace("{fields}", fields)}]
-        for one in examples:
+    def __init__(self, asset: str, form: Mapping[str, Any], labels: str | None = None) -> None:
+        self.asset, self.schema, self._labels = asset, form["json_schema"], labels
+        about = {name: one.get("description") for name, one in self.schema["properties"].items()}
+        fields = "; ".join(f"{name}: {said}" if said else name for name, said in about.items())
+        self._asked = [{"role": "system", "content": form["prompt"].replace("{fields}", fields)}]
+        for one in form["examples"]:
             answer = json.dumps(one["answer"], ensure_ascii=False, separators=(",", ":"))
             self._asked += [
                 {"role": "user", "content": one["known"]},
                 {"role": "assistant", "content": answer},
             ]
-        self.recorded = {"prompt": self._asked, "json_schema": schema}
-        self._validator = Draft202012Validator(schema)
-        self._labels = labels
-        self._reads_source = reads_source
+        self.recorded = {"prompt": self._asked, "json_schema": self.schema}
+        self._validator = Draft202012Validator(self.schema)
 
     def told(self, clip: Clip) -> str:
-        """A line for each answer that is known, and for the text of the source list where it is read."""
-        source = {SOURCE_TEXT: clip.text or ""} if self._reads_source else {}
-        words = {name: _in_words(said) for name, said in {**source, **clip.answers}.items()}
+        """A line for each answer that is known."""
+        words = {name: _in_words(said) for name, said in clip.answers.items()}
         return "\n".join(f"{name}: {said}" for name, said in words.items() if said)
 
     def turns(self, clip: Clip) -> list[Turn]:  # noqa: D102
@@ -92,7 +68,7 @@ class StructuredQuestion(Question):
             raise ClipError(ErrorKind.CONTRADICTION, f"the answer {fault}: {shortened(said)!r}")
         value = json.dumps(answer, ensure_ascii=False)
         fields = {name: one for name, one in answer.items() if one not in ("", None)}
-        return value, {FIELDS: fields, UNGROUNDED: ungrounded(said, self.told(clip))}
+        return value, {"fields": fields, "ungrounded": ungrounded(said, self.told(clip))}
 
     def _valid(self, text: str) -> dict[str, Any]:
         faults = []
@@ -103,11 +79,6 @@ class StructuredQuestion(Question):
             faults.append(f"{fault.json_path.removeprefix('$.')}: {shortened(fault.message)}")
         why = faults[0] if faults else f"no JSON object in it: {shortened(text)!r}"
         raise ClipError(ErrorKind.INVALID_ANSWER, f"the answer does not follow the schema: {why}")
-
-
-def properties(schema: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
-    """The fields of a schema, in order."""
-    return list(schema["properties"].items())
 
 
 def _in_words(said: str) -> str:

@@ -19,7 +19,7 @@ from resources.engine.model_annotator import (
     model_identity,
 )
 from resources.engine.settings import LocalModel
-from resources.text_model.question import Question, Turn
+from resources.text_model.question import Asks, Question, Turn
 from resources.words.judgement import Judgement
 
 if TYPE_CHECKING:
@@ -48,14 +48,6 @@ class TextModel:
         self.chat = Once(self._read_chat)
         """Tokenizer and template, loaded once."""
         self._schema = schema
-
-    @cached_property
-    def identity(self) -> dict[str, Any]:
-        """The part of a recipe that is the same for all questions."""
-        return {
-            **model_identity(self.checkpoint, self.engine.placement, self.cache),
-            "max_new_tokens": self.engine.max_new_tokens,
-        }
 
     def row(self, turns: Sequence[Turn], clip: Clip) -> "Row":
         """The tokens of a conversation about a clip, of which the first turn is the system's.
@@ -107,7 +99,7 @@ class TextModel:
         self.engine.close()
 
 
-class LocalAnswers(ModelAnnotator):
+class LocalAnswers(Asks, ModelAnnotator):
     """Puts one question about each clip to a model in this process.
 
     Args:
@@ -124,16 +116,14 @@ class LocalAnswers(ModelAnnotator):
 
     @cached_property
     def recipe(self) -> Recipe:  # noqa: D102
-        model = self._model
-        asked = {**self._question.recorded, "code_version": model.settings.code_version}
-        former = model.checkpoint.formerly(model.cache)
-        return Recipe(self._question.asset, {**model.identity, **asked}, MODEL_LABELS, former)
-
-    def input_key(self, clip: Clip) -> str:  # noqa: D102
-        return self._question.input_key(clip)
-
-    def skip_reason(self, clip: Clip) -> str | None:  # noqa: D102
-        return None if self._question.told(clip).strip() else "no text to read"
+        model, checkpoint, engine = self._model, self._model.checkpoint, self._model.engine
+        settings = {
+            **model_identity(checkpoint, engine.placement, model.cache),
+            "max_new_tokens": engine.max_new_tokens,
+            **self._question.recorded,
+            "code_version": model.settings.code_version,
+        }
+        return Recipe(self._question.asset, settings, MODEL_LABELS, checkpoint.formerly(model.cache))
 
     def prepare(self, clip: Clip) -> "Row":  # noqa: D102
         return self._model.row(self._question.turns(clip), clip)

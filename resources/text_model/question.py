@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+from resources.annotation.annotator import Annotator
 from resources.annotation.clip import Clip
 from resources.words.judgement import Judgement, judge
 
@@ -42,6 +43,14 @@ class Question(ABC):
         """What the words are worth; see :mod:`resources.words.judgement`."""
         return judge(written, cut_off=cut_off)
 
-    def input_key(self, clip: Clip) -> str:
-        """The hash of what the model is told: where that is another, the clip is asked about again."""
-        return hashlib.sha256(self.told(clip).encode()).hexdigest()[:32]
+
+class Asks(Annotator):
+    """An annotator that puts a question about each clip, and again where the model is told something else of it."""
+
+    _question: Question
+
+    def input_key(self, clip: Clip) -> str:  # noqa: D102
+        return hashlib.sha256(self._question.told(clip).encode()).hexdigest()[:32]
+
+    def skip_reason(self, clip: Clip) -> str | None:  # noqa: D102
+        return None if self._question.told(clip).strip() else "no text to read"

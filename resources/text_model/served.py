@@ -18,7 +18,7 @@ from resources.captioners.openai.pricing import request_size
 from resources.captioners.openai.request import CaptionRequest
 from resources.captioners.openai.sender import Patience, Sender
 from resources.captioners.openai.spending import Spending
-from resources.text_model.question import Question
+from resources.text_model.question import Asks, Question
 
 if TYPE_CHECKING:
     from resources.engine.server import Server
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _TIMEOUT_S = 300.0
 
 
-class ServedAnswers(StreamingAnnotator):
+class ServedAnswers(Asks, StreamingAnnotator):
     """Puts one question about each clip to a server, by chat completions.
 
     Args:
@@ -73,12 +73,6 @@ class ServedAnswers(StreamingAnnotator):
             },
             frozenset({"host"}),
         )
-
-    def input_key(self, clip: Clip) -> str:  # noqa: D102
-        return self._question.input_key(clip)
-
-    def skip_reason(self, clip: Clip) -> str | None:  # noqa: D102
-        return None if self._question.told(clip).strip() else "no text to read"
 
     def prepare(self, clip: Clip) -> "Future[CaptionRequest]":  # noqa: D102
         turns, schema = self._question.turns(clip), self._question.schema

@@ -38,7 +38,6 @@ class TextSettings(LocalModel, ServedModel):
             return
         from resources.text_model.local import LocalAnswers, TextModel
 
-        schema = questions[0].schema
-        held_to = json.dumps(schema) if schema is not None else None
+        held_to = json.dumps(questions[0].schema) if questions[0].schema else None
         with closing(TextModel(self, model_cache(scene.lake), held_to)) as model:
             yield {one.asset: LocalAnswers(one, model) for one in questions}

@@ -2,7 +2,6 @@
 
 import re
 
-STATIC, UNCLASSIFIED = "static", "unclassified"
 _CAMERA = r"(?:camera|shot|view|frame|lens|viewpoint|perspective)"
 _HOW = r"(?: (?:\w+ly|then|back|further|a bit|the (?:camera|view|shot)))?"
 _TO = r"(?:to the |to |towards? the |from (?:left|right) to )?"
@@ -41,7 +40,7 @@ def camera_labels(text: str) -> frozenset[str]:
             ):
                 found.add(label)
     if _STILL.search(text):
-        found.add(STATIC)
+        found.add("static")
     return frozenset(found)
 
 
@@ -50,7 +49,7 @@ def contradiction(text: str, cmotion: str | None) -> str | None:
 
     A text that says nothing of the camera, or less than the label, contradicts nothing.
     """
-    if not cmotion or cmotion == UNCLASSIFIED:
+    if not cmotion or cmotion == "unclassified":
         return None
     wrong = camera_labels(text) - set(cmotion.split("+"))
     return f"says {', '.join(sorted(wrong))} where the camera's motion is {cmotion}" if wrong else None
