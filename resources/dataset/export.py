@@ -99,7 +99,7 @@ def export_training_set(
                 )
             if ExportFormat.STEPS in options.formats:
                 _write_steps(connection, built, listed)
-        sources = _origins(counts, recipes)
+        sources = _origins(counts, recipes, listed)
         record = {
             "content_hash": content_hash,
             "rows": rows,
@@ -223,10 +223,14 @@ def _current_recipes(connection: duckdb.DuckDBPyConnection) -> list[dict[str, An
     ]
 
 
-def _origins(counts: Counter[str], recipes: list[dict[str, Any]]) -> list[TextOrigin]:
+def _origins(
+    counts: Counter[str], recipes: list[dict[str, Any]], listed: Sequence[Listed]
+) -> list[TextOrigin]:
     origins = []
     for name, clips in counts.most_common():
-        mine = [recipe for recipe in recipes if recipe["annotator"] == name]
+        # The field of a structured caption, entry.field, is the column entry_field of its annotator.
+        by = next((one.name for one in listed if name.replace(".", "_") in one.columns), name)
+        mine = [recipe for recipe in recipes if recipe["annotator"] == by]
         models = sorted({str((recipe["recipe"] or {}).get("model", "")) for recipe in mine})
         fingerprints = [recipe["fingerprint"] for recipe in mine]
         origins.append(TextOrigin(name, clips, ", ".join(models), ", ".join(fingerprints)))

@@ -104,10 +104,7 @@ class Structured(TextSettings):
             for field, said in asked.items()
         )
         strange = Column(
-            f"{self.name}_ungrounded",
-            "VARCHAR[]",
-            "words of the answer that nothing it was told holds",
-            "$.ungrounded",
+            f"{self.name}_ungrounded", "VARCHAR[]", "its words that no input holds", "$.ungrounded"
         )
         return (
             Declaration(

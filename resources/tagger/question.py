@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 from resources.annotation.clip import Clip
-from resources.annotation.outcome import AnnotatorError, ClipError, ErrorKind
+from resources.annotation.outcome import ClipError, ErrorKind
 from resources.tagger.parsing import UnreadableTags, judge_tags, normalise_tags, parse_tags
-from resources.tagger.prompts import TAG_KEYS, TAG_PROMPTS
+from resources.tagger.prompts import TAG_PROMPTS
 from resources.text_model.question import Question, Turn
 from resources.words.judgement import Judgement
 
@@ -22,11 +22,7 @@ class TagQuestion(Question):
     """
 
     def __init__(self, name: str, key: str) -> None:
-        if key not in TAG_KEYS:
-            raise AnnotatorError(f"there are no tags of the kind '{key}': use {' or '.join(TAG_KEYS)}")
-        self._key = key
-        self.asset = f"{name}_{key}"
-        self.recorded = {"prompt": TAG_PROMPTS[key]}
+        self._key, self.asset, self.recorded = key, f"{name}_{key}", {"prompt": TAG_PROMPTS[key]}
 
     def told(self, clip: Clip) -> str:  # noqa: D102
         return clip.text or ""

@@ -135,7 +135,7 @@ def insert_shards(
         "order": list(rule.order),
         "strip": rule.strip_prefix,
         "camera": rule.camera_sentence,
-        "declared": [*(one.asset for one in declared), *rule.order],
+        "declared": [name for one in declared for name in (one.asset, *one.parts)],
     }
     annotations, clips = run_script(
         connection,

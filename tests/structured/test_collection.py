@@ -9,7 +9,10 @@ from pathlib import Path
 import dagster as dg
 import duckdb
 import pytest
+from upath import UPath
 
+from resources.dataset.export import export_training_set
+from resources.warehouse import Warehouse
 from vidcap_assets.component import Collection
 
 PARTS = ("short", "medium", "long", "subject", "environment", "motion", "camera", "style")
@@ -122,3 +125,9 @@ def test_parts_become_columns_and_text_and_nothing_invalid_gets_in(
     assert all(
         body["response_format"]["json_schema"]["schema"]["required"] == list(PARTS) for body in writer.asked
     )
+    made = export_training_set(
+        Warehouse(str(tmp_path / "home" / "vidcap.duckdb")), UPath(tmp_path / "exports"), log=lambda _: None
+    )
+    origins = {one.name: (one.clips, one.model, bool(one.fingerprint)) for one in made.sources}
+    assert origins == {"source": (3, "", False), "structured.medium": (2, "writer", True)}
+    assert "structured_camera" in made.schema.names

@@ -142,8 +142,3 @@ def test_a_base_model_without_template_is_refused(tmp_path: Path) -> None:
     model = TextModel(Tags(model=str(write_chat_model(tmp_path / "model", None)), device="cpu"), tmp_path)
     with pytest.raises(AnnotatorError, match="has no chat template: use its instruction-tuned version"):
         LocalAnswers(TagQuestion("tags", "objects"), model).prepare(clip("A dog."))
-
-
-def test_an_unknown_kind_of_tags_is_refused(tagger: Build) -> None:
-    with pytest.raises(AnnotatorError, match="'moods': use objects or actions"):
-        LocalAnswers(TagQuestion("tags", "moods"), tagger())

@@ -40,7 +40,11 @@ def captioned_videos_lineage(
 ) -> dg.TableColumnLineage:
     """What each column of the merged table is made of."""
     of_meta = {column.name for column in RAW_META} & {column.name for column in merged_columns(())}
-    text = [*((asset, "value") for asset in order if asset != SOURCE_TEXT), ("raw_meta", "text")]
+    parts = {name: one.asset for one in declared for name in one.parts}
+    text = [
+        *((parts.get(name, name), "value") for name in order if name != SOURCE_TEXT),
+        ("raw_meta", "text"),
+    ]
     made_of = {name: [("raw_meta", name)] for name in of_meta}
     for one in declared:
         made_of |= {each.name: [(one.asset, "details" if each.path else "value")] for each in one.columns}
