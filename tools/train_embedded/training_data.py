@@ -253,7 +253,7 @@ class WriterBatches(Dataset[dict[str, Tensor]]):
         for _ in range(self.count):
             scene = random_scene(rng, surface=bool(rng.random() < 0.2))
             slots = scene.still_slots if rng.random() < 0.15 else scene.slots
-            known, motion = _known(slots, rng)
+            known, motion = known_of(slots, rng)
             turns = question.turns(Clip("-", Path("-"), answers=known))
             text = self.tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
             prompts.append(self.tokenizer(str(text), add_special_tokens=False).input_ids)
@@ -293,7 +293,7 @@ def with_article(phrase: str) -> str:
     return f"{'an' if phrase[0] in 'aeiou' else 'a'} {phrase}"
 
 
-def _known(slots: Slots, rng: np.random.Generator) -> tuple[dict[str, str], str | None]:
+def known_of(slots: Slots, rng: np.random.Generator) -> tuple[dict[str, str], str | None]:
     """What captioners, tagger and camera motion say of a clip, as an annotator is told it; and that motion."""
     names = rng.permutation(["pllava", "llava", "gpt4v", "qwen"])[: rng.integers(1, 4)]
     known = {f"captions_{name}": slots.caption for name in names}
@@ -328,7 +328,7 @@ def writer_corpus(seed: int) -> list[str]:
     texts = ["system user assistant " * 3]
     for i in range(3000):
         slots = random_scene(rng, surface=i % 8 == 0).slots
-        known, motion = _known(slots, rng)
+        known, motion = known_of(slots, rng)
         turns = question.turns(Clip("-", Path("-"), answers=known))
         texts += [turn["content"] for turn in (turns if i < 40 else turns[-1:])]
         texts.append(json.dumps(structured(slots, motion), separators=(",", ":")))
