@@ -61,12 +61,12 @@ class Structured(TextSettings):
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        from jsonschema import Draft202012Validator, SchemaError, ValidationError
-
         if not self.json_schema:
             if self.examples:
                 raise ValueError("examples belong to a json_schema of your own")
             return self
+        from jsonschema import Draft202012Validator, SchemaError, ValidationError
+
         names = [*self.json_schema.get("properties", {})]
         if self.json_schema.get("type") != "object" or not all(
             re.fullmatch(NAME, one) for one in names or [""]
