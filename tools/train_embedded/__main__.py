@@ -326,22 +326,16 @@ def _stages(options: argparse.Namespace) -> Iterator[str]:
     scale = LORA_TRAINING_ALPHA / layout.LORA_RANK
     layout.save_pllava(options.out / "tiny-pllava", model, adapted, projector, scale, tokenizer)
     yield "tiny-pllava"
-    tag_tokenizer = layout.text_tokenizer(tag_corpus(options.seed), 1024)
-    torch.manual_seed(options.seed)
-    tagger = layout.new_text_model(tag_tokenizer, layers=3, width=96)
-    train_text_model("tagger", trainer, tagger, TagBatches, tag_tokenizer)
-    layout.save_text_model(options.out / "tiny-tagger", tagger, tag_tokenizer)
-    yield "tiny-tagger"
-    yield _writer(options, trainer)
-
-
-def _writer(options: argparse.Namespace, trainer: Trainer) -> str:
-    tokenizer = layout.text_tokenizer(writer_corpus(options.seed), 1024)
-    torch.manual_seed(options.seed)
-    writer = layout.new_text_model(tokenizer, layers=4, width=128)
-    train_text_model("writer", trainer, writer, WriterBatches, tokenizer)
-    layout.save_text_model(options.out / "tiny-writer", writer, tokenizer)
-    return "tiny-writer"
+    for stage, corpus, data, layers, width in (
+        ("tagger", tag_corpus, TagBatches, 3, 96),
+        ("writer", writer_corpus, WriterBatches, 4, 128),
+    ):
+        tokenizer = layout.text_tokenizer(corpus(options.seed), 1024)
+        torch.manual_seed(options.seed)
+        text_model = layout.new_text_model(tokenizer, layers, width)
+        train_text_model(stage, trainer, text_model, data, tokenizer)
+        layout.save_text_model(options.out / f"tiny-{stage}", text_model, tokenizer)
+        yield f"tiny-{stage}"
 
 
 def main() -> None:
