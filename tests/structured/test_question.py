@@ -12,6 +12,7 @@ from resources.annotation.outcome import ClipError, ErrorKind
 from resources.structured.grounding import ungrounded
 from resources.structured.kind import Structured
 from resources.structured.question import StructuredQuestion
+from vidcap_assets.collection.settings import model
 
 KNOWN = {
     "captions_qwen": "A black dog runs over the grass.\nIt barks.",
@@ -161,3 +162,18 @@ def test_a_schema_of_ones_own_becomes_columns() -> None:
 def test_a_schema_that_cannot_be_used_is_refused(said: dict[str, Any], why: str) -> None:
     with pytest.raises(ValidationError, match=why):
         Structured.model_validate({"model": "m", **said})
+
+
+def test_a_text_that_is_only_a_field_leaves_the_captions_to_those_that_read_the_text() -> None:
+    settings = model(["camera_motion", "openai", "structured"]).model_validate(
+        {
+            "annotators": [
+                {"kind": "openai", "name": "qwen", "model": "m", "base_url": "http://127.0.0.1:1/v1"},
+                {"kind": "structured", "model": "m"},
+            ],
+            "text": {"order": ["structured.medium"]},
+        }
+    )
+    assert settings.text_order == ["structured.medium"]
+    assert settings.read_order(settings.text.order) == ["captions_qwen"]
+    assert settings.read_order(["structured.medium", "source", "qwen"]) == ["source", "captions_qwen"]

@@ -10,7 +10,7 @@ from vidcap_assets.assets.annotate_config import AnnotateConfig, check_specs
 from vidcap_assets.assets.checks import CAPTION_CHECKS, LABEL_CHECKS
 from vidcap_assets.assets.columns import annotation_lineage, shown
 from vidcap_assets.assets.policies import RETRY, told
-from vidcap_assets.collection.settings import FREE_JOB, CollectionSettings, caption_asset
+from vidcap_assets.collection.settings import FREE_JOB, CollectionSettings
 from vidcap_assets.dagster_private import LOGGED_ALREADY
 
 CHECKS = {Role.CAPTION: CAPTION_CHECKS, Role.LABEL: LABEL_CHECKS}
@@ -32,7 +32,9 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
                 description=one.meaning,
                 group_name=one.role.value,
                 kinds=set(entry.icons),
-                code_version=entry.recipe_version(*collection.read_order if TEXT in one.reads else ()),
+                code_version=entry.recipe_version(
+                    *collection.read_order(collection.text.order) if TEXT in one.reads else ()
+                ),
                 tags={name: "" for name in (entry.pool, "paid" if entry.paid else None) if name},
                 skippable=True,
                 metadata={
@@ -79,11 +81,7 @@ def annotation_assets(entry: AnnotatorSettings, collection: CollectionSettings) 
         now: AnnotatorSettings = collection.given(context, entry.key)
         if changed := {name: value for name, value in now if value != getattr(entry, name)}:
             context.log.info(f"{entry.step}: run configuration overrides the collection file: {changed}")
-        order = collection.read_order
-        if reads_text and collection.given(context, "text").order:
-            order = [
-                caption_asset(name) for name in collection.given(context, "text").order if "." not in name
-            ]
+        order = collection.read_order(collection.given(context, "text").order) if reads_text else []
         failures: list[dg.Failure] = []
         with (
             told(context, f"{entry.step}: "),

@@ -52,7 +52,9 @@ def planned_redoing(settings: CollectionSettings, annotators: Sequence[Annotator
                 continue
             found = opened.enter_context(entry.open(scene(lake)))
             for one in declared:
-                assets = settings.read_order if TEXT in one.reads else settings.upstream(one)
+                assets = (
+                    settings.read_order(settings.text.order) if TEXT in one.reads else settings.upstream(one)
+                )
                 recipe = found[one.asset].recipe
                 wanted.append(Wanted(replace(recipe, annotator=one.asset), one.reads, tuple(assets)))
     return redo_plan(lake, wanted, shards)

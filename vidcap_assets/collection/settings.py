@@ -146,10 +146,10 @@ class CollectionSettings(Block):
             name for name in named if name in {*self.captions, SOURCE_TEXT, *_parts(self.declared)}
         ] or self.captions
 
-    @property
-    def read_order(self) -> list[str]:
-        """The captions among them, and ``source``: what those may read who read the text."""
-        return [name for name in self.text_order if name in {*self.captions, SOURCE_TEXT}] or self.captions
+    def read_order(self, order: Iterable[str]) -> list[str]:
+        """The captions that an order of texts names, and ``source``: what is read as the text; else all captions."""
+        named = map(caption_asset, order)
+        return [name for name in named if name in {*self.captions, SOURCE_TEXT}] or self.captions
 
     def upstream(self, one: Declaration) -> list[str]:
         """The assets whose answers an annotator reads."""
@@ -159,7 +159,7 @@ class CollectionSettings(Block):
         groups = {
             PIXELS: [],
             SOURCE_TEXT: [],
-            TEXT: [name for name in self.read_order if name != SOURCE_TEXT],
+            TEXT: [name for name in self.read_order(self.text.order) if name != SOURCE_TEXT],
         }
         groups |= {
             CAPTIONS: self.captions,
